@@ -1,0 +1,135 @@
+//! What the runner knows at the end of a run beside the samples: faults, recoveries, events, findings, health.
+//! The runner fills it in; `Recorder::finish` turns it and the samples into [`crate::results::Results`].
+
+use std::time::Duration;
+
+use brunt_scenario::units::Offset;
+
+use crate::results::{Environment, Event, Finding};
+
+/// All facts of a run that are not samples.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// Wall time of run zero, RFC 3339 in UTC.
+    pub started_at: String,
+    /// Version of brunt.
+    pub brunt_version: String,
+    /// Digest of the arrival schedule and the fault decisions, hexadecimal.
+    pub schedule_digest: String,
+    /// When the last arrival was due: windows and rates end here.
+    pub load_ended: Offset,
+    /// When everything was over.
+    pub ended: Offset,
+    /// Arrivals that the schedule asked for until `load_ended` (open model; closed loads count what they started).
+    pub scheduled: u64,
+    /// Every fault of the timeline that was reached.
+    pub faults: Vec<FaultFacts>,
+    /// Faults that were never reached, by id.
+    pub faults_not_reached: Vec<String>,
+    /// Every `recover` item that was reached.
+    pub recovers: Vec<RecoverFacts>,
+    /// Instants of the run that a person may want to see.
+    pub events: Vec<Event>,
+    /// Things to know, the worst first.
+    pub findings: Vec<Finding>,
+    /// Why the run ended early, if it did.
+    pub stopped: Option<Stopped>,
+    /// CPU time of brunt over the judged time, of one core a worker; 0 to 1.
+    pub generator_cpu: f64,
+    /// Reasons that the runner itself found for not trusting the measurement ("descriptors ran out (EMFILE)").
+    pub invalid: Vec<String>,
+    /// Warnings that do not make it invalid.
+    pub warnings: Vec<String>,
+    /// Probes and whether they held, for JUnit and the report.
+    pub probes: Vec<ProbeFacts>,
+    /// Where it ran.
+    pub environment: Environment,
+}
+
+/// Why a run ended before its timeline did.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Stopped {
+    /// The steady state was not met to begin with: exit 3, nothing was injected. Says which SLO or probe.
+    SteadyStateNotMet(String),
+    /// A guardrail: exit 4.
+    Guardrail(String),
+    /// SIGINT (130) or SIGTERM (143).
+    Signal(i32),
+    /// A fault's effect was looked for and is absent, a service did not come back, a queue overflowed: the run is invalid.
+    Invalid(String),
+    /// A bug or a broken machine: exit 1.
+    Internal(String),
+}
+
+/// One fault as it happened.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FaultFacts {
+    /// Its id in the scenario.
+    pub id: String,
+    /// `network.latency`.
+    pub kind: String,
+    /// The target's name.
+    pub target: String,
+    /// Who was hit.
+    pub instances: Vec<String>,
+    /// How: "proxy", "signal".
+    pub mechanism: String,
+    /// An instant fault (kill, restart): its window ends when the target is whole again.
+    pub instant: bool,
+    /// Just before the first change.
+    pub injecting_at: Option<Offset>,
+    /// The change is in place.
+    pub active_at: Option<Offset>,
+    /// Just before the first undo.
+    pub removing_at: Option<Offset>,
+    /// Just after the last undo; for instant faults: the target is whole again.
+    pub removed_at: Option<Offset>,
+    /// What was seen of its effect.
+    pub effect: Effect,
+    /// true: the state equals the snapshot; false: undo failed (exit 6); `None`: nothing to undo.
+    pub rollback_verified: Option<bool>,
+    /// What has no inverse, and anything else to know.
+    pub residue: Vec<String>,
+}
+
+/// What was seen of a fault's effect.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Effect {
+    /// It was seen; says how ("held 1,204 messages for 400 ms").
+    Verified(String),
+    /// No traffic exercised it until its removal: the run is inconclusive.
+    NotExercised(String),
+    /// It was looked for and is not there: the run is invalid.
+    Absent(String),
+    /// The fault was never injected.
+    #[default]
+    NotInjected,
+}
+
+/// One `recover` item as it happened.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecoverFacts {
+    /// The faults that were injected since the last `recover`.
+    pub faults: Vec<String>,
+    /// When the item began.
+    pub from: Offset,
+    /// When it ended: the steady state held, `within` was over, or the run was stopped.
+    pub to: Offset,
+    /// How long it may take.
+    pub within: Duration,
+    /// It was cut short by an abort or a signal.
+    pub cut_short: bool,
+}
+
+/// How a probe fared.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProbeFacts {
+    /// Its id.
+    pub id: String,
+    /// How often it was asked.
+    pub asked: u64,
+    /// How often it failed.
+    pub failed: u64,
+    /// The last failure in words.
+    pub last_failure: Option<String>,
+}

@@ -1,0 +1,718 @@
+//! What will happen: every default filled in, every reference resolved, every unit a type.
+//!
+//! `resolve` produces a [`Plan`] from a valid scenario; the runner, the injector and the report consume it and never look at
+//! YAML again. Only what exists when the run starts (ports, addresses) is still open: it stands as a [`Piece`] in a [`Text`].
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::metric::{Metric, WindowName};
+use crate::secret::Secret;
+use crate::units::{CountOrShare, Share, Spread};
+
+/// A whole run, ready to be executed.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The scenario's `name`, or its file name without `.brunt.yaml`.
+    pub name: String,
+    /// The scenario's `description`.
+    pub description: String,
+    /// Copied to every output.
+    pub labels: BTreeMap<String, String>,
+    /// Decides arrivals, victims and fault randomness.
+    pub seed: u64,
+    /// How the scenario file is called in messages, or the URL of the URL form.
+    pub source: String,
+    /// The scenario's folder: the default `cwd` of services.
+    pub folder: PathBuf,
+    /// Digest of the scenario after includes, merges and `--set`, without secrets, hexadecimal.
+    pub scenario_sha256: String,
+    /// The scenario after includes, merges and variables, secrets masked: `scenario.resolved.yaml`.
+    pub resolved_yaml: String,
+    /// Processes to start, in an order in which each one's `${services.*}` and `${links.*}` can be known.
+    pub services: Vec<Service>,
+    /// Wires to put between them.
+    pub links: Vec<Link>,
+    /// Everything that load goes to or that a fault hits, by name.
+    pub targets: BTreeMap<String, Target>,
+    /// What one user does.
+    pub journeys: Vec<Journey>,
+    /// How many come, when.
+    pub load: Vec<Load>,
+    /// Objectives over a sliding span.
+    pub slos: Vec<Slo>,
+    /// The hypothesis.
+    pub steady_state: Option<SteadyState>,
+    /// What happens when, in order.
+    pub timeline: Vec<Item>,
+    /// Where brunt may act and how much it may hit.
+    pub safety: Safety,
+    /// What CI judges; never empty (the default gate is filled in, with `line: None`).
+    pub gates: Vec<Gate>,
+    /// Which files are written.
+    pub outputs: Outputs,
+    /// What the scenario asks for and this version cannot do: `plan` and `run` say it and stop.
+    pub not_built: Vec<NotBuilt>,
+}
+
+/// Something that the language knows and this version cannot carry out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NotBuilt {
+    /// What it is, as a sentence: "packet loss on a process needs the netem or NFQUEUE rung".
+    pub what: String,
+    /// Where it stands: `file:line:column`.
+    pub place: String,
+    /// 2 for a feature of the language, 3 for a rung of the fault ladder that is missing.
+    pub exit_code: u8,
+}
+
+/// A text whose late parts are filled in when the run starts. Templates (`{{ }}`) stay in it as they are.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Text(pub Vec<Piece>);
+
+/// A part of a [`Text`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Piece {
+    /// As written.
+    Literal(String),
+    /// Known, but never shown.
+    Secret(Secret),
+    /// `${brunt.exe}`: the path of the running binary.
+    BruntExe,
+    /// `${port}`: the port of the service instance that is being started.
+    OwnPort,
+    /// `${services.x.url}` (`all: false`, exactly one instance) or `.urls` (comma-separated).
+    Service {
+        /// The service's name.
+        name: String,
+        /// All instances, comma-separated, instead of the only one.
+        all: bool,
+    },
+    /// `${links.x.url}` or `.urls`.
+    Link {
+        /// The link's name.
+        name: String,
+        /// All listeners, comma-separated, instead of the only one.
+        all: bool,
+    },
+}
+
+/// What is known once services and links have their ports; fills the late parts of a [`Text`].
+#[derive(Debug, Clone, Default)]
+pub struct Addresses {
+    /// The path of the running binary.
+    pub exe: String,
+    /// Service name to one URL an instance (`http://127.0.0.1:port`).
+    pub services: BTreeMap<String, Vec<String>>,
+    /// Link name to one URL a listener (https where the link's `to:` is https).
+    pub links: BTreeMap<String, Vec<String>>,
+}
+
+impl Text {
+    /// A text without late parts.
+    pub fn literal(text: impl Into<String>) -> Self {
+        Self(vec![Piece::Literal(text.into())])
+    }
+
+    /// Fills in the late parts. `own_port` is the port of the instance that is being started. The error names the first
+    /// part that is not known yet or is not unique.
+    pub fn fill(&self, known: &Addresses, own_port: Option<u16>) -> Result<String, UnknownAddress> {
+        let mut out = String::new();
+        for piece in &self.0 {
+            match piece {
+                Piece::Literal(text) => out.push_str(text),
+                Piece::Secret(secret) => out.push_str(secret.expose()),
+                Piece::BruntExe => out.push_str(&known.exe),
+                Piece::OwnPort => match own_port {
+                    Some(port) => out.push_str(&port.to_string()),
+                    None => return Err(UnknownAddress("${port}".into())),
+                },
+                Piece::Service { name, all } => out.push_str(&urls("services", name, *all, known.services.get(name))?),
+                Piece::Link { name, all } => out.push_str(&urls("links", name, *all, known.links.get(name))?),
+            }
+        }
+        Ok(out)
+    }
+
+    /// The names of the services (first) and links (second) whose addresses this text needs.
+    pub fn needs(&self) -> (Vec<&str>, Vec<&str>) {
+        let mut services = Vec::new();
+        let mut links = Vec::new();
+        for piece in &self.0 {
+            match piece {
+                Piece::Service { name, .. } => services.push(name.as_str()),
+                Piece::Link { name, .. } => links.push(name.as_str()),
+                _ => {}
+            }
+        }
+        (services, links)
+    }
+}
+
+fn urls(kind: &str, name: &str, all: bool, known: Option<&Vec<String>>) -> Result<String, UnknownAddress> {
+    let word = if all { "urls" } else { "url" };
+    let unknown = || UnknownAddress(format!("${{{kind}.{name}.{word}}}"));
+    let urls = known.ok_or_else(unknown)?;
+    match urls.as_slice() {
+        _ if all => Ok(urls.join(",")),
+        [only] => Ok(only.clone()),
+        _ => Err(unknown()),
+    }
+}
+
+/// As people may see it: late parts as `<port>`, `<links.x.url>`, secrets as `***`.
+impl std::fmt::Display for Text {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for piece in &self.0 {
+            match piece {
+                Piece::Literal(text) => f.write_str(text)?,
+                Piece::Secret(_) => f.write_str("***")?,
+                Piece::BruntExe => f.write_str("brunt")?,
+                Piece::OwnPort => f.write_str("<port>")?,
+                Piece::Service { name, all } => write!(f, "<services.{name}.{}>", if *all { "urls" } else { "url" })?,
+                Piece::Link { name, all } => write!(f, "<links.{name}.{}>", if *all { "urls" } else { "url" })?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A late part of a text could not be filled in.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("`{0}` is not known here, or stands for more than one address")]
+pub struct UnknownAddress(pub String);
+
+/// A process that brunt starts and stops.
+#[derive(Debug, Clone)]
+pub struct Service {
+    /// Its name under `services:`.
+    pub name: String,
+    /// Program and arguments.
+    pub run: Vec<Text>,
+    /// Working folder.
+    pub cwd: PathBuf,
+    /// On top of the inherited environment.
+    pub env: Vec<(String, Text)>,
+    /// How many, at least 1.
+    pub instances: usize,
+    /// A fixed port (then `instances` is 1) or a free one.
+    pub port: Option<u16>,
+    /// When an instance counts as ready.
+    pub ready: Ready,
+    /// How long it may take to get ready.
+    pub ready_within: Duration,
+    /// The signal that asks it to end, as a number.
+    pub stop_signal: i32,
+    /// How long it may take to end before it is killed.
+    pub stop_within: Duration,
+}
+
+/// When an instance counts as ready.
+#[derive(Debug, Clone)]
+pub enum Ready {
+    /// A GET of this path answers with a status below 400.
+    Http(String),
+    /// Its port accepts a connection.
+    Tcp,
+    /// A line of its output matches.
+    Log(String),
+}
+
+/// brunt's proxy on the way to a service or an address: one listener for each upstream instance.
+#[derive(Debug, Clone)]
+pub struct Link {
+    /// Its name under `links:`.
+    pub name: String,
+    /// Where the bytes go.
+    pub to: LinkTo,
+    /// A fixed address for the (only) listener; else a free port on 127.0.0.1.
+    pub listen: Option<String>,
+}
+
+/// Where a link leads.
+#[derive(Debug, Clone, PartialEq)]
+pub enum LinkTo {
+    /// Each instance of a service.
+    Service(String),
+    /// A host and port; `https` says that what passes is TLS, so that `http.*` faults are refused.
+    Address {
+        /// Host name or address.
+        host: String,
+        /// TCP port.
+        port: u16,
+        /// `to:` was written as an https URL.
+        https: bool,
+    },
+}
+
+/// Something that load goes to or that a fault hits.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Target {
+    /// An address: `http://host:port` with an optional path prefix.
+    Url(Text),
+    /// As load destination its ready instances, as fault target its processes.
+    Service(String),
+    /// A link under `links:`.
+    Link(String),
+    /// Processes of this host.
+    Process(ProcessMatch),
+    /// Known to the language, not built: `docker`, `kubernetes` or `netns`.
+    NotBuilt(&'static str),
+}
+
+/// How processes of this host are found. All given conditions must hold.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ProcessMatch {
+    /// The executable's name.
+    pub name: Option<String>,
+    /// This process.
+    pub pid: Option<u32>,
+    /// A regular expression over the command line, arguments joined by spaces.
+    pub cmdline: Option<String>,
+    /// The process that listens on this TCP port.
+    pub port: Option<u16>,
+    /// How many are expected.
+    pub count: Option<usize>,
+}
+
+/// What one user does, step by step.
+#[derive(Debug, Clone)]
+pub struct Journey {
+    /// Its name under `journeys:`, or the load entry's name for the shorthand.
+    pub name: String,
+    /// In order.
+    pub steps: Vec<Step>,
+}
+
+/// One step of a journey.
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// One request.
+    Request(Box<Request>),
+    /// A pause of the user, not counted as latency.
+    Think(Spread),
+}
+
+/// One request of a journey.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Unique in the journey.
+    pub id: String,
+    /// A target of kind `url` or `service`.
+    pub target: String,
+    /// GET, POST, PUT, PATCH, DELETE or HEAD.
+    pub method: &'static str,
+    /// Path and query; may hold templates.
+    pub path: Text,
+    /// Name and value; values may hold templates.
+    pub headers: Vec<(String, Text)>,
+    /// What is sent.
+    pub body: Body,
+    /// From the intended start to the last byte.
+    pub timeout: Duration,
+    /// What is kept for later steps.
+    pub extract: Vec<Extract>,
+    /// What must hold of the reply.
+    pub check: Check,
+    /// A failed step ends the iteration, or not.
+    pub continue_on_error: bool,
+}
+
+/// The body of a request.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Body {
+    /// None.
+    None,
+    /// JSON; string leaves may hold templates and are escaped after rendering.
+    Json(Json),
+    /// `application/x-www-form-urlencoded`; values may hold templates and are escaped after rendering.
+    Form(Vec<(String, Text)>),
+    /// As it is.
+    Raw(Text),
+}
+
+/// A JSON value whose strings (keys stay as written) may hold templates and late parts.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Json {
+    /// null
+    Null,
+    /// true, false
+    Bool(bool),
+    /// A finite number.
+    Number(serde_json::Number),
+    /// A string.
+    Text(Text),
+    /// An array.
+    Array(Vec<Json>),
+    /// An object, in the order of the file.
+    Object(Vec<(String, Json)>),
+}
+
+/// A value taken from a reply.
+#[derive(Debug, Clone)]
+pub struct Extract {
+    /// The name that later templates use.
+    pub name: String,
+    /// Where it is found.
+    pub from: ExtractFrom,
+}
+
+/// Where an extracted value is found.
+#[derive(Debug, Clone)]
+pub enum ExtractFrom {
+    /// A JSONPath (RFC 9535) into the body; the first match.
+    JsonPath(String),
+    /// A response header.
+    Header(String),
+    /// The first capture group (or the whole match) of a regular expression over the body.
+    Regex(String),
+}
+
+/// What must hold of a reply; all given conditions.
+#[derive(Debug, Clone, Default)]
+pub struct Check {
+    /// One of these. Empty: any status below 400.
+    pub status: Vec<u16>,
+    /// Header name and exact value (which may hold templates).
+    pub headers: Vec<(String, Text)>,
+    /// JSONPath and the value expected there (strings may hold templates).
+    pub body: Vec<(String, Json)>,
+    /// A regular expression that the body must match.
+    pub regex: Option<String>,
+    /// Smallest body in bytes.
+    pub min_size: Option<u64>,
+    /// Largest body in bytes.
+    pub max_size: Option<u64>,
+    /// Longest latency from the intended start.
+    pub max_latency: Option<Duration>,
+}
+
+impl Check {
+    /// Whether judging a reply needs its body.
+    pub fn reads_body(&self) -> bool {
+        !self.body.is_empty() || self.regex.is_some()
+    }
+}
+
+/// One entry under `load:`.
+#[derive(Debug, Clone)]
+pub struct Load {
+    /// Its name.
+    pub name: String,
+    /// Index into [`Plan::journeys`].
+    pub journey: usize,
+    /// Open or closed.
+    pub model: Model,
+    /// In order; a level is a rate a second (open) or a number of users (closed).
+    pub stages: Vec<Stage>,
+    /// Open iterations above it are dropped and make the run invalid.
+    pub max_in_flight: usize,
+    /// How long open requests may take after the last arrival.
+    pub drain: Duration,
+}
+
+/// How iterations start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Model {
+    /// By the clock, evenly spaced.
+    OpenConstant,
+    /// By the clock, a Poisson process.
+    OpenPoisson,
+    /// A number of users who wait for their replies.
+    Closed,
+}
+
+/// A piece of the load curve, linear from `from` to `to`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Stage {
+    /// Level at its beginning.
+    pub from: f64,
+    /// Level at its end.
+    pub to: f64,
+    /// How long; `None` lasts as long as the timeline (only the last stage).
+    pub length: Option<Duration>,
+    /// Left out of every window but `warmup`.
+    pub warmup: bool,
+}
+
+/// Which requests a metric is taken over.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default)]
+pub struct Scope {
+    /// The requests of this journey only.
+    pub journey: Option<String>,
+    /// The requests of this step only (of `journey`, or of every journey that has it).
+    pub step: Option<String>,
+}
+
+/// An objective over a sliding span.
+#[derive(Debug, Clone)]
+pub struct Slo {
+    /// Its name under `slos:`.
+    pub id: String,
+    /// Over which requests.
+    pub scope: Scope,
+    /// What is measured.
+    pub metric: Metric,
+    /// What must hold, in the metric's unit.
+    pub bound: Bound,
+    /// The sliding span.
+    pub over: Duration,
+}
+
+/// A one-sided bound, in the unit of the metric it stands beside (see [`Metric::unit`]).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Bound {
+    /// At most.
+    Max(f64),
+    /// At least.
+    Min(f64),
+}
+
+/// The hypothesis: what must be true for the system to count as well.
+#[derive(Debug, Clone)]
+pub struct SteadyState {
+    /// In words.
+    pub title: String,
+    /// Indices into [`Plan::slos`].
+    pub slos: Vec<usize>,
+    /// Further checks.
+    pub probes: Vec<Probe>,
+    /// It must hold this long before anything is injected.
+    pub before: Option<Before>,
+}
+
+/// `steady_state.before`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Before {
+    /// Hold without a break this long.
+    pub hold_for: Duration,
+    /// Give up (exit 3) after this long.
+    pub within: Duration,
+}
+
+/// A check from outside the load.
+#[derive(Debug, Clone)]
+pub struct Probe {
+    /// Its name.
+    pub id: String,
+    /// What it does.
+    pub kind: ProbeKind,
+    /// From one start to the next.
+    pub every: Duration,
+    /// Longer counts as failed.
+    pub timeout: Duration,
+}
+
+/// What a probe does.
+#[derive(Debug, Clone)]
+pub enum ProbeKind {
+    /// GET `path` at a target answers with this status.
+    Http {
+        /// A target of kind `url` or `service`.
+        target: String,
+        /// Path and query.
+        path: String,
+        /// Expected status.
+        status: u16,
+    },
+    /// A TCP connection to `host:port` opens.
+    Tcp {
+        /// `host:port`.
+        address: Text,
+    },
+}
+
+/// One item of the timeline.
+#[derive(Debug, Clone)]
+pub enum Item {
+    /// Nothing is injected: the reference window.
+    Baseline(Duration),
+    /// Nothing happens.
+    Pause(Duration),
+    /// Waits for the steady state; measures the recovery of every fault since the last `recover`.
+    Recover {
+        /// At most this long.
+        within: Duration,
+    },
+    /// One fault.
+    Fault(Box<Fault>),
+    /// Items that start together, each after its delay; ends when the last one has ended.
+    Parallel(Vec<Delayed>),
+}
+
+/// A member of a parallel group.
+#[derive(Debug, Clone)]
+pub struct Delayed {
+    /// After the group has started.
+    pub delay: Duration,
+    /// What happens then.
+    pub item: Item,
+}
+
+/// One fault of the timeline.
+#[derive(Debug, Clone)]
+pub struct Fault {
+    /// Unique in the scenario.
+    pub id: String,
+    /// The kind, as in the catalogue: `network.latency`.
+    pub kind: &'static str,
+    /// The name of the target.
+    pub target: String,
+    /// How many of its members; already defaulted (all listeners of a link, one of anything else).
+    pub pick: CountOrShare,
+    /// How many of the target's members all active faults together may hit.
+    pub max_affected: CountOrShare,
+    /// No member found is not an error.
+    pub allow_empty: bool,
+    /// How long it stays active; `None` for instant faults.
+    pub lasts: Option<Duration>,
+    /// What `with:` says, defaults filled in.
+    pub with: Params,
+    /// `file:line` of the fault.
+    pub place: String,
+}
+
+/// The parameters of a fault, by the names of the catalogue; every parameter of the kind that has a default is present.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Params(pub BTreeMap<&'static str, ParamValue>);
+
+/// The value of a fault's parameter.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ParamValue {
+    /// A span of time.
+    Duration(Duration),
+    /// A share.
+    Percent(Share),
+    /// A whole number: a status, a count.
+    Number(u64),
+    /// Bytes.
+    Size(u64),
+    /// Bits a second.
+    Bandwidth(u64),
+    /// One of the words that the catalogue allows.
+    Word(&'static str),
+    /// Free text.
+    Text(Text),
+    /// Names and values: headers.
+    Pairs(Vec<(String, String)>),
+}
+
+impl Params {
+    /// A duration parameter, if given or defaulted.
+    pub fn duration(&self, name: &str) -> Option<Duration> {
+        match self.0.get(name) {
+            Some(ParamValue::Duration(value)) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// A share parameter as a fraction, if given or defaulted.
+    pub fn share(&self, name: &str) -> Option<f64> {
+        match self.0.get(name) {
+            Some(ParamValue::Percent(value)) => Some(value.0),
+            _ => None,
+        }
+    }
+
+    /// A whole number, a size or a bandwidth, if given or defaulted.
+    pub fn number(&self, name: &str) -> Option<u64> {
+        match self.0.get(name) {
+            Some(ParamValue::Number(value) | ParamValue::Size(value) | ParamValue::Bandwidth(value)) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// A word, if given or defaulted.
+    pub fn word(&self, name: &str) -> Option<&'static str> {
+        match self.0.get(name) {
+            Some(ParamValue::Word(value)) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// A text, if given or defaulted.
+    pub fn text(&self, name: &str) -> Option<&Text> {
+        match self.0.get(name) {
+            Some(ParamValue::Text(value)) => Some(value),
+            _ => None,
+        }
+    }
+}
+
+/// Where brunt may act and how much it may hit.
+#[derive(Debug, Clone)]
+pub struct Safety {
+    /// Hosts (patterns with `*`) where faults may act besides this one.
+    pub allow_hosts: Vec<String>,
+    /// The agent removes a fault if the runner is silent for this long; at least 1 s.
+    pub lease: Duration,
+}
+
+/// What CI judges.
+#[derive(Debug, Clone)]
+pub struct Gate {
+    /// `<metric>@<window>` unless given.
+    pub id: String,
+    /// What is measured.
+    pub metric: Metric,
+    /// Over which requests.
+    pub scope: Scope,
+    /// In which window.
+    pub window: WindowName,
+    /// What must hold.
+    pub limit: Limit,
+    /// What too few samples mean.
+    pub if_inconclusive: IfInconclusive,
+    /// Line of the gate in the scenario file; `None` for the default gate and for gates from the command line.
+    pub line: Option<usize>,
+}
+
+/// The limit of a gate, in the metric's unit.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Limit {
+    /// A fixed bound.
+    Absolute(Bound),
+    /// At most the larger of `factor` x the baseline window's value and `floor`.
+    MaxOfBaseline {
+        /// Multiplies the baseline's value.
+        factor: f64,
+        /// The limit is never below it.
+        floor: Option<f64>,
+    },
+    /// At least the smaller of `factor` x the baseline window's value and `floor`.
+    MinOfBaseline {
+        /// Multiplies the baseline's value.
+        factor: f64,
+        /// The limit is never above it.
+        floor: Option<f64>,
+    },
+}
+
+/// What too few samples mean for the verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum IfInconclusive {
+    /// Exit 5.
+    #[default]
+    Fail,
+    /// Said, not judged.
+    Warn,
+    /// Counts as passed.
+    Pass,
+}
+
+/// Which files a run writes.
+#[derive(Debug, Clone)]
+pub struct Outputs {
+    /// `outputs.dir`, if given.
+    pub dir: Option<PathBuf>,
+    /// report.html
+    pub html: bool,
+    /// results.json
+    pub json: bool,
+    /// junit.xml
+    pub junit: bool,
+}
