@@ -1,2 +1,3 @@
-//! placeholder
+//! The door of the `brunt` binary; everything is in the library.
+
 fn main() {}

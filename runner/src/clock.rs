@@ -1,0 +1,81 @@
+//! The one clock of a run: offsets from run zero on CLOCK_MONOTONIC.
+//!
+//! Everything that is measured or journaled carries such an offset. Wall time is read exactly once, here, when the clock
+//! is made; whoever needs a date computes it from [`Clock::wall_at`].
+
+use std::time::{Duration, SystemTime};
+
+use brunt_scenario::units::Offset;
+use rustix::time::{ClockId, clock_gettime};
+
+/// Run zero. Copies are the same clock.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
+    zero_ns: u64,
+    zero_wall: SystemTime,
+}
+
+impl Clock {
+    /// Makes this instant run zero and pairs it with wall time.
+    #[expect(clippy::disallowed_methods, reason = "the one place where wall time is read")]
+    pub fn start() -> Self {
+        Self { zero_ns: monotonic_ns(), zero_wall: SystemTime::now() }
+    }
+
+    /// The time since run zero.
+    pub fn now(&self) -> Offset {
+        self.from_monotonic(monotonic_ns())
+    }
+
+    /// Maps an absolute CLOCK_MONOTONIC reading in nanoseconds (the agent's and the proxy's stamps) onto the run; an
+    /// instant before run zero becomes zero.
+    pub fn from_monotonic(&self, ns: u64) -> Offset {
+        Offset(ns.saturating_sub(self.zero_ns))
+    }
+
+    /// The absolute CLOCK_MONOTONIC reading at an offset, in nanoseconds: what timerfd and the agent want.
+    pub fn to_monotonic(&self, at: Offset) -> u64 {
+        self.zero_ns.saturating_add(at.0)
+    }
+
+    /// Wall time at an offset, by the pairing at run zero: a step of the system's clock during the run does not show.
+    pub fn wall_at(&self, at: Offset) -> SystemTime {
+        self.zero_wall + Duration::from_nanos(at.0)
+    }
+
+    /// The instant of tokio's clock at an offset. std's `Instant` is CLOCK_MONOTONIC too, but does not show its reading;
+    /// so the distance from now is carried over, which is exact to the time between two readings (below 1 us).
+    pub fn to_instant(&self, at: Offset) -> std::time::Instant {
+        let (instant, now) = (std::time::Instant::now(), self.now());
+        if at >= now { instant + at.since(now) } else { instant.checked_sub(now.since(at)).unwrap_or(instant) }
+    }
+}
+
+fn monotonic_ns() -> u64 {
+    let reading = clock_gettime(ClockId::Monotonic);
+    // CLOCK_MONOTONIC counts from boot, so neither part is negative.
+    reading.tv_sec as u64 * 1_000_000_000 + reading.tv_nsec as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_offset_and_its_absolute_reading_are_the_same_instant() {
+        let clock = Clock::start();
+        let at = Offset(1_500_000_000);
+        assert_eq!(clock.from_monotonic(clock.to_monotonic(at)), at);
+        assert_eq!(clock.from_monotonic(0), Offset(0), "an instant before run zero");
+        assert_eq!(clock.wall_at(at).duration_since(clock.wall_at(Offset(0))).unwrap(), Duration::from_millis(1500));
+    }
+
+    #[test]
+    fn time_passes_and_copies_agree() {
+        let clock = Clock::start();
+        let copy = clock;
+        let before = clock.now();
+        let between = copy.now();
+        assert!(before <= between && between <= clock.now());
+    }
+}

@@ -1,0 +1,6 @@
+//! The runner: starts services, sends load, walks the timeline, injects the faults and writes the results.
+//!
+//! The `brunt` binary is a door to this library, so that tests and benches can use its rooms.
+
+pub mod clock;
+
