@@ -1,0 +1,220 @@
+//! Everything that can go wrong while breaking things. Each text names the operation and the object.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// An operation of the injector failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Neither an explicit state folder nor `XDG_STATE_HOME` nor `HOME` says where the journal belongs.
+    #[error("nowhere to write the undo journal: set XDG_STATE_HOME or HOME to a folder that you can write")]
+    NoStateDir,
+    /// The journal could not be written, so nothing may be injected.
+    #[error("cannot {action} the undo journal {}: {source}", path.display())]
+    Journal {
+        /// What was tried: `create`, `lock`, `append to`, ...
+        action: &'static str,
+        /// The journal or its folder.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// A journal that must not be replayed: somebody else could have written it, or it is damaged.
+    #[error("the undo journal {} is refused: {why}", path.display())]
+    JournalRefused {
+        /// The journal.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The agent could not be started or talked to.
+    #[error("agent: cannot {action}: {source}")]
+    AgentIo {
+        /// What was tried.
+        action: &'static str,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// The agent did not answer in time.
+    #[error("the agent did not answer `{ask}` within {} s", after.as_secs_f64())]
+    AgentSilent {
+        /// The request.
+        ask: &'static str,
+        /// How long it was waited for.
+        after: Duration,
+    },
+    /// The agent has ended; what it held is undone.
+    #[error("the agent is gone: {0}")]
+    AgentGone(String),
+    /// The agent answered something that does not belong to the request, or a line that is no JSON.
+    #[error("the agent does not speak this protocol: {0}")]
+    Protocol(String),
+    /// The agent tried and failed; the text is its own.
+    #[error("{0}")]
+    Agent(String),
+    /// An operation on a process failed.
+    #[error("cannot {action} {process}: {source}")]
+    Process {
+        /// What was tried: `stop`, `continue`, `kill`, ...
+        action: &'static str,
+        /// `payments-0 (pid 4711)`.
+        process: String,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// The process is not the one that was picked: its pid now belongs to another one, or to nobody.
+    #[error("{process} is gone: {why}")]
+    ProcessGone {
+        /// `payments-0 (pid 4711)`.
+        process: String,
+        /// What was found in its place.
+        why: String,
+    },
+    /// brunt does not do this, on purpose.
+    #[error("refused: {0}")]
+    Refused(String),
+    /// A service could not be started.
+    #[error("cannot start {instance}: {program}: {source}")]
+    Start {
+        /// `payments-0`.
+        instance: String,
+        /// What should have run.
+        program: String,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// A link could not be opened.
+    #[error("cannot open link `{link}` at {address}: {source}")]
+    Listen {
+        /// Name of the link.
+        link: String,
+        /// Where it should have listened.
+        address: String,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// The parameters of a fault do not fit its kind or its target.
+    #[error("{kind}: {why}")]
+    Unfit {
+        /// The kind of the fault.
+        kind: String,
+        /// What does not fit, and what would.
+        why: String,
+    },
+    /// There is no such fault, link or instance.
+    #[error("no {what} named `{name}`")]
+    Unknown {
+        /// `active fault`, `link`, ...
+        what: &'static str,
+        /// The name that was asked for.
+        name: String,
+    },
+    /// A thread or task of the injector could not be started or has ended too early.
+    #[error("cannot run {what}: {source}")]
+    Thread {
+        /// Which thread.
+        what: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// The fault failed, and what it had changed by then could not be undone (exit 6).
+    #[error("{cause}; and what it had changed could not be undone: {residue}")]
+    LeftBehind {
+        /// Why the fault failed.
+        cause: Box<Error>,
+        /// What is left and what a person can do about it.
+        residue: String,
+    },
+}
+
+impl Error {
+    /// Whether this means "nothing was injected because it could not have been undone": exit 3 before the first fault.
+    pub fn is_preflight(&self) -> bool {
+        matches!(self, Self::NoStateDir | Self::Journal { .. } | Self::JournalRefused { .. })
+    }
+}
+
+/// A target does not resolve to victims that may be hit. Nothing was touched.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ResolveError {
+    /// No member at all.
+    #[error("target `{target}` has no members: {why}")]
+    Empty {
+        /// The target's name.
+        target: String,
+        /// What was looked for, and the way out.
+        why: String,
+    },
+    /// More or fewer than `count` says.
+    #[error("target `{target}` expects {expected} but {found} found: {list}")]
+    Count {
+        /// The target's name.
+        target: String,
+        /// `2 processes`.
+        expected: String,
+        /// `3 were`.
+        found: String,
+        /// The processes.
+        list: String,
+    },
+    /// A member must never be hit.
+    #[error("target `{target}` would hit {process}: {why}; match more narrowly")]
+    Protected {
+        /// The target's name.
+        target: String,
+        /// The process.
+        process: String,
+        /// Why it is protected.
+        why: String,
+    },
+    /// Together with what is active already, more members than `max_affected` allows.
+    #[error(
+        "fault `{fault}` would bring the members of `{target}` that are hit at the same time to {would} of {total}, \
+         and max_affected allows {allowed}: lower `pick`, raise `max_affected`, or let the faults follow each other"
+    )]
+    TooMany {
+        /// The fault's id.
+        fault: String,
+        /// The target's name.
+        target: String,
+        /// How many would be hit.
+        would: usize,
+        /// How many there are.
+        total: usize,
+        /// How many may be hit.
+        allowed: usize,
+    },
+    /// `pick` asks for more members than there are.
+    #[error("fault `{fault}` picks {asked} of `{target}`, which has {total}: {list}")]
+    TooFew {
+        /// The fault's id.
+        fault: String,
+        /// The target's name.
+        target: String,
+        /// How many `pick` asks for.
+        asked: usize,
+        /// How many there are.
+        total: usize,
+        /// The members.
+        list: String,
+    },
+    /// This kind of fault cannot act on this kind of target.
+    #[error("{kind} cannot hit target `{target}`: {why}")]
+    Unfit {
+        /// The kind of the fault.
+        kind: String,
+        /// The target's name.
+        target: String,
+        /// What would fit.
+        why: String,
+    },
+    /// The search itself failed.
+    #[error("cannot look for target `{target}`: {why}")]
+    Search {
+        /// The target's name.
+        target: String,
+        /// What failed.
+        why: String,
+    },
+}

@@ -1,0 +1,95 @@
+//! The four verbs that every fault has: prepare, inject, verify, revert.
+//!
+//! The injector drives them in this order, and writes what `prepare` returns to the journal before `inject`. A fault is
+//! one file below this folder and one line in `catalogue`. It acts at a *place*: stream faults (`network`, `tcp`, `http`)
+//! at the proxy in the runner's process (`Fault<Arc<Proxy>>`), process faults in the agent (`Fault<Services>`). The verbs
+//! block; the injector calls those of the proxy on a thread that may, the agent bounds them by being quick.
+//!
+//! `fault/network.rs`, `fault/tcp.rs` and `fault/http.rs` each have one constructor:
+//! `on_link(fault: &plan::Fault, link: &str, listeners: &[usize], seed: u64) -> Result<Box<dyn Fault<Arc<Proxy>>>, Error>`.
+//! Their `prepare` returns [`Undo::EndsWithRunner`].
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+
+/// A fault with its victims, ready to act at a `Place`.
+pub trait Fault<Place>: Send {
+    /// Finds what it needs and takes a snapshot of what it will change; touches nothing. Returns what undoes the change,
+    /// even if this process dies: it is on disk before [`Fault::inject`] is called.
+    fn prepare(&mut self, place: &mut Place) -> Result<Vec<Undo>, Error>;
+
+    /// Makes the change; calling it again changes nothing. After an error the caller reverts.
+    fn inject(&mut self, place: &mut Place, change: Change) -> Result<(), Error>;
+
+    /// Measures whether the effect is there. A configuration that is present is not an effect. Called again and again while
+    /// the fault is active.
+    fn verify(&mut self, place: &mut Place) -> Result<Seen, Error>;
+
+    /// Puts everything back and compares with the snapshot; calling it again changes nothing.
+    fn revert(&mut self, place: &mut Place) -> Reverted;
+}
+
+/// Whether `inject` makes its change. [`Change::Skip`] does all but the change itself: a test hook that proves that
+/// `verify` can say no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// The fault acts.
+    Make,
+    /// The fault pretends to act.
+    Skip,
+}
+
+/// What `verify` measured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Seen {
+    /// The effect is there: `held 1,204 messages, first for 401 ms`.
+    Yes(String),
+    /// Nothing has come along that it could have acted on. At the end of the fault this makes the run inconclusive.
+    NotExercised(String),
+    /// It was looked for and is not there: the fault is removed and the run is invalid.
+    Absent(String),
+}
+
+/// What is left to say after `revert`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reverted {
+    /// The effect over the whole time that the fault was active.
+    pub effect: Seen,
+    /// The state equals the snapshot; `None` when there was nothing to undo; `false` means exit 6.
+    pub rollback_verified: Option<bool>,
+    /// What has no inverse or could not be undone, one sentence each.
+    pub residue: Vec<String>,
+    /// Why the rollback failed, with what a person can do.
+    pub error: Option<String>,
+}
+
+/// What undoes a change, as data: it must still work when the process that made the change is gone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Undo {
+    /// SIGCONT to these processes.
+    Continue {
+        /// Those that were running before they were stopped.
+        processes: Vec<crate::process::ProcessId>,
+    },
+    /// SIGKILL to every process that carries the mark of this run in its environment.
+    EndMarked {
+        /// The run.
+        run_id: String,
+    },
+    /// The change ends with the runner's process: stream faults live in its proxy.
+    EndsWithRunner,
+    /// There is no inverse, or none is needed.
+    Nothing {
+        /// Why, for the report.
+        why: String,
+    },
+}
+
+/// Whether the timeline's step ends with the act itself (`process.kill`), or lasts `for` some time.
+pub fn is_instant(kind: &str) -> bool {
+    matches!(kind, "process.kill" | "process.restart")
+}
