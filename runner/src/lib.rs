@@ -2,5 +2,6 @@
 //!
 //! The `brunt` binary is a door to this library, so that tests and benches can use its rooms.
 
+pub mod cli;
 pub mod clock;
-
+pub mod demo;

@@ -1,3 +1,7 @@
 //! The door of the `brunt` binary; everything is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    brunt::cli::main(std::env::args_os())
+}

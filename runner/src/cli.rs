@@ -1,0 +1,108 @@
+//! The command line: one command a file. A command returns the exit code of the process, or a [`Failure`] that knows its own.
+
+mod demo_service;
+mod stdout;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+pub use stdout::print;
+
+use crate::demo::DemoError;
+
+const EXAMPLES: &str = "\
+Try first:
+  brunt demo                                               a toy shop that breaks, and the same shop that does not
+  brunt run http://localhost:8080 --rate 50/s --for 10s    load something of yours
+
+Exit codes:
+  0 pass · 1 internal error · 2 usage or scenario invalid · 3 pre-flight failed, nothing injected
+  4 a guardrail aborted it · 5 measurement invalid or inconclusive · 6 rollback incomplete
+  99 gates failed · 130/143 signal, rolled back";
+
+/// Load and chaos on one clock: know what your services can bear.
+#[derive(Debug, Parser)]
+#[command(name = "brunt", version, after_help = EXAMPLES, max_term_width = 100, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    #[command(hide = true)]
+    DemoService(demo_service::Args),
+}
+
+/// Why a command could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The command line asks for something that cannot be.
+    #[error("{0}")]
+    Usage(String),
+    /// A service of the demo shop could not run.
+    #[error(transparent)]
+    Demo(#[from] DemoError),
+    /// Standard output took no more, and not because its reader left.
+    #[error("cannot write to standard output")]
+    Stdout(#[source] std::io::Error),
+}
+
+impl Failure {
+    /// As the process exits.
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) | Self::Demo(DemoError::Environment { .. }) => 2,
+            Self::Demo(DemoError::Listen { .. }) => 3,
+            Self::Demo(DemoError::Start(_)) | Self::Stdout(_) => 1,
+        }
+    }
+}
+
+/// Parses the arguments (the first one is the program), runs the command, says what went wrong on stderr.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(answer) => {
+            // Help and version are answers, not errors. A reader that left does not want them.
+            let _ = answer.print();
+            return ExitCode::from(u8::try_from(answer.exit_code()).unwrap_or(2));
+        }
+    };
+    let outcome = match cli.command {
+        None => print(&Cli::command().render_help().to_string()).map(|()| 0),
+        Some(command) => command.run(),
+    };
+    match outcome {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            eprintln!("error: {}", in_full(&failure));
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+impl Command {
+    fn run(self) -> Result<u8, Failure> {
+        match self {
+            Self::DemoService(args) => demo_service::run(&args),
+        }
+    }
+}
+
+/// An error with all of its causes, on one line.
+fn in_full(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.ends_with(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = error.source();
+    }
+    text
+}
