@@ -3,6 +3,7 @@
 //! In reading order: [`sample`] and [`facts`] (what comes in), [`window`], [`results`] (what goes out).
 
 pub mod facts;
+pub mod render;
 pub mod results;
 pub mod sample;
 pub mod window;

@@ -1,0 +1,38 @@
+use brunt_report::render::summary::render;
+
+use crate::sample;
+
+#[test]
+fn a_failed_run_for_a_pull_request() {
+    insta::assert_snapshot!(render(&sample::shop()));
+}
+
+#[test]
+fn an_invalid_run_says_why_and_what_to_do() {
+    insta::assert_snapshot!(render(&sample::invalid()));
+}
+
+#[test]
+fn a_run_without_samples_has_no_numbers_to_show() {
+    insta::assert_snapshot!(render(&sample::empty()));
+}
+
+#[test]
+fn hostile_names_break_no_table_and_bring_no_markup() {
+    let text = render(&sample::hostile());
+    // The command stands in a code span, where nothing is markup.
+    let outside = text.lines().filter(|line| !line.starts_with("Repeat with ``")).collect::<Vec<_>>().join("\n");
+    assert!(!outside.contains("<script>") && !text.contains(['\u{1b}', '\u{202e}']), "{text}");
+    let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| ")).collect();
+    for row in rows {
+        let bars = row.replace("\\|", "").matches('|').count();
+        assert_eq!(bars, 7, "{row}");
+    }
+}
+
+#[test]
+fn nobody_is_notified_by_a_name() {
+    let mut results = sample::shop();
+    results.summary.sentence = "ask @payments-team".to_owned();
+    assert!(!render(&results).contains("@payments-team"));
+}
