@@ -5,3 +5,5 @@
 pub mod cli;
 pub mod clock;
 pub mod demo;
+pub mod files;
+pub mod ui;
