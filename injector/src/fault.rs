@@ -9,6 +9,9 @@
 //! `on_link(fault: &plan::Fault, link: &str, listeners: &[usize], seed: u64) -> Result<Box<dyn Fault<Arc<Proxy>>>, Error>`.
 //! Their `prepare` returns [`Undo::EndsWithRunner`].
 
+pub mod link;
+pub mod network;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;

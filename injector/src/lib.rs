@@ -7,6 +7,7 @@ pub mod error;
 pub mod event;
 pub mod fault;
 pub mod process;
+pub mod proxy;
 
 pub use error::{Error, ResolveError};
 pub use event::Event;

@@ -1,0 +1,180 @@
+//! Stream faults through the four verbs: the same for every kind, because a kind is only a [`StreamFault`].
+//!
+//! There is nothing to snapshot and nothing that could outlive the runner: the undo record says that the fault ends with the
+//! process whose proxy carries it.
+
+use std::io;
+use std::sync::Arc;
+
+use brunt_scenario::plan::{self, Addresses, Params};
+
+use super::{Change, Fault, Reverted, Seen, Undo, network};
+use crate::error::Error;
+use crate::proxy::{Counted, FaultCounters, Look, Proxy, StreamFault, Ways};
+
+/// A stream fault with the listeners that it hits.
+pub struct LinkFault {
+    id: String,
+    link: String,
+    listeners: Vec<usize>,
+    fault: StreamFault,
+    counters: Vec<Arc<FaultCounters>>,
+}
+
+/// The stream fault of a kind of the catalogue, `None` for kinds that do not act on a link (or are not built).
+pub fn stream_fault(kind: &str, with: &Params) -> Option<Result<StreamFault, Error>> {
+    Some(match kind {
+        network::latency::KIND => network::latency::from_params(with),
+        network::partition::KIND => network::partition::from_params(with),
+        _ => return None,
+    })
+}
+
+impl LinkFault {
+    /// `fault` at these listeners (from 0) of `link`.
+    pub fn new(fault: &plan::Fault, link: &str, listeners: Vec<usize>) -> Result<Self, Error> {
+        let stream = stream_fault(fault.kind, &fault.with)
+            .ok_or_else(|| Error::Unfit { kind: fault.kind.into(), why: "it does not act on a link".into() })??;
+        Ok(Self { id: fault.id.clone(), link: link.to_owned(), listeners, fault: stream, counters: Vec::new() })
+    }
+
+    fn seen(&self, proxy: &Proxy) -> Seen {
+        let mut look = || -> io::Result<Look> {
+            let first = self.listeners.first().copied().unwrap_or_default();
+            proxy.look(&self.link, first).map_err(io::Error::other)?
+        };
+        self.fault.verify(&Counted::sum(&self.counters), &mut look)
+    }
+}
+
+impl Fault<Arc<Proxy>> for LinkFault {
+    fn prepare(&mut self, proxy: &mut Arc<Proxy>) -> Result<Vec<Undo>, Error> {
+        let total = proxy.listeners(&self.link);
+        match self.listeners.iter().find(|listener| **listener >= total) {
+            Some(missing) => Err(Error::Unknown { what: "link listener", name: format!("{}[{missing}]", self.link) }),
+            None => Ok(vec![Undo::EndsWithRunner]),
+        }
+    }
+
+    fn inject(&mut self, proxy: &mut Arc<Proxy>, change: Change) -> Result<(), Error> {
+        if !self.counters.is_empty() {
+            return Ok(());
+        }
+        let fault = match change {
+            Change::Make => self.fault.clone(),
+            Change::Skip => self.fault.clone().without_effect(),
+        };
+        for listener in &self.listeners {
+            self.counters.push(proxy.add(&self.link, *listener, &self.id, fault.clone())?);
+        }
+        Ok(())
+    }
+
+    fn verify(&mut self, proxy: &mut Arc<Proxy>) -> Result<Seen, Error> {
+        Ok(self.seen(proxy))
+    }
+
+    fn revert(&mut self, proxy: &mut Arc<Proxy>) -> Reverted {
+        // Judged before the removal, because a connection made afterwards would pass.
+        let effect = self.seen(proxy);
+        let failed: Vec<_> = self
+            .listeners
+            .iter()
+            .filter_map(|listener| proxy.remove(&self.link, *listener, &self.id).err())
+            .map(|error| error.to_string())
+            .collect();
+        Reverted {
+            effect,
+            rollback_verified: Some(failed.is_empty()),
+            residue: self.residue(),
+            error: (!failed.is_empty()).then(|| failed.join("; ")),
+        }
+    }
+}
+
+impl LinkFault {
+    /// What removal cannot bring back.
+    fn residue(&self) -> Vec<String> {
+        let counted = Counted::sum(&self.counters);
+        let mut residue = Vec::new();
+        if counted.bytes_discarded > 0 {
+            residue.push(format!("{} discarded", amount(counted.bytes_discarded, "byte")));
+        }
+        if counted.connections_reset > 0 {
+            residue.push(format!("{} reset", amount(counted.connections_reset, "connection")));
+        }
+        residue
+    }
+}
+
+/// `direction`, or `default`.
+pub(crate) fn ways(kind: &str, with: &Params, default: &str) -> Result<Ways, Error> {
+    let word = with.word("direction").unwrap_or(default);
+    Ways::from_word(word).ok_or_else(|| Error::Unfit {
+        kind: kind.into(),
+        why: format!("`direction: {word}` is none of to, from, both"),
+    })
+}
+
+/// `share`, or all.
+pub(crate) fn share(with: &Params) -> f64 {
+    with.share("share").unwrap_or(1.0)
+}
+
+/// A text parameter. Addresses that are known only when the run starts make no sense in a fault.
+pub(crate) fn text(kind: &str, with: &Params, name: &str) -> Result<Option<String>, Error> {
+    let Some(text) = with.text(name) else { return Ok(with.word(name).map(str::to_owned)) };
+    let filled = text.fill(&Addresses::default(), None);
+    filled.map(Some).map_err(|error| Error::Unfit { kind: kind.into(), why: format!("`{name}`: {error}") })
+}
+
+/// `1 message`, `1,204 messages`.
+pub(crate) fn amount(n: u64, what: &str) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    format!("{text} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+/// The judgement when nothing was hit; `None` when something was. With a share, a few that were spared prove nothing: the
+/// effect is absent when so many would be spared less than once in a million times.
+pub(crate) fn nothing_hit(counted: &Counted, share: f64, what: &str) -> Option<Seen> {
+    if counted.affected > 0 {
+        return None;
+    }
+    let seen = amount(counted.seen, what);
+    let by_chance = (1.0 - share).max(0.0).powf(counted.seen as f64);
+    Some(if counted.seen == 0 {
+        Seen::NotExercised(format!("no {what} came along"))
+    } else if by_chance < 1e-6 {
+        Seen::Absent(format!("{seen} came along and not one was hit"))
+    } else {
+        Seen::NotExercised(format!("{seen} came along, too few for one to be drawn"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_read_as_people_write_them() {
+        assert_eq!(amount(1, "byte"), "1 byte");
+        assert_eq!(amount(0, "byte"), "0 bytes");
+        assert_eq!(amount(1_204_567, "message"), "1,204,567 messages");
+    }
+
+    #[test]
+    fn a_small_share_of_few_proves_nothing_and_of_many_does() {
+        let seen = |seen| nothing_hit(&Counted { seen, ..Counted::default() }, 0.1, "request");
+        assert!(matches!(seen(0), Some(Seen::NotExercised(_))));
+        assert!(matches!(seen(20), Some(Seen::NotExercised(_))));
+        assert!(matches!(seen(1000), Some(Seen::Absent(_))));
+        assert_eq!(nothing_hit(&Counted { affected: 1, ..Counted::default() }, 0.1, "request"), None);
+    }
+}

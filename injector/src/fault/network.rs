@@ -1,0 +1,4 @@
+//! Faults of the wire, on a link: what a slow, cut or swallowing network does to streams.
+
+pub mod latency;
+pub mod partition;

@@ -1,0 +1,254 @@
+//! `network.latency` on a link: every message is held for a while, in order.
+//!
+//! *What the service feels*: a peer that is further away. Each chunk that the proxy reads in the chosen direction waits for
+//! `latency` give or take `jitter` (evenly), and never overtakes the one before it. Chunks wait side by side, so a reply in
+//! several segments is late once, and throughput falls only where more than a megabyte a direction is under way on one
+//! connection. Connecting is not delayed, nor is a close on its own: it follows the last byte.
+//! *Privileges*: none. *Verified*: the first real message that it held was held for the drawn time, within the larger of 5 ms
+//! and 5 %. *Undone*: what is held goes out at once; the proxy ends with the runner.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use brunt_scenario::plan::Params;
+use bytes::Bytes;
+
+use crate::error::Error;
+use crate::fault::Seen;
+use crate::fault::link::{amount, nothing_hit, share, ways};
+use crate::proxy::counters::FirstHold;
+use crate::proxy::{Arrival, Counted, Direction, Draws, FaultCounters, Look, Outlet, Shape, Stage, StreamFault, Ways};
+
+/// The kind, as in the catalogue.
+pub const KIND: &str = "network.latency";
+
+/// The parameters.
+#[derive(Debug, Clone, PartialEq)]
+struct Latency {
+    latency: Duration,
+    jitter: Duration,
+    ways: Ways,
+    share: f64,
+}
+
+/// Reads `latency`, `jitter` (none), `direction` (`from`) and `share` (all).
+pub fn from_params(with: &Params) -> Result<StreamFault, Error> {
+    let unfit = |why: &str| Error::Unfit { kind: KIND.into(), why: why.into() };
+    let latency = with.duration("latency").ok_or_else(|| unfit("`latency` is missing, as in `latency: 200ms`"))?;
+    if with.word("distribution").is_some_and(|word| word != "uniform") {
+        return Err(unfit("only `distribution: uniform` is built"));
+    }
+    Ok(StreamFault::new(Latency {
+        latency,
+        jitter: with.duration("jitter").unwrap_or_default(),
+        ways: ways(KIND, with, "from")?,
+        share: share(with),
+    }))
+}
+
+impl Shape for Latency {
+    fn share(&self) -> f64 {
+        self.share
+    }
+
+    fn stage(&self, arrival: Arrival<'_>, counters: &Arc<FaultCounters>) -> Box<dyn Stage> {
+        Box::new(Hold { fault: self.clone(), draws: arrival.draws, counters: Arc::clone(counters), touched: false })
+    }
+
+    fn verify(&self, counted: &Counted, _: &mut dyn FnMut() -> io::Result<Look>) -> Seen {
+        if let Some(nothing) = nothing_hit(counted, self.share, "message") {
+            return nothing;
+        }
+        judge_holds(counted, "message")
+    }
+}
+
+/// Whether the first message that was held at each listener was held for the time that was drawn for it.
+pub(crate) fn judge_holds(counted: &Counted, what: &str) -> Seen {
+    let wrong = counted.first_holds.iter().find(|hold| !is_kept(hold));
+    match (wrong, counted.first_holds.first()) {
+        (Some(wrong), _) => Seen::Absent(format!(
+            "the first {what} was to be held for {} ms and was held for {} ms",
+            wrong.asked.as_millis(),
+            wrong.real.as_millis()
+        )),
+        (None, Some(first)) => {
+            Seen::Yes(format!("held {}, first for {} ms", amount(counted.affected, what), first.real.as_millis()))
+        }
+        (None, None) => Seen::NotExercised(format!("{} on hold, none delivered yet", amount(counted.affected, what))),
+    }
+}
+
+/// Within the larger of 5 ms and 5 %.
+fn is_kept(hold: &FirstHold) -> bool {
+    hold.real.abs_diff(hold.asked) <= Duration::from_millis(5).max(hold.asked / 20)
+}
+
+struct Hold {
+    fault: Latency,
+    draws: Draws,
+    counters: Arc<FaultCounters>,
+    /// A message of this connection has been held.
+    touched: bool,
+}
+
+impl Stage for Hold {
+    fn bytes(&mut self, direction: Direction, bytes: Bytes, outlet: &mut Outlet<'_>) {
+        if !self.fault.ways.include(direction) || !self.draws.hits() {
+            return outlet.pass(direction, bytes);
+        }
+        self.counters.affected.add(1);
+        if !std::mem::replace(&mut self.touched, true) {
+            self.counters.connections.add(1);
+        }
+        let delay = self.draws.around(self.fault.latency, self.fault.jitter);
+        outlet.hold_until(direction, bytes, outlet.now.after(delay));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::time::Instant;
+
+    use super::*;
+    use crate::proxy::lab::{Lab, echo, fault, is_silent_for, ms, round_trip, server, share, word};
+
+    fn about(span: Duration, expected: u64) -> bool {
+        span >= Duration::from_millis(expected) && span < Duration::from_millis(expected + 40)
+    }
+
+    #[test]
+    fn every_reply_is_late_and_not_only_the_first() {
+        let lab = Lab::new(echo());
+        let mut client = lab.connect();
+        let quick = round_trip(&mut client, b"before");
+        assert!(quick < Duration::from_millis(40), "{quick:?}");
+        let slow = fault(KIND, &[ms("latency", 100)]);
+        let counters = lab.add("slow", slow.clone());
+        assert_eq!(lab.verify(&slow, &counters), Seen::NotExercised("no message came along".into()));
+        for _ in 0..3 {
+            let span = round_trip(&mut client, b"during");
+            assert!(about(span, 100), "{span:?}");
+        }
+        let Seen::Yes(text) = lab.verify(&slow, &counters) else { panic!("not verified") };
+        assert!(text.starts_with("held 3 messages, first for 10"), "{text}");
+        lab.remove("slow");
+        let quick = round_trip(&mut client, b"after");
+        assert!(quick < Duration::from_millis(40), "{quick:?}");
+    }
+
+    #[test]
+    fn both_directions_are_late_twice_a_round_trip() {
+        let lab = Lab::new(echo());
+        lab.add("slow", fault(KIND, &[ms("latency", 60), word("direction", "both")]));
+        let span = round_trip(&mut lab.connect(), b"x");
+        assert!(about(span, 120), "{span:?}");
+    }
+
+    #[test]
+    fn a_reply_in_two_segments_is_late_once() {
+        let lab = Lab::new(server(|mut socket| {
+            while socket.read_exact(&mut [0; 1]).is_ok() {
+                socket.write_all(b"head").unwrap();
+                std::thread::sleep(Duration::from_millis(20));
+                socket.write_all(b"body").unwrap();
+            }
+        }));
+        lab.add("slow", fault(KIND, &[ms("latency", 100)]));
+        let mut client = lab.connect();
+        for _ in 0..2 {
+            let start = Instant::now();
+            client.write_all(b"?").unwrap();
+            client.read_exact(&mut [0; 8]).unwrap();
+            assert!(about(start.elapsed(), 120), "{:?}", start.elapsed());
+        }
+    }
+
+    #[test]
+    fn messages_wait_side_by_side() {
+        let lab = Lab::new(echo());
+        lab.add("slow", fault(KIND, &[ms("latency", 100)]));
+        let mut client = lab.connect();
+        let start = Instant::now();
+        for _ in 0..20 {
+            client.write_all(b"x").unwrap();
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        client.read_exact(&mut [0; 20]).unwrap();
+        assert!(start.elapsed() < Duration::from_millis(250), "{:?} for 20 messages of 100 ms", start.elapsed());
+    }
+
+    #[test]
+    fn what_is_held_goes_out_at_once_on_removal() {
+        let lab = Lab::new(echo());
+        let counters = lab.add("slow", fault(KIND, &[ms("latency", 60_000)]));
+        let mut client = lab.connect();
+        client.write_all(b"held").unwrap();
+        assert!(is_silent_for(&mut client, Duration::from_millis(50)));
+        assert_eq!(counters.bytes_held.get(), 4);
+        lab.remove("slow");
+        let mut back = [0; 4];
+        client.read_exact(&mut back).unwrap();
+        assert_eq!(&back, b"held");
+    }
+
+    #[test]
+    fn a_close_comes_after_the_last_byte() {
+        let lab = Lab::new(server(|mut socket| socket.write_all(b"bye").unwrap()));
+        lab.add("slow", fault(KIND, &[ms("latency", 50)]));
+        let mut client = lab.connect();
+        let start = Instant::now();
+        let mut all = Vec::new();
+        client.read_to_end(&mut all).unwrap();
+        assert_eq!(all, b"bye");
+        assert!(about(start.elapsed(), 50), "{:?}", start.elapsed());
+    }
+
+    #[test]
+    fn messages_outside_the_share_are_untouched_and_the_same_ones_every_time() {
+        let fates = || {
+            let lab = Lab::new(echo());
+            lab.add("slow", fault(KIND, &[ms("latency", 30), share(0.4)]));
+            let mut client = lab.connect();
+            (0..30).map(|_| round_trip(&mut client, b"x") >= Duration::from_millis(30)).collect::<Vec<_>>()
+        };
+        let first = fates();
+        let slow = first.iter().filter(|slow| **slow).count();
+        assert!((5..20).contains(&slow), "{slow} of 30 at 40 %");
+        assert_eq!(first, fates());
+    }
+
+    #[test]
+    fn the_other_listener_of_a_link_is_untouched() {
+        let proxy = crate::proxy::Proxy::start(1).unwrap();
+        let addresses = proxy.open("wire", false, vec![echo().to_string(), echo().to_string()], None).unwrap();
+        proxy.add("wire", 0, "slow", fault(KIND, &[ms("latency", 100)])).unwrap();
+        let mut sockets = addresses.iter().map(|address| std::net::TcpStream::connect(address).unwrap());
+        assert!(about(round_trip(&mut sockets.next().unwrap(), b"x"), 100));
+        assert!(round_trip(&mut sockets.next().unwrap(), b"x") < Duration::from_millis(40));
+    }
+
+    #[test]
+    fn without_its_effect_it_is_found_absent() {
+        let lab = Lab::new(echo());
+        let slow = fault(KIND, &[ms("latency", 100)]);
+        let counters = lab.add("slow", slow.clone().without_effect());
+        round_trip(&mut lab.connect(), b"x");
+        assert_eq!(lab.verify(&slow, &counters), Seen::Absent("1 message came along and not one was hit".into()));
+    }
+
+    #[test]
+    fn a_hold_of_the_wrong_length_is_found_absent() {
+        let hold = |asked, real| FirstHold { asked: Duration::from_millis(asked), real: Duration::from_millis(real) };
+        assert!(is_kept(&hold(10, 14)) && is_kept(&hold(400, 419)));
+        assert!(!is_kept(&hold(10, 16)) && !is_kept(&hold(400, 421)) && !is_kept(&hold(400, 0)));
+    }
+
+    #[test]
+    fn a_latency_must_be_given() {
+        let error = from_params(&Params::default()).err().unwrap().to_string();
+        assert_eq!(error, "network.latency: `latency` is missing, as in `latency: 200ms`");
+    }
+}

@@ -1,0 +1,98 @@
+//! Decisions by seed: which connection, which message, how much jitter.
+//!
+//! A decision is a function of (seed, link, listener, fault, connection, message), not of the order in which connections
+//! happen to be served: the third message of the seventh connection meets the same fate in every run with that seed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::counters::FaultCounters;
+
+/// Mixes 64 bits so that each output bit depends on each input bit: the finaliser of SplitMix64 (Steele, Lea, Flood: Fast
+/// splittable pseudorandom number generators, OOPSLA 2014).
+fn mix(value: u64) -> u64 {
+    let mut z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// The seed of one fault at one listener.
+pub(crate) fn fault_seed(seed: u64, link: &str, listener: usize, fault_id: &str) -> u64 {
+    let words = [link.as_bytes(), fault_id.as_bytes()];
+    let named = words.iter().fold(seed, |seed, word| {
+        let word = word.iter().fold(mix(seed), |sum, byte| mix(sum ^ u64::from(*byte)));
+        mix(word ^ 0xff)
+    });
+    mix(named ^ listener as u64)
+}
+
+/// What a fault draws for one connection: a stream of decisions, one after another.
+pub(crate) struct Draws {
+    seed: u64,
+    drawn: u64,
+    share: f64,
+    effect: bool,
+    counters: Arc<FaultCounters>,
+}
+
+impl Draws {
+    /// Decisions of the fault with `fault_seed` for the connection that was accepted as number `connection`. Without
+    /// `effect` nothing is ever hit, though everything is looked at.
+    pub fn new(fault_seed: u64, connection: u64, share: f64, effect: bool, counters: Arc<FaultCounters>) -> Self {
+        Self { seed: mix(fault_seed ^ mix(connection)), drawn: 0, share, effect, counters }
+    }
+
+    /// Whether the next one (message, request, connection) is hit. Counts it as seen.
+    pub fn hits(&mut self) -> bool {
+        self.counters.seen.add(1);
+        // Drawn in any case: the decisions that follow must not depend on this one.
+        let drawn = self.fraction();
+        self.effect && drawn < self.share
+    }
+
+    /// `middle` give or take `spread`, evenly, never negative.
+    pub fn around(&mut self, middle: Duration, spread: Duration) -> Duration {
+        let offset = (self.fraction() * 2.0 - 1.0) * spread.as_secs_f64();
+        Duration::from_secs_f64((middle.as_secs_f64() + offset).max(0.0))
+    }
+
+    /// Evenly in [0, 1): the upper 53 bits.
+    fn fraction(&mut self) -> f64 {
+        self.drawn += 1;
+        (mix(self.seed ^ mix(self.drawn)) >> 11) as f64 / (1u64 << 53) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hits(connection: u64, share: f64) -> Vec<bool> {
+        let seed = fault_seed(7, "orders-payments", 0, "slow");
+        let mut draws = Draws::new(seed, connection, share, true, Arc::default());
+        (0..1000).map(|_| draws.hits()).collect()
+    }
+
+    #[test]
+    fn the_same_connection_meets_the_same_fate_in_every_run() {
+        assert_eq!(hits(3, 0.3), hits(3, 0.3));
+        assert_ne!(hits(3, 0.3), hits(4, 0.3));
+    }
+
+    #[test]
+    fn a_share_is_kept_on_average() {
+        let total: usize = (0..100).map(|n| hits(n, 0.3).iter().filter(|hit| **hit).count()).sum();
+        assert!((29_000..31_000).contains(&total), "{total} of 100,000 at 30 %");
+    }
+
+    #[test]
+    fn jitter_fills_the_interval_and_stays_inside() {
+        let mut draws = Draws::new(1, 1, 1.0, true, Arc::default());
+        let all: Vec<_> = (0..1000)
+            .map(|_| draws.around(Duration::from_millis(100), Duration::from_millis(20)).as_millis())
+            .collect();
+        assert!(all.iter().all(|ms| (80..=120).contains(ms)));
+        assert!(all.iter().any(|ms| *ms < 84) && all.iter().any(|ms| *ms > 116));
+    }
+}

@@ -1,0 +1,230 @@
+//! A listener of a link, the connections that it has accepted, and the faults that act on them.
+
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+
+use super::connection::{Connection, Progress};
+use super::counters::{FaultCounters, LinkStats, ListenerCounters};
+use super::draw::Draws;
+use super::http::Exchange;
+use super::stage::{Direction, Seat};
+use super::timer::Timer;
+use super::{Arrival, StreamFault};
+
+/// How long to wait before accepting again when the process is out of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// One listener: everything that comes in goes to one upstream.
+pub(crate) struct Listener {
+    pub link: String,
+    pub place: usize,
+    pub address: SocketAddr,
+    /// `host:port`; resolved anew for each connection.
+    pub upstream: String,
+    https: bool,
+    timer: Arc<Timer>,
+    counters: Arc<ListenerCounters>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    faults: Vec<Active>,
+    live: HashMap<u64, Arc<Mutex<Connection>>>,
+    accepted: u64,
+    /// Ports of connections that brunt itself makes to look at the link: they are not counted, nor numbered.
+    own_ports: Vec<u16>,
+}
+
+/// A fault that acts at this listener.
+struct Active {
+    id: Arc<str>,
+    seed: u64,
+    fault: StreamFault,
+    counters: Arc<FaultCounters>,
+}
+
+impl Active {
+    fn seat(&self, connection: &Connection, fresh: bool) -> Seat {
+        let counters = if connection.is_own() { Arc::default() } else { Arc::clone(&self.counters) };
+        let draws =
+            Draws::new(self.seed, connection.index, self.fault.share(), self.fault.has_effect(), Arc::clone(&counters));
+        let arrival = Arrival { draws, fresh, exchange: connection.exchange() };
+        Seat {
+            fault_id: Arc::clone(&self.id),
+            layer: self.fault.layer(),
+            stage: self.fault.stage(arrival, &counters),
+            queues: Default::default(),
+            counters,
+            retired: false,
+        }
+    }
+}
+
+/// Own connections are numbered from the far end, so that they do not shift the fate of the real ones.
+fn own_index(port: u16) -> u64 {
+    u64::MAX - u64::from(port)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic in one connection must not take the others with it; what it left is at worst a connection that ends early.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Listener {
+    pub fn new(
+        link: &str,
+        place: usize,
+        address: SocketAddr,
+        upstream: String,
+        https: bool,
+        timer: Arc<Timer>,
+    ) -> Self {
+        Self {
+            link: link.to_owned(),
+            place,
+            address,
+            upstream,
+            https,
+            timer,
+            counters: Arc::default(),
+            state: Mutex::default(),
+        }
+    }
+
+    /// Starts a fault: live connections feel it before this returns, later ones from their first byte.
+    pub fn add(&self, id: &str, seed: u64, fault: StreamFault) -> Arc<FaultCounters> {
+        let active = Active { id: id.into(), seed, fault, counters: Arc::default() };
+        let counters = Arc::clone(&active.counters);
+        let mut state = lock(&self.state);
+        for connection in state.live.values() {
+            let mut connection = lock(connection);
+            let seat = active.seat(&connection, false);
+            connection.seat(seat);
+        }
+        state.faults.push(active);
+        counters
+    }
+
+    /// Ends a fault. When this returns it holds no byte any more, and connections that it ruined have been reset.
+    pub fn remove(&self, id: &str) {
+        let mut state = lock(&self.state);
+        state.faults.retain(|active| &*active.id != id);
+        for connection in state.live.values() {
+            lock(connection).unseat(id);
+        }
+    }
+
+    /// What it has carried so far.
+    pub fn stats(&self) -> LinkStats {
+        LinkStats {
+            link: self.link.clone(),
+            listener: self.place,
+            address: self.address,
+            upstream: self.upstream.clone(),
+            connections: self.counters.connections.get(),
+            open: self.counters.open.get(),
+            refused: self.counters.refused.get(),
+            bytes_to: self.counters.bytes[Direction::To as usize].get(),
+            bytes_from: self.counters.bytes[Direction::From as usize].get(),
+            requests: self.counters.requests.get(),
+        }
+    }
+
+    /// Connections from this port of this host are brunt's own, until [`Listener::disown`].
+    pub fn own(&self, port: u16) {
+        lock(&self.state).own_ports.push(port);
+    }
+
+    /// See [`Listener::own`].
+    pub fn disown(&self, port: u16) {
+        lock(&self.state).own_ports.retain(|own| *own != port);
+    }
+
+    /// Whether brunt's own connection from this port has been carried on to the upstream.
+    pub fn own_reached(&self, port: u16) -> bool {
+        lock(&self.state).live.get(&own_index(port)).is_some_and(|connection| lock(connection).is_connected())
+    }
+
+    /// Accepts for ever.
+    pub async fn accept(self: Arc<Self>, socket: TcpListener) {
+        loop {
+            match socket.accept().await {
+                Ok((client, peer)) => {
+                    let listener = Arc::clone(&self);
+                    let (key, connection) = self.register(client, peer);
+                    tokio::spawn(async move {
+                        listener.serve(&connection).await;
+                        lock(&listener.state).live.remove(&key);
+                        listener.counters.open.sub(1);
+                    });
+                }
+                // The client has gone again, or descriptors have run out: other connections must end first.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(_) => self.timer.sleep(ACCEPT_PAUSE).await,
+            }
+        }
+    }
+
+    fn register(&self, client: TcpStream, peer: SocketAddr) -> (u64, Arc<Mutex<Connection>>) {
+        // Fails only on a socket that is gone already, which shows at the first read.
+        let _ = client.set_nodelay(true);
+        let watch = if self.https { Exchange::opaque() } else { Exchange::new() };
+        let mut state = lock(&self.state);
+        let own = peer.ip().is_loopback() && state.own_ports.contains(&peer.port());
+        let index = if own { own_index(peer.port()) } else { state.accepted };
+        if !own {
+            state.accepted += 1;
+            self.counters.connections.add(1);
+        }
+        self.counters.open.add(1);
+        let mut connection = Connection::new(index, client, watch, Arc::clone(&self.timer), Arc::clone(&self.counters));
+        for active in &state.faults {
+            let seat = active.seat(&connection, true);
+            connection.seat(seat);
+        }
+        let connection = Arc::new(Mutex::new(connection));
+        state.live.insert(index, Arc::clone(&connection));
+        (index, connection)
+    }
+
+    async fn serve(&self, connection: &Mutex<Connection>) {
+        if poll_fn(|cx| lock(connection).poll_admitted(cx)).await == Progress::Over {
+            return;
+        }
+        let mut connecting = std::pin::pin!(connect(&self.upstream));
+        let upstream = poll_fn(|cx| {
+            if lock(connection).poll_reset(cx) {
+                return Poll::Ready(None);
+            }
+            connecting.as_mut().poll(cx).map(Some)
+        });
+        match upstream.await {
+            None => return,
+            Some(Ok(upstream)) => lock(connection).connected(upstream),
+            Some(Err(_)) => {
+                self.counters.refused.add(1);
+                lock(connection).reset();
+                return;
+            }
+        }
+        poll_fn(|cx| lock(connection).poll_pump(cx)).await;
+    }
+}
+
+/// Reaches the upstream, trying its addresses in the resolver's order.
+async fn connect(upstream: &str) -> io::Result<TcpStream> {
+    let socket = match upstream.parse::<SocketAddr>() {
+        Ok(address) => TcpStream::connect(address).await?,
+        Err(_) => TcpStream::connect(upstream).await?,
+    };
+    socket.set_nodelay(true)?;
+    Ok(socket)
+}

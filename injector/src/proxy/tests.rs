@@ -1,0 +1,261 @@
+//! The proxy without faults, and bytes that survive faults that come and go.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::connection::HELD_LIMIT;
+use super::lab::{LINK, Lab, allow_many_descriptors, echo, eventually, fault, is_reset, ms, round_trip, server, word};
+use super::*;
+
+#[test]
+fn bytes_pass_both_ways_and_are_counted() {
+    let lab = Lab::new(echo());
+    let mut client = lab.connect();
+    round_trip(&mut client, b"hello");
+    round_trip(&mut client, &vec![7; 300_000]);
+    let stats = &lab.proxy.stats()[0];
+    assert_eq!((stats.connections, stats.open, stats.requests), (1, 1, 0));
+    assert_eq!((stats.bytes_to, stats.bytes_from), (300_005, 300_005));
+    drop(client);
+    eventually("the connection is gone", || lab.proxy.stats()[0].open == 0);
+}
+
+#[test]
+fn a_half_close_is_passed_on_and_the_reply_still_comes_back() {
+    let lab = Lab::new(server(|mut socket| {
+        let mut all = Vec::new();
+        socket.read_to_end(&mut all).unwrap();
+        socket.write_all(format!("got {}", all.len()).as_bytes()).unwrap();
+    }));
+    let mut client = lab.connect();
+    client.write_all(&[1; 1000]).unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    let mut reply = String::new();
+    client.read_to_string(&mut reply).unwrap();
+    assert_eq!(reply, "got 1000");
+}
+
+#[test]
+fn a_client_is_reset_at_once_when_the_upstream_refuses() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let lab = Lab::new(free);
+    assert!(is_reset(&mut lab.connect()));
+    eventually("the refusal is counted", || lab.proxy.stats()[0].refused == 1);
+}
+
+#[test]
+fn a_reset_of_the_server_reaches_the_client_behind_the_bytes_before_it() {
+    let lab = Lab::new(server(|mut socket| {
+        socket.read_exact(&mut [0; 1]).unwrap();
+        socket.write_all(b"last words").unwrap();
+        // Long enough for the proxy to have read them: a reset discards what is still in flight.
+        std::thread::sleep(Duration::from_millis(50));
+        socket2::SockRef::from(&socket).set_linger(Some(Duration::ZERO)).unwrap();
+    }));
+    let slow = fault("network.latency", &[ms("latency", 150)]);
+    lab.add("slow", slow);
+    let mut client = lab.connect();
+    client.write_all(b"?").unwrap();
+    let mut words = [0; 10];
+    client.read_exact(&mut words).unwrap();
+    assert_eq!(&words, b"last words");
+    assert!(is_reset(&mut client));
+}
+
+#[test]
+fn a_reset_of_the_client_reaches_the_server() {
+    let (tell, told) = mpsc::channel();
+    let lab = Lab::new(server(move |mut socket| {
+        socket.read_exact(&mut [0; 1]).unwrap();
+        tell.send(socket.read(&mut [0; 1]).map_err(|error| error.kind())).unwrap();
+    }));
+    let mut client = lab.connect();
+    client.write_all(b"?").unwrap();
+    eventually("the byte has passed", || lab.proxy.stats()[0].bytes_to == 1);
+    socket2::SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(client);
+    assert_eq!(told.recv_timeout(Duration::from_secs(5)).unwrap(), Err(io::ErrorKind::ConnectionReset));
+}
+
+#[test]
+fn a_sender_is_slowed_down_to_its_receiver_and_memory_stays_bounded() {
+    for slow in [false, true] {
+        let (go, gone) = mpsc::channel::<()>();
+        let gone = Mutex::new(gone);
+        let lab = Lab::new(server(move |mut socket| {
+            gone.lock().unwrap().recv().unwrap();
+            let _ = std::io::copy(&mut socket, &mut io::sink());
+        }));
+        if slow {
+            lab.add("slow", fault("network.latency", &[ms("latency", 100), word("direction", "to")]));
+        }
+        let client = lab.connect();
+        client.set_nonblocking(true).unwrap();
+        let before = resident();
+        // The proxy, two sockets' buffers: after those nothing more is taken.
+        let mut sent = 0;
+        let mut quiet = 0;
+        while quiet < 300 {
+            match (&client).write(&[1; 65536]) {
+                Ok(n) => (sent, quiet) = (sent + n, 0),
+                Err(_) => {
+                    quiet += 1;
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+            }
+            assert!(sent < 40 << 20, "{sent} bytes were taken though nobody reads them");
+        }
+        let taken = lab.proxy.stats()[0].bytes_to;
+        assert!(resident().saturating_sub(before) < 24 << 20, "the process grew by {}", resident() - before);
+        // All of it arrives once it is read.
+        go.send(()).unwrap();
+        drop(client);
+        eventually("the rest has passed", || lab.proxy.stats()[0].open == 0);
+        assert_eq!(lab.proxy.stats()[0].bytes_to, sent as u64, "of which {taken} went before the server read");
+    }
+}
+
+#[test]
+fn a_flood_through_a_delay_is_held_up_to_the_limit_and_no_further() {
+    let lab = Lab::new(server(|mut socket| {
+        let _ = std::io::copy(&mut socket, &mut io::sink());
+    }));
+    let counters = lab.add("slow", fault("network.latency", &[ms("latency", 60_000), word("direction", "to")]));
+    let client = lab.connect();
+    client.set_nonblocking(true).unwrap();
+    let mut quiet = 0;
+    while quiet < 200 {
+        if (&client).write(&[1; 65536]).is_err() {
+            quiet += 1;
+            std::thread::sleep(Duration::from_millis(1));
+        } else {
+            quiet = 0;
+        }
+    }
+    let held = counters.bytes_held.get() as usize;
+    assert!((HELD_LIMIT - (64 << 10)..=HELD_LIMIT + (64 << 10)).contains(&held), "held {held}");
+}
+
+fn resident() -> usize {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+    pages.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
+}
+
+#[test]
+fn requests_that_reach_the_upstream_are_counted() {
+    let lab = Lab::new(echo());
+    let mut client = lab.connect();
+    for _ in 0..3 {
+        round_trip(&mut client, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    }
+    assert_eq!(lab.proxy.stats()[0].requests, 1, "after an echo that is no reply nothing is parsed");
+    let mut client = lab.connect();
+    client.write_all(b"GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\nGE").unwrap();
+    eventually("both are counted", || lab.proxy.stats()[0].requests == 3);
+}
+
+#[test]
+fn each_upstream_of_a_link_has_a_listener_of_its_own() {
+    let proxy = Proxy::start(1).unwrap();
+    let names = ["a", "b", "c"];
+    let upstreams = names.map(|name| server(move |mut socket| socket.write_all(name.as_bytes()).unwrap()).to_string());
+    let addresses = proxy.open(LINK, false, upstreams.to_vec(), None).unwrap();
+    assert_eq!(proxy.listeners(LINK), 3);
+    for (name, address) in names.iter().zip(addresses) {
+        let mut told = String::new();
+        TcpStream::connect(address).unwrap().read_to_string(&mut told).unwrap();
+        assert_eq!(told, *name);
+    }
+    assert!(matches!(proxy.remove("elsewhere", 0, "x"), Err(Error::Unknown { .. })));
+}
+
+#[test]
+fn an_upstream_by_name_is_resolved_when_it_is_connected_to() {
+    let proxy = Proxy::start(1).unwrap();
+    let port = echo().port();
+    let address = proxy.open(LINK, false, vec![format!("localhost:{port}")], None).unwrap()[0];
+    round_trip(&mut TcpStream::connect(address).unwrap(), b"hello");
+}
+
+#[test]
+fn a_port_in_use_is_an_error_that_names_link_and_address() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let error = Proxy::start(1).unwrap().open(LINK, false, vec!["127.0.0.1:1".into()], Some(&address)).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains(LINK) && text.contains(&address) && text.contains("in use"), "{text}");
+}
+
+#[test]
+fn a_thousand_connections_talk_at_once() {
+    allow_many_descriptors();
+    let lab = Lab::new(echo());
+    let mut clients: Vec<_> = (0..1000).map(|_| lab.connect()).collect();
+    for round in 0..3u8 {
+        for client in &mut clients {
+            client.write_all(&[round; 100]).unwrap();
+        }
+        for client in &mut clients {
+            let mut back = [0; 100];
+            client.read_exact(&mut back).unwrap();
+            assert_eq!(back, [round; 100]);
+        }
+    }
+    assert_eq!(lab.proxy.stats()[0].open, 1000);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    /// Whatever is sent in whatever pieces, while delays and cuts come and go in both directions, comes back as it was.
+    #[test]
+    fn no_byte_is_lost_or_out_of_order_while_faults_come_and_go(
+        pieces in prop::collection::vec((1usize..20_000, 0u64..6), 1..40),
+        changes in prop::collection::vec((0usize..4, 0u64..8), 0..12),
+    ) {
+        let lab = Lab::new(echo());
+        let client = lab.connect();
+        let total: usize = pieces.iter().map(|(size, _)| size).sum();
+        let expected: Vec<u8> = (0..total).map(|place| (place * 31 % 251) as u8).collect();
+        std::thread::scope(|scope| {
+            let mut reader = client.try_clone().unwrap();
+            let received = scope.spawn(move || {
+                let mut all = Vec::new();
+                reader.read_to_end(&mut all).map(|_| all)
+            });
+            scope.spawn(|| {
+                let kinds = [
+                    ("slow", "network.latency", vec![ms("latency", 5), ms("jitter", 5), word("direction", "both")]),
+                    ("slower", "network.latency", vec![ms("latency", 9), ms("jitter", 9), word("direction", "to")]),
+                    ("cut", "network.partition", vec![word("direction", "both")]),
+                    ("deaf", "network.partition", vec![word("direction", "from")]),
+                ];
+                let mut active = [false; 4];
+                for (which, wait) in &changes {
+                    let (id, kind, with) = &kinds[*which];
+                    active[*which] = !active[*which];
+                    if !active[*which] {
+                        lab.remove(id);
+                    } else {
+                        lab.add(id, fault(kind, with));
+                    }
+                    std::thread::sleep(Duration::from_millis(*wait));
+                }
+                kinds.iter().for_each(|(id, ..)| lab.remove(id));
+            });
+            let mut rest = expected.as_slice();
+            for (size, wait) in &pieces {
+                let (piece, after) = rest.split_at(*size);
+                (&client).write_all(piece).unwrap();
+                rest = after;
+                std::thread::sleep(Duration::from_millis(*wait));
+            }
+            client.shutdown(Shutdown::Write).unwrap();
+            assert!(received.join().unwrap().unwrap() == expected, "{total} bytes came back changed");
+        });
+    }
+}
