@@ -6,4 +6,5 @@ pub mod cli;
 pub mod clock;
 pub mod demo;
 pub mod files;
+pub mod load;
 pub mod ui;

@@ -1,0 +1,242 @@
+//! The load engine: sends what the plan asks for, when it asks for it, and says what came of it.
+//!
+//! ```text
+//! Plan ─ compiled ─┐                          ┌ every 50 ms: Batch ─> recorder
+//! Addresses ─ destinations ─ start ─ worker ──┤
+//!               ▲                  ─ worker ──┘
+//!   set_ready, DNS
+//! ```
+//!
+//! Use: [`raise descriptors and start`](start), read batches from the channel, tell it when the timeline ends
+//! ([`Load::end_timeline`]), and [`Load::join`] it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use brunt_report::sample::Batch;
+use brunt_scenario::plan::{Addresses, Model, Plan};
+use brunt_scenario::units::Offset;
+use tokio::sync::{mpsc, oneshot};
+
+use self::arrivals::Curve;
+use self::compiled::Compiled;
+use self::destinations::Destinations;
+use self::worker::{Control, Share, WorkerEnd};
+use crate::clock::Clock;
+
+mod alarms;
+pub mod arrivals;
+mod check;
+mod compiled;
+pub mod destinations;
+pub mod dns;
+pub mod estimate;
+mod http;
+mod journey;
+mod limits;
+mod pacer;
+pub mod preflight;
+mod randomness;
+mod request;
+mod template;
+mod tls;
+mod worker;
+
+/// Above it another worker is worth its core: iterations a second.
+const RATE_A_WORKER: f64 = 20_000.0;
+/// From the start of the workers to the first arrival: every worker is at its reactor by then.
+const LEAD: Duration = Duration::from_millis(20);
+
+/// Load cannot be sent, or not where the scenario wants it.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// A target is no destination: exit 3.
+    #[error("target `{target}`: {why}")]
+    Target {
+        /// Its name in the scenario.
+        target: String,
+        /// In words.
+        why: String,
+    },
+    /// Nothing answers at one target or several, one a line: exit 3.
+    #[error("{0}")]
+    Unreachable(String),
+    /// A step cannot be compiled: exit 2.
+    #[error("step `{step}`: {why}")]
+    Step {
+        /// Its id.
+        step: String,
+        /// In words.
+        why: String,
+    },
+    /// No trust store, for example.
+    #[error("cannot set up TLS: {0}")]
+    Tls(#[from] rustls::Error),
+    /// The operating system refused something.
+    #[error("{what}: {source}")]
+    System {
+        /// What was asked of it.
+        what: &'static str,
+        /// What it said.
+        source: std::io::Error,
+    },
+    /// A worker panicked: a bug.
+    #[error("load worker {0} panicked")]
+    Panicked(usize),
+}
+
+impl LoadError {
+    fn target(target: &str, why: &dyn std::fmt::Display) -> Self {
+        Self::Target { target: target.to_owned(), why: why.to_string() }
+    }
+
+    fn step(step: &str, why: &dyn std::fmt::Display) -> Self {
+        Self::Step { step: step.to_owned(), why: why.to_string() }
+    }
+}
+
+/// What the command line says about load.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// `--workers`; else as many as the cores and the rate make sensible.
+    pub workers: Option<usize>,
+    /// `--insecure`: any certificate will do.
+    pub insecure: bool,
+}
+
+/// A load that is running.
+pub struct Load {
+    /// When the schedule starts: arrival 0 of a constant load is due then.
+    pub started: Offset,
+    /// How many workers send it.
+    pub workers: usize,
+    /// What a person should know: a limit that was lowered.
+    pub notes: Vec<String>,
+    control: Arc<Control>,
+    ends: Vec<oneshot::Receiver<std::io::Result<WorkerEnd>>>,
+    dns: tokio::task::JoinHandle<()>,
+}
+
+/// What came of a load as a whole; the samples have gone over the channel.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoadEnd {
+    /// When the last load entry ended: its last stage, the end of the timeline, or the abort. Rates end here.
+    pub load_ended: Offset,
+    /// Arrivals that the schedules asked for until then; a closed load counts the iterations that it started.
+    pub scheduled: u64,
+    /// Why the measurement cannot be trusted, each with its cure.
+    pub invalid: Vec<String>,
+}
+
+/// Compiles the plan's journeys and starts the workers; the first arrivals are due a few milliseconds later. Must be called
+/// inside a tokio runtime, which carries the name resolution. Batches are never lost: the channel grows if its reader is
+/// slow, because a worker must not wait for anyone.
+pub fn start(
+    plan: Arc<Plan>,
+    known: &Addresses,
+    destinations: Arc<Destinations>,
+    clock: Clock,
+    options: &Options,
+    batches: mpsc::UnboundedSender<Batch>,
+) -> Result<Load, LoadError> {
+    let descriptors =
+        limits::raise_descriptors().map_err(|errno| system("raise the limit of open files", errno.into()))?;
+    let most = descriptors / plan.load.len().max(1);
+    let compiled = Arc::new(Compiled::new(&plan, &destinations, known, most)?);
+    let needs_tls = destinations.list().iter().any(|destination| destination.tls);
+    let tls = needs_tls.then(|| tls::client_config(options.insecure)).transpose()?;
+    let of = options.workers.unwrap_or_else(|| sensible_workers(&plan)).max(1);
+    let control = Arc::new(Control { timeline_ends: AtomicU64::new(u64::MAX), abort: AtomicBool::new(false) });
+    let zero = clock.now().after(LEAD);
+    let mut ends = Vec::with_capacity(of);
+    for index in 0..of {
+        let share = Share {
+            index,
+            of,
+            zero,
+            clock,
+            plan: plan.clone(),
+            compiled: compiled.clone(),
+            destinations: destinations.clone(),
+            tls: tls.clone(),
+            connections: connections(&compiled, descriptors).div_ceil(of),
+            batches: batches.clone(),
+            control: control.clone(),
+        };
+        let (tell, end) = oneshot::channel();
+        let thread = std::thread::Builder::new().name(format!("load-{index}"));
+        // A worker that panics drops its end of the channel, which `join` sees.
+        let spawned = thread.spawn(move || drop(tell.send(worker::run(share))));
+        if let Err(error) = spawned {
+            control.abort.store(true, Ordering::Relaxed);
+            return Err(system("start a load worker", error));
+        }
+        ends.push(end);
+    }
+    let notes = plan.load.iter().filter(|load| load.model != Model::Closed && load.max_in_flight > most).map(|load| {
+        let (name, wanted) = (&load.name, load.max_in_flight);
+        format!("load `{name}`: max_in_flight lowered from {wanted} to {most}: the limit of open files (ulimit -Hn)")
+    });
+    let notes = notes.collect();
+    let dns = tokio::spawn(dns::follow(destinations));
+    Ok(Load { started: zero, workers: of, notes, control, ends, dns })
+}
+
+impl Load {
+    /// Load whose last stage is open-ended gets no arrival at or after `at`.
+    pub fn end_timeline(&self, at: Offset) {
+        self.control.timeline_ends.store(at.0, Ordering::Relaxed);
+    }
+
+    /// Stops within 50 ms, without a drain: what is open is reported as unfinished.
+    pub fn abort(&self) {
+        self.control.abort.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits until every worker has sent its last batch. Without [`Load::end_timeline`] or [`Load::abort`] an open-ended
+    /// load never ends.
+    pub async fn join(self) -> Result<LoadEnd, LoadError> {
+        let mut all = LoadEnd { load_ended: Offset(0), scheduled: 0, invalid: Vec::new() };
+        let mut exhausted = BTreeSet::new();
+        for (index, end) in self.ends.into_iter().enumerate() {
+            let end = end.await.map_err(|_| LoadError::Panicked(index))?;
+            let end = end.map_err(|error| system("run a load worker", error))?;
+            all.load_ended = all.load_ended.max(end.load_ended);
+            all.scheduled += end.scheduled;
+            exhausted.extend(end.exhausted);
+        }
+        self.dns.abort();
+        all.invalid = exhausted.into_iter().map(str::to_owned).collect();
+        Ok(all)
+    }
+}
+
+fn system(what: &'static str, source: std::io::Error) -> LoadError {
+    LoadError::System { what, source }
+}
+
+/// One for each 20,000/s that are asked for (closed loads count as much as one core can do), at most all cores but one.
+fn sensible_workers(plan: &Plan) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let asked: f64 = plan
+        .load
+        .iter()
+        .map(|load| {
+            let peak = Curve::new(&load.stages).peak();
+            if load.model == Model::Closed { if peak > 0.0 { RATE_A_WORKER * cores as f64 } else { 0.0 } } else { peak }
+        })
+        .sum();
+    let wanted = (asked / RATE_A_WORKER).ceil() as usize;
+    wanted.clamp(1, cores.saturating_sub(1).max(1))
+}
+
+/// As many connections as iterations can be open.
+fn connections(compiled: &Compiled, descriptors: usize) -> usize {
+    let wanted = compiled.load.iter().map(|load| match load.model {
+        Model::Closed => load.curve.peak().ceil() as usize,
+        Model::OpenConstant | Model::OpenPoisson => load.max_in_flight,
+    });
+    wanted.sum::<usize>().clamp(1, descriptors)
+}

@@ -1,0 +1,146 @@
+//! The part of a plan that load needs, compiled once and shared by all workers.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use brunt_scenario::plan::{Addresses, Body, Json, Model, Piece, Plan, Step as PlanStep, Text};
+use brunt_scenario::units::Spread;
+
+use super::LoadError;
+use super::arrivals::Curve;
+use super::destinations::Destinations;
+use super::request::Request;
+use super::template::Templates;
+
+/// Everything that a worker reads and never writes.
+pub struct Compiled {
+    /// The scenario's seed.
+    pub seed: u64,
+    /// In the order of the plan's journeys; only those that a load entry uses have steps.
+    pub journeys: Vec<Journey>,
+    /// In the order of the plan's load entries.
+    pub load: Vec<Load>,
+    /// The texts of all steps.
+    pub templates: Templates,
+    /// Never shown in an example.
+    pub secrets: Vec<String>,
+}
+
+/// A compiled journey.
+pub struct Journey {
+    /// In order.
+    pub steps: Vec<Step>,
+    /// Some step has a template or extracts something: iterations need a scope.
+    pub needs_scope: bool,
+}
+
+/// A compiled step.
+pub enum Step {
+    /// One request.
+    Request(Box<Request>),
+    /// A pause.
+    Think(Spread),
+}
+
+/// A load entry.
+pub struct Load {
+    /// Index into the journeys.
+    pub journey: usize,
+    /// Open or closed.
+    pub model: Model,
+    /// Its level over time.
+    pub curve: Curve,
+    /// Open iterations at most, over all workers.
+    pub max_in_flight: usize,
+    /// After the last arrival.
+    pub drain: Duration,
+}
+
+impl Compiled {
+    /// Compiles the journeys that are used. `most_in_flight` is what the descriptors allow for each load entry.
+    pub fn new(
+        plan: &Plan,
+        destinations: &Destinations,
+        known: &Addresses,
+        most_in_flight: usize,
+    ) -> Result<Self, LoadError> {
+        let mut templates = Templates::default();
+        let used: BTreeSet<usize> = plan.load.iter().map(|load| load.journey).collect();
+        let mut series = 0;
+        let mut journeys = Vec::with_capacity(plan.journeys.len());
+        for (index, journey) in plan.journeys.iter().enumerate() {
+            let mut steps = Vec::new();
+            for step in &journey.steps {
+                match step {
+                    PlanStep::Think(spread) => steps.push(Step::Think(*spread)),
+                    PlanStep::Request(request) => {
+                        if used.contains(&index) {
+                            let place = destinations.index_of(&request.target);
+                            let place = place.ok_or_else(|| LoadError::target(&request.target, &"was not resolved"))?;
+                            let destination = (place, &destinations.list()[place]);
+                            let compiled = Request::compile(request, series, destination, &mut templates, known)?;
+                            steps.push(Step::Request(Box::new(compiled)));
+                        }
+                        // The numbering of `series_of` counts every journey.
+                        series += 1;
+                    }
+                }
+            }
+            let needs_scope = steps.iter().any(|step| matches!(step, Step::Request(request) if request.needs_scope));
+            journeys.push(Journey { steps, needs_scope });
+        }
+        let load = plan.load.iter().map(|load| Load {
+            journey: load.journey,
+            model: load.model,
+            curve: Curve::new(&load.stages),
+            max_in_flight: load.max_in_flight.min(most_in_flight),
+            drain: load.drain,
+        });
+        Ok(Self { seed: plan.seed, journeys, load: load.collect(), templates, secrets: secrets(plan) })
+    }
+
+    /// A text as it may be shown.
+    pub fn masked(&self, mut text: String) -> String {
+        for secret in &self.secrets {
+            if text.contains(secret.as_str()) {
+                text = text.replace(secret.as_str(), "***");
+            }
+        }
+        text
+    }
+}
+
+/// Every secret that a request can carry, the longest first, so that one inside another leaves nothing behind.
+fn secrets(plan: &Plan) -> Vec<String> {
+    let mut found = BTreeSet::new();
+    let mut take = |text: &Text| {
+        found.extend(text.0.iter().filter_map(|piece| match piece {
+            Piece::Secret(secret) if !secret.expose().is_empty() => Some(secret.expose().to_owned()),
+            _ => None,
+        }));
+    };
+    for step in plan.journeys.iter().flat_map(|journey| &journey.steps) {
+        let PlanStep::Request(request) = step else { continue };
+        take(&request.path);
+        request.headers.iter().chain(&request.check.headers).for_each(|(_, value)| take(value));
+        request.check.body.iter().for_each(|(_, json)| texts(json, &mut take));
+        match &request.body {
+            Body::None => {}
+            Body::Raw(text) => take(text),
+            Body::Form(fields) => fields.iter().for_each(|(_, value)| take(value)),
+            Body::Json(json) => texts(json, &mut take),
+        }
+    }
+    let mut secrets: Vec<String> = found.into_iter().collect();
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    secrets
+}
+
+fn texts(json: &Json, take: &mut impl FnMut(&Text)) {
+    match json {
+        Json::Text(text) => take(text),
+        Json::Array(items) => items.iter().for_each(|item| texts(item, take)),
+        Json::Object(fields) => fields.iter().for_each(|(_, value)| texts(value, take)),
+        Json::Null | Json::Bool(_) | Json::Number(_) => {}
+    }
+}
