@@ -1,1 +1,12 @@
-//! placeholder
+//! The builders of the stories: start a service that behaves as told, write a scenario, run the `brunt` binary, look at
+//! the machine afterwards.
+//!
+//! The stories stand in `tests/tests/stories/`, one topic a file. They know brunt from outside only: its command line,
+//! its files, its exit codes. `results.json` is read with the public types of `brunt-report`.
+
+pub mod answering;
+pub mod brunt;
+pub mod ended;
+pub mod host;
+pub mod machine;
+pub mod scenario;
