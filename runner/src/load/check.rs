@@ -236,12 +236,12 @@ fn range(least: Option<u64>, most: Option<u64>) -> String {
     }
 }
 
-/// `, body starts "..."`, if there is one.
+/// ", body starts `...`" on one line, if there is one.
 fn body_start(reply: &Reply) -> String {
     let text = String::from_utf8_lossy(&reply.body);
     match text.trim() {
         "" => String::new(),
-        text => format!(", body starts {:?}", shortened(text)),
+        text => format!(", body starts `{}`", shortened(text).replace(char::is_control, " ")),
     }
 }
 
@@ -294,7 +294,7 @@ impl Expected {
             (Self::Leaf(expected), seen) => Ok(expected == seen),
             (Self::Text(template), Seen::String(seen)) => Ok(render(templates, template, scope)? == *seen),
             // `"{{ id }}"` stands for whatever was extracted, a number as well.
-            (Self::Text(late @ Template::Late(_)), seen) => Ok(render(templates, late, scope)? == seen.to_string()),
+            (Self::Text(late @ Template::Late(_)), seen) => Ok(*seen.to_string() == *render(templates, late, scope)?),
             (Self::Array(expected), Seen::Array(seen)) if expected.len() == seen.len() => {
                 all(expected.iter().zip(seen), templates, scope)
             }

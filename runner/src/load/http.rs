@@ -89,12 +89,12 @@ struct Place {
 #[derive(Default)]
 struct Idle {
     /// The one used last is taken first, so that the surplus of a burst ages out at the server.
-    http1: Vec<Box<Http1>>,
+    http1: Vec<Http1>,
     http2: Vec<Http2>,
 }
 
 enum Taken {
-    Http1(Box<Http1>),
+    Http1(Http1),
     Http2(Http2Stream),
 }
 

@@ -122,7 +122,7 @@ impl Request {
         }
         match &body {
             Parts::Fixed(bytes) if !is_given(&CONTENT_LENGTH) => {
-                drop(headers.insert(CONTENT_LENGTH, bytes.len().into()))
+                headers.insert(CONTENT_LENGTH, bytes.len().into());
             }
             // Servers wait for a body after these unless they are told that there is none (RFC 9110, 8.6).
             Parts::None if matches!(step.method, "POST" | "PUT" | "PATCH") && !is_given(&CONTENT_LENGTH) => {

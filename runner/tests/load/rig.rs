@@ -15,6 +15,8 @@ use brunt_scenario::plan::{
 };
 use tokio::sync::mpsc;
 
+use crate::server::Server;
+
 /// A GET that any status below 400 satisfies.
 pub fn get(path: &str) -> Request {
     Request {
@@ -110,21 +112,39 @@ impl Outcome {
     }
 }
 
+/// GET `path` at 200/s for half a second.
+pub fn visits(server: &Server, path: &str) -> Plan {
+    plan(site(server), vec![step(get(path))], Model::OpenConstant, vec![stage(200.0, 0.5)])
+}
+
+pub fn site(server: &Server) -> Target {
+    Target::Url(Text::literal(server.url()))
+}
+
 pub fn run(plan: Plan, options: &Options) -> Result<Outcome, LoadError> {
     run_with(plan, options, |_load, _clock| {})
 }
 
 /// `meanwhile` is called once the load has started.
 pub fn run_with(plan: Plan, options: &Options, meanwhile: impl FnOnce(&Load, Clock)) -> Result<Outcome, LoadError> {
+    run_known(plan, &Addresses::default(), options, |_, load, clock| meanwhile(load, clock))
+}
+
+/// With the addresses of services.
+pub fn run_known(
+    plan: Plan,
+    known: &Addresses,
+    options: &Options,
+    meanwhile: impl FnOnce(&Destinations, &Load, Clock),
+) -> Result<Outcome, LoadError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let clock = Clock::start();
-        let known = Addresses::default();
-        let destinations = Arc::new(Destinations::resolve(&plan, &known).await?);
+        let destinations = Arc::new(Destinations::resolve(&plan, known).await?);
         let (batches, mut received) = mpsc::unbounded_channel();
-        let load = load::start(Arc::new(plan), &known, destinations, clock, options, batches)?;
+        let load = load::start(Arc::new(plan), known, destinations.clone(), clock, options, batches)?;
         let started = load.started.0;
-        meanwhile(&load, clock);
+        meanwhile(&destinations, &load, clock);
         let end = load.join().await?;
         let (mut all, mut list) = (Batch::default(), Vec::new());
         while let Some(batch) = received.recv().await {

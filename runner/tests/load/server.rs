@@ -149,16 +149,17 @@ async fn answer(request: Request<Incoming>, seen: Arc<Seen>) -> Result<Response<
             reply.headers_mut().insert("x-trace", "t-1".parse().unwrap());
             reply
         }
+        // All of the server stands still, not only this request.
+        "/freeze" => {
+            std::thread::sleep(Duration::from_millis(400));
+            Response::new(whole("thawed"))
+        }
         "/close" => {
             let mut reply = Response::new(whole("bye"));
             reply.headers_mut().insert("connection", "close".parse().unwrap());
             reply
         }
-        "/chunked" => Response::new(Pieces((0..50).map(|_| Ok(Bytes::from(vec![b'x'; 1000]))).collect()).boxed()),
-        "/cut" => {
-            let pieces = [Ok(Bytes::from_static(b"half")), Err(std::io::Error::other("cut"))];
-            Response::new(Pieces(pieces.into()).boxed())
-        }
+        "/chunked" => Response::new(Pieces((0..50).map(|_| Bytes::from(vec![b'x'; 1000])).collect()).boxed()),
         "/busy" => {
             let mut reply = Response::new(whole("try later, token s3cret"));
             *reply.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
@@ -172,8 +173,8 @@ async fn answer(request: Request<Incoming>, seen: Arc<Seen>) -> Result<Response<
     })
 }
 
-/// A body of several pieces without a length: HTTP/1.1 sends it chunked. An error breaks the connection.
-struct Pieces(VecDeque<Result<Bytes, std::io::Error>>);
+/// A body of several pieces without a length: HTTP/1.1 sends it chunked.
+struct Pieces(VecDeque<Bytes>);
 
 impl hyper::body::Body for Pieces {
     type Data = Bytes;
@@ -183,6 +184,6 @@ impl hyper::body::Body for Pieces {
         mut self: Pin<&mut Self>,
         _cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
-        Poll::Ready(self.0.pop_front().map(|piece| piece.map(Frame::data)))
+        Poll::Ready(self.0.pop_front().map(|piece| Ok(Frame::data(piece))))
     }
 }

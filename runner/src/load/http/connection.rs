@@ -41,7 +41,8 @@ pub enum Refused {
 /// An HTTP/1.1 connection that serves one request at a time.
 pub struct Http1 {
     sender: http1::SendRequest<Full<Bytes>>,
-    driver: http1::Connection<TokioIo<Stream>, Full<Bytes>>,
+    /// Boxed, so that a connection is cheap to move in and out of the pool.
+    driver: Box<http1::Connection<TokioIo<Stream>, Full<Bytes>>>,
     /// The driver has ended and must not be polled again.
     over: Option<Result<(), Failure>>,
     _counted: Counted,
@@ -50,7 +51,7 @@ pub struct Http1 {
 impl Http1 {
     fn drive(&mut self, cx: &mut Context<'_>) {
         if self.over.is_none()
-            && let Poll::Ready(end) = Pin::new(&mut self.driver).poll(cx)
+            && let Poll::Ready(end) = Pin::new(&mut *self.driver).poll(cx)
         {
             self.over = Some(end.map_err(|error| Failure::http(&error)));
         }
@@ -70,7 +71,7 @@ impl Http1 {
         let (driver, over) = (&mut self.driver, &mut self.over);
         let answer = poll_fn(|cx| {
             if over.is_none()
-                && let Poll::Ready(end) = Pin::new(&mut *driver).poll(cx)
+                && let Poll::Ready(end) = Pin::new(&mut **driver).poll(cx)
             {
                 *over = Some(end.map_err(|error| Failure::http(&error)));
             }
@@ -169,7 +170,7 @@ fn poll_piece(body: &mut Incoming, cx: &mut Context<'_>) -> Poll<Option<Result<B
 /// A connection as ALPN left it.
 pub enum Opened {
     /// HTTP/1.1.
-    Http1(Box<Http1>),
+    Http1(Http1),
     /// HTTP/2.
     Http2(Http2),
 }
@@ -210,7 +211,7 @@ pub async fn open(
     let mut builder = http1::Builder::new();
     builder.max_header_size(MAX_HEAD as usize);
     let (sender, driver) = builder.handshake(TokioIo::new(stream)).await.map_err(|error| Failure::http(&error))?;
-    Ok(Opened::Http1(Box::new(Http1 { sender, driver, over: None, _counted: counted })))
+    Ok(Opened::Http1(Http1 { sender, driver: Box::new(driver), over: None, _counted: counted }))
 }
 
 /// hyper's HTTP/2 spawns a task for each connection and for each request body; they stay on the worker.

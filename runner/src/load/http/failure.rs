@@ -71,13 +71,9 @@ impl Failure {
 
     /// hyper gave up on a request that was under way.
     pub fn http(error: &hyper::Error) -> Self {
-        let class = if error.is_parse() || error.is_parse_too_large() {
-            ErrorClass::Protocol
-        } else if is_http2_violation(error) {
-            ErrorClass::Protocol
-        } else {
-            ErrorClass::Reset
-        };
+        // What breaks the rules of HTTP/2 ends its connection, and counts as that.
+        let is_http = !(error.is_parse() || error.is_parse_too_large());
+        let class = if is_http { ErrorClass::Reset } else { ErrorClass::Protocol };
         let mut text = error.to_string();
         let mut cause = error.source();
         while let Some(inner) = cause {
@@ -89,19 +85,4 @@ impl Failure {
         }
         Self::new(class, text)
     }
-}
-
-/// An HTTP/2 error that this side found: the peer broke the protocol. GOAWAY and RST_STREAM from the peer are resets.
-fn is_http2_violation(error: &hyper::Error) -> bool {
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        if inner.is::<io::Error>() {
-            return false;
-        }
-        if inner.to_string().contains("frame with invalid") || inner.to_string().contains("protocol error detected") {
-            return !inner.to_string().contains("received from");
-        }
-        cause = inner.source();
-    }
-    false
 }

@@ -1,0 +1,104 @@
+//! `hammer URL users SECONDS LEVEL` or `hammer URL constant SECONDS RATE`: the load engine alone, without recorder or screen,
+//! and what it cost. For comparing with wrk: CPU a request, and send lag.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use brunt::clock::Clock;
+use brunt::load::destinations::Destinations;
+use brunt::load::{self, Options};
+use brunt_scenario::plan::{
+    Addresses, Body, Check, Journey, Load, Model, Outputs, Plan, Request, Safety, Stage, Step, Target, Text,
+};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [url, model, seconds, level] = arguments.as_slice() else {
+        anyhow::bail!("hammer URL users|constant|poisson SECONDS LEVEL");
+    };
+    let model = match model.as_str() {
+        "users" => Model::Closed,
+        "poisson" => Model::OpenPoisson,
+        _ => Model::OpenConstant,
+    };
+    let (seconds, level): (f64, f64) = (seconds.parse()?, level.parse()?);
+    let plan = Arc::new(plan(url, model, seconds, level));
+    let clock = Clock::start();
+    let known = Addresses::default();
+    let destinations = Arc::new(Destinations::resolve(&plan, &known).await?);
+    let (batches, mut received) = tokio::sync::mpsc::unbounded_channel();
+    let options = Options { workers: Some(1), ..Options::default() };
+    let load = load::start(plan, &known, destinations, clock, &options, batches)?;
+    let (mut lags, mut latencies, mut errors) = (Vec::new(), Vec::new(), 0);
+    while let Some(batch) = received.recv().await {
+        lags.extend(batch.arrivals.iter().map(|arrival| arrival.lag_ns));
+        for request in &batch.requests {
+            latencies.push(request.done.since(request.intended).as_nanos() as u64);
+            errors += usize::from(request.error.is_some());
+        }
+        batch.examples.iter().for_each(|example| eprintln!("{}", example.text));
+    }
+    let end = load.join().await?;
+    let usage = getrusage(UsageWho::RUSAGE_SELF)?;
+    let (user, system) = (usage.user_time().num_microseconds(), usage.system_time().num_microseconds());
+    let n = latencies.len().max(1) as f64;
+    println!("{} requests, {errors} errors, {} scheduled, {:.0}/s", latencies.len(), end.scheduled, n / seconds);
+    println!("CPU a request: {:.2} us ({:.2} user)", (user + system) as f64 / n, user as f64 / n);
+    println!("resident: {} KiB", usage.max_rss());
+    for (name, mut values) in [("lag", lags), ("latency", latencies)] {
+        values.sort_unstable();
+        let at = |q: f64| values.get((values.len() as f64 * q) as usize).map_or(0.0, |ns| *ns as f64 / 1e6);
+        println!("{name}: p50 {:.3} p99 {:.3} p99.9 {:.3} ms", at(0.5), at(0.99), at(0.999));
+    }
+    Ok(())
+}
+
+fn plan(url: &str, model: Model, seconds: f64, level: f64) -> Plan {
+    let request = Request {
+        id: "main".into(),
+        target: "site".into(),
+        method: "GET",
+        path: Text::literal("/"),
+        headers: Vec::new(),
+        body: Body::None,
+        timeout: Duration::from_secs(30),
+        extract: Vec::new(),
+        check: Check::default(),
+        continue_on_error: false,
+    };
+    let length = Some(Duration::from_secs_f64(seconds));
+    Plan {
+        name: "hammer".into(),
+        description: String::new(),
+        labels: BTreeMap::new(),
+        seed: 1,
+        source: String::new(),
+        folder: PathBuf::new(),
+        scenario_sha256: String::new(),
+        resolved_yaml: String::new(),
+        services: Vec::new(),
+        links: Vec::new(),
+        targets: [("site".to_owned(), Target::Url(Text::literal(url)))].into(),
+        journeys: vec![Journey { name: "main".into(), steps: vec![Step::Request(Box::new(request))] }],
+        load: vec![Load {
+            name: "main".into(),
+            journey: 0,
+            model,
+            stages: vec![Stage { from: level, to: level, length, warmup: false }],
+            max_in_flight: 10_000,
+            drain: Duration::from_secs(5),
+        }],
+        slos: Vec::new(),
+        steady_state: None,
+        timeline: Vec::new(),
+        safety: Safety { allow_hosts: Vec::new(), lease: Duration::from_secs(10) },
+        gates: Vec::new(),
+        outputs: Outputs { dir: None, html: false, json: false, junit: false },
+        not_built: Vec::new(),
+    }
+}
