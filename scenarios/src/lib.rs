@@ -1,6 +1,29 @@
 //! The scenario language of brunt: text in, [`plan::Plan`] out. Knows no I/O but reading files.
+//!
+//! [`load`] reads a file with its includes and overlays, fills in `${...}`, and tells every problem at once as
+//! [`Diagnostics`]; a [`Scenario`] is sound. [`Scenario::plan`] is what execution takes.
+//!
+//! ```text
+//! text --yaml--> tree --overlay, interpolate--> tree --decode--> Root --validate, resolve--> Plan
+//! ```
 
+pub mod address;
+pub mod catalogue;
+mod decode;
+pub mod diagnostic;
+mod interpolate;
+mod load;
 pub mod metric;
+mod overlay;
 pub mod plan;
+mod resolve;
+mod scenario;
 pub mod secret;
+pub mod source;
 pub mod units;
+mod validate;
+mod words;
+mod yaml;
+
+pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity};
+pub use load::{LoadOptions, Scenario, load, load_text};

@@ -3,7 +3,57 @@
 //! A bare number never stands where a unit matters. Each type parses from the text that people write (`250us`, `5%`,
 //! `200/s`, `64KiB`, `10mbit`, `3x`, `50%`, `1s..3s`) and prints back to a text that parses to the same value.
 
+mod duration;
+mod rate;
+mod share;
+mod size;
+mod spread;
+
 use serde::{Deserialize, Serialize};
+
+pub use duration::{parse_duration, print_duration};
+
+/// A text that is not a value of the unit, and what to write instead.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{wrong}: {help}")]
+pub struct UnitError {
+    /// What is wrong: "`30` has no unit".
+    pub wrong: String,
+    /// What to write: "30s or 30ms?".
+    pub help: String,
+}
+
+impl UnitError {
+    fn new(wrong: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { wrong: wrong.into(), help: help.into() }
+    }
+}
+
+/// Splits `12.5abc` into its number and what follows; `None` without a number in front. The grammar of all units:
+/// `\d+(\.\d+)?`, no sign, no exponent.
+fn number_and_rest(text: &str) -> Option<(f64, &str, &str)> {
+    let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+    let whole = digits(text);
+    if whole == 0 {
+        return None;
+    }
+    let mut end = whole;
+    if text.as_bytes().get(whole) == Some(&b'.') {
+        let fraction = digits(&text[whole + 1..]);
+        if fraction == 0 {
+            return None;
+        }
+        end = whole + 1 + fraction;
+    }
+    let value = text[..end].parse::<f64>().ok().filter(|value| value.is_finite())?;
+    Some((value, &text[..end], &text[end..]))
+}
+
+/// A number without the noise of binary fractions: `0.995 * 100` is `99.5`.
+fn plain_number(value: f64) -> String {
+    let rounded = format!("{value:.9}");
+    rounded.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
 
 /// An instant of the run: nanoseconds since run zero, on CLOCK_MONOTONIC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -41,6 +91,21 @@ pub struct Share(pub f64);
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Rate(pub f64);
+
+/// Multiplies something: `3x`.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Factor(pub f64);
+
+/// Bytes: `64KiB`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Size(pub u64);
+
+/// Bits a second, as tc writes them: `10mbit`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Bandwidth(pub u64);
 
 /// How many members of a target: `one`, `all`, `2` or `50%`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -1,0 +1,133 @@
+//! The catalogue of faults: what each kind takes, what it can hit, how long it lasts, and what this version carries out.
+//!
+//! A new kind is one entry in [`table::ALL`] (and one file in the injector).
+
+mod params;
+mod table;
+
+pub(crate) use params::read;
+pub use table::ALL;
+
+/// What a target is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TargetKind {
+    /// An address that brunt only sends load to.
+    Url,
+    /// Processes that brunt starts.
+    Service,
+    /// brunt's proxy.
+    Link,
+    /// Processes of this host.
+    Process,
+    /// Containers.
+    Docker,
+    /// Pods.
+    Kubernetes,
+    /// A network namespace.
+    Netns,
+}
+
+impl TargetKind {
+    /// As it is written under `targets`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Url => "url",
+            Self::Service => "service",
+            Self::Link => "link",
+            Self::Process => "process",
+            Self::Docker => "docker",
+            Self::Kubernetes => "kubernetes",
+            Self::Netns => "netns",
+        }
+    }
+}
+
+/// How long a fault lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lasts {
+    /// Until it is removed: needs `for`.
+    Until,
+    /// Over at once: must not have `for`.
+    Instant,
+}
+
+/// The type of a parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParamType {
+    /// `200ms`
+    Duration,
+    /// `5%`
+    Percent,
+    /// A whole number.
+    Number,
+    /// An HTTP status.
+    Status,
+    /// `64KiB`
+    Size,
+    /// `10mbit`
+    Bandwidth,
+    /// One of these.
+    Word(&'static [&'static str]),
+    /// Free text.
+    Text,
+    /// Names and values.
+    Pairs,
+    /// Program and arguments.
+    Command,
+}
+
+/// A parameter under `with:`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Param {
+    /// Its key.
+    pub name: &'static str,
+    /// Its type.
+    pub ty: ParamType,
+    /// What it is when it is not given, as it would be written.
+    pub default: Option<&'static str>,
+    /// Whether it must be given.
+    pub required: bool,
+}
+
+/// A kind of fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FaultKind {
+    /// As it is written: `network.latency`.
+    pub name: &'static str,
+    /// What it does, in one line.
+    pub does: &'static str,
+    /// How long it lasts.
+    pub lasts: Lasts,
+    /// What it can hit.
+    pub takes: &'static [TargetKind],
+    /// Those of `takes` on which this version carries it out.
+    pub built: &'static [TargetKind],
+    /// Its parameters.
+    pub params: &'static [Param],
+}
+
+impl FaultKind {
+    /// The kind with this name.
+    pub fn find(name: &str) -> Option<&'static Self> {
+        ALL.iter().find(|kind| kind.name == name)
+    }
+
+    /// The parameter with this name.
+    pub fn param(&self, name: &str) -> Option<&'static Param> {
+        self.params.iter().find(|param| param.name == name)
+    }
+
+    /// Whether it acts on packets when it hits this target: it then needs a rung of the kernel's ladder.
+    pub fn needs_packets(&self, target: TargetKind) -> bool {
+        self.name.starts_with("network.") && target != TargetKind::Link
+    }
+
+    /// The rung of the ladder that this version does not have, for faults on packets.
+    pub fn missing_rung(&self) -> &'static str {
+        match self.name {
+            "network.partition" | "network.blackhole" | "network.dns" => "the nftables rung",
+            "network.bandwidth" => "the netem or tbf rung",
+            _ => "the netem or NFQUEUE rung",
+        }
+    }
+}

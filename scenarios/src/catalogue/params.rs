@@ -1,0 +1,114 @@
+//! `with:` the parameters of a fault, by the catalogue.
+
+use std::time::Duration;
+
+use super::{FaultKind, Param, ParamType};
+use crate::decode::{Decode, Pairs, word, wrong_type};
+use crate::diagnostic::{Code, Diagnostic, Problems};
+use crate::plan::{ParamValue, Params, Piece, Text};
+use crate::source::Span;
+use crate::units::{Bandwidth, Share, Size};
+use crate::words::{foreign, nearest};
+use crate::yaml::{Node, Scalar, Value};
+
+/// Reads `with:`, tells what does not fit the kind, and fills in defaults. `at` is the place of the fault's kind.
+pub(crate) fn read(kind: &FaultKind, with: Option<&Node>, at: Span, problems: &mut Problems) -> Params {
+    let mut params = Params::default();
+    let entries = match with {
+        None => &[],
+        Some(node) => match node.entries() {
+            Some(entries) => entries,
+            None => {
+                wrong_type(node, "a mapping of parameters", problems);
+                return params;
+            }
+        },
+    };
+    for entry in entries {
+        match kind.param(&entry.key.text) {
+            Some(param) => {
+                if let Some(value) = value(param.ty, &entry.value, problems) {
+                    params.0.insert(param.name, value);
+                }
+            }
+            None => unknown(kind, &entry.key.text, entry.key.span, problems),
+        }
+    }
+    for param in kind.params {
+        let given = entries.iter().any(|entry| entry.key.text == param.name);
+        if given {
+            continue;
+        }
+        if param.required {
+            missing(kind, param, with.map_or(at, |with| with.span), problems);
+        } else if let Some(default) = param.default {
+            let node = Node { span: at, value: Value::Scalar(Scalar::new(default, true)) };
+            params.0.extend(value(param.ty, &node, problems).map(|value| (param.name, value)));
+        }
+    }
+    params
+}
+
+fn value(ty: ParamType, node: &Node, problems: &mut Problems) -> Option<ParamValue> {
+    Some(match ty {
+        ParamType::Duration => ParamValue::Duration(Duration::decode(node, problems)?),
+        ParamType::Percent => ParamValue::Percent(Share::decode(node, problems)?),
+        ParamType::Number => ParamValue::Number(u64::decode(node, problems)?),
+        ParamType::Status => {
+            let status = u64::decode(node, problems)?;
+            if !(100..=599).contains(&status) {
+                let help = "a status is from 100 to 599";
+                problems.error(Code::E028, node.span, format!("{status} is not an HTTP status"), help);
+            }
+            ParamValue::Number(status)
+        }
+        ParamType::Size => ParamValue::Size(Size::decode(node, problems)?.0),
+        ParamType::Bandwidth => ParamValue::Bandwidth(Bandwidth::decode(node, problems)?.0),
+        ParamType::Word(words) => ParamValue::Word(word(node, words, problems)?),
+        ParamType::Text => ParamValue::Text(Text::decode(node, problems)?),
+        ParamType::Pairs => {
+            let pairs = Pairs::<String>::decode(node, problems)?;
+            ParamValue::Pairs(pairs.0.into_iter().map(|(name, value)| (name.value, value)).collect())
+        }
+        ParamType::Command => {
+            let mut pieces = Vec::new();
+            for (index, argument) in Vec::<Text>::decode(node, problems)?.into_iter().enumerate() {
+                if index > 0 {
+                    pieces.push(Piece::Literal(" ".to_owned()));
+                }
+                pieces.extend(argument.0);
+            }
+            ParamValue::Text(Text(pieces))
+        }
+    })
+}
+
+fn unknown(kind: &FaultKind, name: &str, at: Span, problems: &mut Problems) {
+    let names: Vec<String> = kind.params.iter().map(|param| format!("`{}`", param.name)).collect();
+    let help = match (nearest(name, kind.params.iter().map(|param| param.name)), foreign(name)) {
+        (Some(near), _) => format!("did you mean `{near}`?"),
+        (None, Some(here)) => here.to_owned(),
+        (None, None) if names.is_empty() => format!("`{}` takes no parameters", kind.name),
+        (None, None) => format!("it takes {}", names.join(", ")),
+    };
+    let shown: String = name.chars().take(60).collect();
+    let message = format!("`{}` has no parameter `{}`", kind.name, shown.escape_debug());
+    problems.error(Code::E052, at, message, help);
+}
+
+fn missing(kind: &FaultKind, param: &Param, at: Span, problems: &mut Problems) {
+    let example = match param.ty {
+        ParamType::Duration => "200ms",
+        ParamType::Percent => "5%",
+        ParamType::Number | ParamType::Status => "3",
+        ParamType::Size => "64KiB",
+        ParamType::Bandwidth => "10mbit",
+        ParamType::Word(words) => words.first().copied().unwrap_or_default(),
+        ParamType::Text => "...",
+        ParamType::Pairs => "{ name: value }",
+        ParamType::Command => "[program, argument]",
+    };
+    let message = format!("`{}` needs the parameter `{}`", kind.name, param.name);
+    let help = format!("write `with: {{ {}: {example} }}`", param.name);
+    problems.push(Diagnostic::error(Code::E012, at, message, help).label(format!("`{}` is missing", param.name)));
+}

@@ -1,0 +1,343 @@
+//! Nodes to types. Every problem is told and decoding goes on, so that one pass finds them all.
+//!
+//! A type of the language is a [`record!`]: its keys, their documentation and their types stand once, and the decoder, the
+//! list of known keys and the schema come from there.
+
+pub(crate) mod fields;
+mod scalars;
+
+use crate::diagnostic::{Code, Diagnostic, Problems};
+use crate::plan::Text;
+use crate::source::Span;
+use crate::yaml::{Node, Value};
+
+pub(crate) use fields::{Fields, KeyDoc};
+pub(crate) use scalars::word;
+
+/// A type that is read from a node. `None`: a problem was told.
+pub(crate) trait Decode: Sized {
+    /// What is expected, for messages: "a duration such as `3s`".
+    const WHAT: &'static str;
+
+    /// Reads the node; tells every problem in it.
+    fn decode(node: &Node, problems: &mut Problems) -> Option<Self>;
+}
+
+/// Tells that a node has the wrong type.
+pub(crate) fn wrong_type(node: &Node, what: &str, problems: &mut Problems) {
+    if node.scalar().is_some_and(|scalar| scalar.broken) {
+        return;
+    }
+    let message = format!("expected {what}, found {}", node.describe());
+    let label = format!("expected {what}");
+    problems.push(Diagnostic::error(Code::E010, node.span, message, format!("write {what} here")).label(label));
+}
+
+/// A value with its place.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Spanned<T> {
+    pub value: T,
+    pub span: Span,
+}
+
+impl<T: Decode> Decode for Spanned<T> {
+    const WHAT: &'static str = T::WHAT;
+
+    fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
+        T::decode(node, problems).map(|value| Self { value, span: node.span })
+    }
+}
+
+/// Boxes keep the tree's types small; they change nothing in the language.
+impl<T: Decode> Decode for Box<T> {
+    const WHAT: &'static str = T::WHAT;
+
+    fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
+        T::decode(node, problems).map(Self::new)
+    }
+}
+
+impl<T: Decode> Decode for Vec<T> {
+    const WHAT: &'static str = "a list";
+
+    /// Items that are wrong are told and left out.
+    fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let Value::List(items) = &node.value else {
+            wrong_type(node, Self::WHAT, problems);
+            return None;
+        };
+        if items.is_empty() {
+            problems.error(Code::E014, node.span, "the list is empty", "remove the key, or add an item");
+        }
+        Some(items.iter().filter_map(|item| T::decode(item, problems)).collect())
+    }
+}
+
+/// One value, or a list of them.
+#[derive(Debug, Clone)]
+pub(crate) struct OneOrMany<T>(pub Vec<T>);
+
+impl<T: Decode> Decode for OneOrMany<T> {
+    const WHAT: &'static str = T::WHAT;
+
+    fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
+        match &node.value {
+            Value::List(_) => Vec::decode(node, problems).map(Self),
+            _ => T::decode(node, problems).map(|one| Self(vec![one])),
+        }
+    }
+}
+
+/// Things by name. A thing that is wrong keeps its name with `None`, so that references to it are not told as unknown too.
+#[derive(Debug, Clone)]
+pub(crate) struct Named<T>(pub Vec<(Spanned<String>, Option<T>)>);
+
+impl<T> Default for Named<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> Named<T> {
+    /// The sound ones.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Spanned<String>, &T)> {
+        self.0.iter().filter_map(|(name, thing)| Some((name, thing.as_ref()?)))
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&T> {
+        self.0.iter().find(|(known, _)| known.value == name)?.1.as_ref()
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.value.as_str())
+    }
+
+    pub(crate) fn place_of(&self, name: &str) -> Option<Span> {
+        self.0.iter().find(|(known, _)| known.value == name).map(|(name, _)| name.span)
+    }
+}
+
+impl<T: Decode> Decode for Named<T> {
+    const WHAT: &'static str = "a mapping from names";
+
+    fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let Some(entries) = node.entries() else {
+            wrong_type(node, Self::WHAT, problems);
+            return None;
+        };
+        let named = entries.iter().map(|entry| {
+            check_name(&entry.key.text, entry.key.span, problems);
+            let name = Spanned { value: entry.key.text.clone(), span: entry.key.span };
+            (name, T::decode(&entry.value, problems))
+        });
+        Some(Self(named.collect()))
+    }
+}
+
+/// The name of something: part of file names, windows and `${...}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Name(pub String);
+
+impl Decode for Name {
+    const WHAT: &'static str = "a name";
+
+    fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let text = String::decode(node, problems)?;
+        check_name(&text, node.span, problems);
+        Some(Self(text))
+    }
+}
+
+fn check_name(name: &str, span: Span, problems: &mut Problems) {
+    let fits = !name.is_empty()
+        && name.len() <= 100
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+    if !fits {
+        let short: String = name.chars().take(40).collect();
+        let message = format!("`{}` cannot be a name", short.escape_debug());
+        problems.error(Code::E015, span, message, "use letters, digits, `-` and `_`, at most 100");
+    }
+}
+
+/// Free keys with values, in the order of the file: headers, environment, form fields.
+#[derive(Debug, Clone)]
+pub(crate) struct Pairs<T>(pub Vec<(Spanned<String>, T)>);
+
+impl<T> Default for Pairs<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: Decode> Decode for Pairs<T> {
+    const WHAT: &'static str = "a mapping";
+
+    fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let Some(entries) = node.entries() else {
+            wrong_type(node, Self::WHAT, problems);
+            return None;
+        };
+        let pairs = entries.iter().filter_map(|entry| {
+            let key = Spanned { value: entry.key.text.clone(), span: entry.key.span };
+            Some((key, T::decode(&entry.value, problems)?))
+        });
+        Some(Self(pairs.collect()))
+    }
+}
+
+impl Decode for Node {
+    const WHAT: &'static str = "a value";
+
+    fn decode(node: &Node, _problems: &mut Problems) -> Option<Self> {
+        Some(node.clone())
+    }
+}
+
+impl Decode for Text {
+    const WHAT: &'static str = "a text";
+
+    fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
+        match node.scalar() {
+            Some(scalar) if scalar.broken => None,
+            Some(scalar) if !scalar.is_null() => Some(scalar.text.clone()),
+            _ => {
+                wrong_type(node, Self::WHAT, problems);
+                None
+            }
+        }
+    }
+}
+
+/// Declares a type of the language: a mapping with fixed keys.
+///
+/// `required` keys must be there, else the whole record is `None`; an `expected` key must be there too, but the record is read
+/// without it; an `optional` one may be missing; `flatten` takes the keys of another record. `as "for"` names the key where
+/// the field cannot have its name. `check` looks at a sound record as a whole and tells what does not fit.
+macro_rules! record {
+    (
+        $(#[$meta:meta])* $name:ident, $what:literal $(, check = $check:path)?;
+        $($(#[doc = $doc:literal])+ $mode:ident $field:ident $(as $key:literal)?: $ty:ty,)*
+    ) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone)]
+        pub(crate) struct $name {
+            /// Where it stands.
+            pub span: $crate::source::Span,
+            $($(#[doc = $doc])+ pub $field: $crate::decode::field_type!($mode $ty),)*
+        }
+
+        impl $name {
+            /// The keys of this type, in the order of the documentation.
+            pub(crate) fn keys() -> Vec<$crate::decode::KeyDoc> {
+                let mut keys = Vec::new();
+                $($crate::decode::field_keys!(
+                    keys, $mode, $crate::decode::key_name!($field $($key)?), concat!($($doc),+), $ty
+                );)*
+                keys
+            }
+
+            /// Reads the keys that belong to this type.
+            pub(crate) fn from_fields(
+                fields: &$crate::decode::Fields<'_>,
+                problems: &mut $crate::diagnostic::Problems,
+            ) -> Option<Self> {
+                let errors_before = problems.errors();
+                $(let $field = $crate::decode::field_value!(
+                    fields, problems, $mode, $crate::decode::key_name!($field $($key)?), $what, $ty
+                );)*
+                let record = Self {
+                    span: fields.span(),
+                    $($field: $crate::decode::field_unwrap!($mode $field),)*
+                };
+                if problems.errors() == errors_before {
+                    $($check(&record, problems);)?
+                }
+                Some(record)
+            }
+        }
+
+        impl $crate::decode::Decode for $name {
+            const WHAT: &'static str = $what;
+
+            fn decode(node: &$crate::yaml::Node, problems: &mut $crate::diagnostic::Problems) -> Option<Self> {
+                let fields = $crate::decode::Fields::of(node, $what, &Self::keys(), problems)?;
+                Self::from_fields(&fields, problems)
+            }
+        }
+    };
+}
+
+macro_rules! key_name {
+    ($field:ident $key:literal) => {
+        $key
+    };
+    ($field:ident) => {
+        stringify!($field)
+    };
+}
+
+macro_rules! field_type {
+    (required $ty:ty) => { $ty };
+    ($other:ident $ty:ty) => { Option<$ty> };
+}
+
+macro_rules! field_keys {
+    ($keys:ident, flatten, $key:expr, $doc:expr, $ty:ty) => {
+        $keys.extend(<$ty>::keys())
+    };
+    ($keys:ident, $mode:ident, $key:expr, $doc:expr, $ty:ty) => {
+        $keys.push($crate::decode::KeyDoc {
+            key: $key,
+            doc: $doc,
+            what: <$ty as $crate::decode::Decode>::WHAT,
+            required: stringify!($mode) != "optional",
+        })
+    };
+}
+
+macro_rules! field_value {
+    ($fields:ident, $problems:ident, flatten, $key:expr, $what:expr, $ty:ty) => {
+        if $fields.has_any(&<$ty>::keys()) { <$ty>::from_fields($fields, $problems) } else { None }
+    };
+    ($fields:ident, $problems:ident, optional, $key:expr, $what:expr, $ty:ty) => {
+        $fields.optional::<$ty>($key, $problems)
+    };
+    ($fields:ident, $problems:ident, $mode:ident, $key:expr, $what:expr, $ty:ty) => {
+        $fields.required::<$ty>($key, $what, $problems)
+    };
+}
+
+macro_rules! field_unwrap {
+    (required $field:ident) => {
+        $field?
+    };
+    ($mode:ident $field:ident) => {
+        $field
+    };
+}
+
+pub(crate) use {field_keys, field_type, field_unwrap, field_value, key_name, record};
+
+/// A type of the language that is one of a few words.
+macro_rules! words {
+    ($(#[$meta:meta])* $name:ident: $($(#[doc = $doc:literal])+ $variant:ident = $word:literal,)+) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum $name {
+            $($(#[doc = $doc])+ $variant,)+
+        }
+
+        impl $crate::decode::Decode for $name {
+            const WHAT: &'static str = concat!("one of", $(" `", $word, "`"),+);
+
+            fn decode(node: &$crate::yaml::Node, problems: &mut $crate::diagnostic::Problems) -> Option<Self> {
+                match $crate::decode::word(node, &[$($word),+], problems)? {
+                    $($word => Some(Self::$variant),)+
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+pub(crate) use words;

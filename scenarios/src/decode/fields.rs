@@ -1,0 +1,113 @@
+//! The keys of one mapping: which are there, which are unknown, which are missing.
+
+use super::Decode;
+use crate::diagnostic::{Code, Diagnostic, Problems};
+use crate::source::Span;
+use crate::words::{foreign, nearest};
+use crate::yaml::{Entry, Node};
+
+/// A key of a record, for the list of known keys, the schema and the documentation.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct KeyDoc {
+    /// As it is written.
+    pub key: &'static str,
+    /// What it means.
+    #[expect(dead_code, reason = "becomes the hover text of the schema")]
+    pub doc: &'static str,
+    /// What it holds.
+    #[expect(dead_code, reason = "becomes the description of the type in the schema")]
+    pub what: &'static str,
+    /// Whether it must be there.
+    #[expect(dead_code, reason = "becomes the `required` list of the schema")]
+    pub required: bool,
+}
+
+/// A mapping whose keys are all known.
+pub(crate) struct Fields<'n> {
+    entries: &'n [Entry],
+    span: Span,
+}
+
+impl<'n> Fields<'n> {
+    /// The mapping of a node; tells keys that are not in `known`.
+    pub(crate) fn of(node: &'n Node, what: &str, known: &[KeyDoc], problems: &mut Problems) -> Option<Self> {
+        let Some(entries) = node.entries() else {
+            let keys = some_keys(known);
+            if node.scalar().is_some_and(|scalar| scalar.broken) {
+                return None;
+            }
+            let message = format!("expected {what}, found {}", node.describe());
+            let label = "expected a mapping";
+            let help = format!("{what} is a mapping with keys such as {keys}");
+            problems.push(Diagnostic::error(Code::E010, node.span, message, help).label(label));
+            return None;
+        };
+        for entry in entries {
+            if !known.iter().any(|known| known.key == entry.key.text) {
+                unknown_key(entry, what, known, problems);
+            }
+        }
+        Some(Self { entries, span: node.span })
+    }
+
+    pub(crate) fn span(&self) -> Span {
+        self.span
+    }
+
+    fn get(&self, key: &str) -> Option<&'n Node> {
+        self.entries.iter().find(|entry| entry.key.text == key).map(|entry| &entry.value)
+    }
+
+    /// Whether one of these keys is there.
+    pub(crate) fn has_any(&self, keys: &[KeyDoc]) -> bool {
+        keys.iter().any(|known| self.get(known.key).is_some())
+    }
+
+    pub(crate) fn optional<T: Decode>(&self, key: &str, problems: &mut Problems) -> Option<T> {
+        T::decode(self.get(key)?, problems)
+    }
+
+    pub(crate) fn required<T: Decode>(&self, key: &str, what: &str, problems: &mut Problems) -> Option<T> {
+        match self.get(key) {
+            Some(node) => T::decode(node, problems),
+            None => {
+                let help = format!("add `{key}:` with {}", T::WHAT);
+                let message = format!("{what} needs the key `{key}`");
+                problems
+                    .push(Diagnostic::error(Code::E012, self.span, message, help).label(format!("`{key}` is missing")));
+                None
+            }
+        }
+    }
+}
+
+fn unknown_key(entry: &Entry, what: &str, known: &[KeyDoc], problems: &mut Problems) {
+    let key = entry.key.text.as_str();
+    let near = nearest(key, known.iter().map(|known| known.key));
+    let help = match (foreign(key), near) {
+        (Some(here), _) => here.to_owned(),
+        (None, Some(near)) => format!("did you mean `{near}`?"),
+        (None, None) => format!("known keys: {}", some_keys(known)),
+    };
+    let shown: String = key.chars().take(60).collect();
+    let message = format!("unknown key `{}` in {what}", shown.escape_debug());
+    problems.push(Diagnostic::error(Code::E011, entry.key.span, message, help).label("not known here"));
+}
+
+fn some_keys(known: &[KeyDoc]) -> String {
+    let keys: Vec<String> = known.iter().map(|known| format!("`{}`", known.key)).collect();
+    keys.join(", ")
+}
+
+/// Tells unless exactly one of these alternatives is given; says which were.
+pub(crate) fn exactly_one(span: Span, what: &str, alternatives: &[(&str, bool)], problems: &mut Problems) {
+    let names: Vec<String> = alternatives.iter().map(|(name, _)| format!("`{name}`")).collect();
+    let given: Vec<String> =
+        alternatives.iter().filter(|(_, given)| *given).map(|(name, _)| format!("`{name}`")).collect();
+    let message = match given.len() {
+        1 => return,
+        0 => format!("{what} needs one of {}", names.join(", ")),
+        _ => format!("{what} has {}, but only one of them can hold", given.join(" and ")),
+    };
+    problems.error(Code::E013, span, message, format!("give exactly one of {}", names.join(", ")));
+}

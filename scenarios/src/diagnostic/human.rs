@@ -1,0 +1,57 @@
+//! Problems for people: the offending line, a caret under the place, and what to do.
+
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+
+use super::{Diagnostic, Diagnostics, Severity};
+use crate::source::Sources;
+
+/// Longer lines are cut, so that a file without line breaks does not fill the screen.
+const MAX_LINE: usize = 400;
+/// Wide enough that no message of ours wraps in the middle of a word.
+const WIDTH: usize = 160;
+
+pub(super) fn render(all: &Diagnostics, color: bool) -> String {
+    let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+    let renderer = renderer.decor_style(DecorStyle::Ascii).term_width(WIDTH);
+    let mut out = String::new();
+    for problem in &all.problems {
+        out.push_str(&one(&renderer, problem, &all.sources));
+        out.push_str("\n\n");
+    }
+    if all.left_out > 0 {
+        out.push_str(&format!("and {} more\n", all.left_out));
+    }
+    out.truncate(out.trim_end().len());
+    out.push('\n');
+    out
+}
+
+/// One problem. The snippet is cut to the first line of the span: the renderer looks at everything that it is given.
+fn one(renderer: &Renderer, problem: &Diagnostic, sources: &Sources) -> String {
+    let source = sources.get(problem.span.file);
+    let text = source.text.as_str();
+    let start = problem.span.start.min(text.len());
+    let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
+    let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
+    let mut line = &text[line_start..line_end];
+    let at = start - line_start;
+    if at <= MAX_LINE && line.len() > MAX_LINE {
+        line = &line[..line.floor_char_boundary(MAX_LINE.max(at))];
+    }
+    let until = (problem.span.end.min(line_end) - line_start).clamp(at, line.len().max(at));
+    let level = match problem.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let snippet = Snippet::source(line)
+        .line_start(sources.position(problem.span).0)
+        .path(source.name.as_str())
+        .annotation(AnnotationKind::Primary.span(at..until).label(problem.label.as_str()));
+    let report = [level
+        .primary_title(problem.message.as_str())
+        .id(problem.code.id())
+        .element(snippet)
+        .element(Level::HELP.message(problem.help.as_str()))];
+    renderer.render(&report)
+}

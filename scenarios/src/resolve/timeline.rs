@@ -1,0 +1,147 @@
+//! The timeline.
+
+use super::{MAX_AFFECTED, PREFLIGHT, Resolver};
+use crate::address::Url;
+use crate::catalogue::{self, FaultKind, TargetKind};
+use crate::decode::Spanned;
+use crate::diagnostic::Code;
+use crate::plan::{Delayed, Fault, Item, ParamValue, Params};
+use crate::scenario::timeline as written;
+use crate::source::Span;
+use crate::units::CountOrShare;
+use crate::validate;
+
+impl Resolver<'_> {
+    pub(super) fn timeline(&mut self) -> Vec<Item> {
+        let mut ids = validate::fault_ids(self.root).into_iter().map(|(id, _)| id);
+        let items = self.root.timeline.iter().flatten();
+        items.filter_map(|item| self.item(item, &mut ids)).collect()
+    }
+
+    fn item(&mut self, item: &written::Item, ids: &mut impl Iterator<Item = String>) -> Option<Item> {
+        if let Some(length) = &item.baseline {
+            return Some(Item::Baseline(length.value));
+        }
+        if let Some(length) = &item.pause {
+            return Some(Item::Pause(length.value));
+        }
+        if let Some(recover) = &item.recover {
+            return Some(Item::Recover { within: recover.within.value });
+        }
+        if let Some(load) = &item.load {
+            self.not_built(load.span, "changing the load from the timeline is not built yet");
+            return None;
+        }
+        if let Some(fault) = &item.fault {
+            let id = ids.next()?;
+            return self.fault(fault, id).map(|fault| Item::Fault(Box::new(fault)));
+        }
+        let group = item.parallel.as_ref()?;
+        let mut delayed = Vec::new();
+        for inner in &group.value {
+            if let Some(item) = self.item(inner, ids) {
+                let delay = inner.delay.as_ref().map(|delay| delay.value).unwrap_or_default();
+                delayed.push(Delayed { delay, item });
+            }
+        }
+        Some(Item::Parallel(delayed))
+    }
+
+    fn fault(&mut self, fault: &written::Fault, id: String) -> Option<Fault> {
+        let kind = FaultKind::find(&fault.kind.value)?;
+        let with = self.params(kind, fault);
+        let target = self.root.targets.as_ref().and_then(|targets| targets.get(&fault.target.value));
+        let target_kind = target.and_then(|target| target.kind());
+        self.check_built(kind, fault, &with, target_kind);
+        let own = fault.max_affected.or(self.root.safety.as_ref().and_then(|safety| safety.max_affected));
+        let default = if target_kind == Some(TargetKind::Link) { CountOrShare::All } else { CountOrShare::Count(1) };
+        Some(Fault {
+            id,
+            kind: kind.name,
+            target: fault.target.value.clone(),
+            pick: fault.pick.as_ref().map_or(default, |pick| pick.value),
+            max_affected: own.unwrap_or(MAX_AFFECTED),
+            allow_empty: fault.allow_empty.unwrap_or(false),
+            lasts: fault.lasts.as_ref().map(|lasts| lasts.value),
+            with,
+            place: self.sources.line(fault.span),
+        })
+    }
+
+    /// The parameters; a `direction:` at the fault counts as one under `with:`.
+    fn params(&mut self, kind: &'static FaultKind, fault: &written::Fault) -> Params {
+        let mut with = catalogue::read(kind, fault.with.as_ref(), fault.kind.span, self.problems);
+        let Some(direction) = &fault.direction else { return with };
+        let given_twice = fault.with.as_ref().is_some_and(|with| with.get("direction").is_some());
+        if given_twice {
+            let help = "keep one of them";
+            self.problems.error(Code::E054, direction.span, "`direction` is also given under `with`", help);
+        } else if kind.param("direction").is_none() {
+            let message = format!("`{}` has no direction", kind.name);
+            self.problems.error(Code::E054, direction.span, message, "remove `direction`");
+        }
+        with.0.insert("direction", ParamValue::Word(direction.value.word()));
+        with
+    }
+
+    /// What this version cannot do about a fault, each with the place of what asks for it.
+    fn check_built(&mut self, kind: &FaultKind, fault: &written::Fault, with: &Params, target: Option<TargetKind>) {
+        let commons: [(&str, Option<Span>); 3] = [
+            ("from", fault.from.as_ref().map(|from| from.span)),
+            ("follow", fault.follow.as_ref().filter(|follow| follow.value).map(|follow| follow.span)),
+            ("repeat", fault.repeat.as_ref().map(|repeat| repeat.span)),
+        ];
+        for (key, span) in commons {
+            if let Some(span) = span {
+                self.not_built(span, format!("`{key}` at a fault is not built yet"));
+            }
+        }
+        let Some(target) = target.filter(|target| kind.takes.contains(target)) else { return };
+        if kind.needs_packets(target) {
+            let what = format!(
+                "`{}` on a {} acts on packets and needs {}, which is not built yet; on a link it can act on streams",
+                kind.name,
+                target.word(),
+                kind.missing_rung()
+            );
+            self.cannot(fault.kind.span, what, PREFLIGHT);
+        } else if !kind.built.contains(&target) {
+            let what = format!("`{}` on a {} is not built yet", kind.name, target.word());
+            self.not_built(fault.kind.span, what);
+        } else {
+            self.check_params_built(kind, fault, with);
+            self.check_tls(kind, &fault.target, fault.kind.span);
+        }
+    }
+
+    fn check_params_built(&mut self, kind: &FaultKind, fault: &written::Fault, with: &Params) {
+        if kind.name != "network.latency" {
+            return;
+        }
+        let no_jitter = with.duration("jitter").is_some_and(|jitter| jitter.is_zero());
+        let distribution = with.word("distribution").unwrap_or("uniform");
+        let trivial = distribution == "uniform" || (no_jitter && distribution != "pareto");
+        let at = fault.with.as_ref().map_or(fault.kind.span, |with| with.span);
+        if !trivial {
+            self.not_built(at, format!("the distribution `{distribution}` of a latency on a link is not built yet"));
+        }
+        if with.share("correlation").is_some_and(|share| share > 0.0) {
+            self.not_built(at, "the correlation of a latency on a link is not built yet");
+        }
+    }
+
+    /// `http.*` needs to read what passes.
+    fn check_tls(&mut self, kind: &FaultKind, target: &Spanned<String>, at: Span) {
+        if !kind.name.starts_with("http.") {
+            return;
+        }
+        let link = self.root.targets.as_ref().and_then(|targets| targets.get(&target.value)?.link.as_ref());
+        let link = link.and_then(|link| Some((link, self.root.links.as_ref()?.get(&link.value)?)));
+        if let Some((name, link)) = link
+            && link.to.value.parse::<Url>().is_ok_and(|url| url.https)
+        {
+            let what = format!("`{}` cannot act on the link `{}`: what passes there is TLS", kind.name, name.value);
+            self.cannot(at, what, PREFLIGHT);
+        }
+    }
+}

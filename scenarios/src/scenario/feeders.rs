@@ -1,0 +1,56 @@
+//! `feeders:` data rows for templates.
+
+use crate::decode::fields::exactly_one;
+use crate::decode::{Spanned, record, words};
+use crate::diagnostic::{Code, Problems};
+use crate::plan::Text;
+
+record! {
+    /// Rows, one an iteration.
+    Feeder, "a feeder", check = check;
+    /// A CSV file with a head line, relative to this file.
+    optional csv: Spanned<String>,
+    /// Single values, used as `{{ name.value }}`.
+    optional values: Vec<Text>,
+    /// How often each of `values` comes, as whole parts.
+    optional weights: Spanned<Vec<u64>>,
+    /// In which order rows are taken.
+    optional strategy: Strategy,
+}
+
+words! {
+    /// In which order rows are taken.
+    Strategy:
+    /// As they stand, again from the beginning.
+    Sequential = "sequential",
+    /// Any row, any time.
+    Random = "random",
+    /// A random order, each once before any comes again.
+    Shuffle = "shuffle",
+    /// Each once; when none is left the load ends.
+    Unique = "unique",
+}
+
+fn check(feeder: &Feeder, problems: &mut Problems) {
+    let given = [("csv", feeder.csv.is_some()), ("values", feeder.values.is_some())];
+    exactly_one(feeder.span, "a feeder", &given, problems);
+    let Some(weights) = &feeder.weights else { return };
+    match &feeder.values {
+        None => {
+            problems.error(Code::E066, weights.span, "`weights` go with `values`", "remove `weights`, or give `values`")
+        }
+        Some(values) if values.len() != weights.value.len() => {
+            let message = format!("{} weights for {} values", weights.value.len(), values.len());
+            problems.error(Code::E066, weights.span, message, "give one weight for each value");
+        }
+        Some(_) if weights.value.iter().all(|weight| *weight == 0) => {
+            problems.error(
+                Code::E028,
+                weights.span,
+                "all weights are zero",
+                "give at least one value a weight above 0",
+            );
+        }
+        Some(_) => {}
+    }
+}
