@@ -5,7 +5,9 @@
 //! `render/<name>.rs` and call it where the runner writes the files of a run.
 
 pub mod format;
+pub mod html;
 pub mod junit;
 pub mod summary;
+pub mod svg;
 pub mod text;
 pub mod words;

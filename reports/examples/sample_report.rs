@@ -1,0 +1,30 @@
+//! Writes the sample reports that the tests are made of, to look at them:
+//! `cargo run -p brunt-report --example sample_report -- DIR`.
+
+use std::path::PathBuf;
+
+use brunt_report::render::{html, junit, summary};
+
+#[path = "../tests/renderings/sample.rs"]
+mod sample;
+
+fn main() -> std::io::Result<()> {
+    let folder = PathBuf::from(std::env::args().nth(1).unwrap_or_else(|| "sample-reports".to_owned()));
+    std::fs::create_dir_all(&folder)?;
+    let runs = [
+        ("shop", sample::shop()),
+        ("passing", sample::passing()),
+        ("aborted", sample::aborted()),
+        ("invalid", sample::invalid()),
+        ("empty", sample::empty()),
+        ("hostile", sample::hostile()),
+        ("hour", sample::hour()),
+    ];
+    for (name, results) in runs {
+        std::fs::write(folder.join(format!("{name}.html")), html::render(&results))?;
+        std::fs::write(folder.join(format!("{name}.xml")), junit::render(&results))?;
+        std::fs::write(folder.join(format!("{name}.md")), summary::render(&results))?;
+    }
+    println!("{}", folder.display());
+    Ok(())
+}

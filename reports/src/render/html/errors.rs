@@ -1,0 +1,75 @@
+//! Failed requests a second over time, stacked by class.
+
+use crate::render::format;
+use crate::render::html::frame::Frame;
+use crate::render::html::slices::Slices;
+use crate::render::svg::axis::{Scale, from_zero};
+use crate::render::svg::label::fitted;
+use crate::render::svg::{Anchor, Svg};
+
+const HEIGHT: f64 = 72.0;
+
+/// Classes with a shade of their own; what is rarer is pooled as "other".
+const SHADES: usize = 4;
+
+/// Draws the panel from `top` on; answers where it ends.
+pub fn draw(svg: &mut Svg, frame: &Frame, slices: &Slices, top: f64) -> f64 {
+    let top = frame.title(svg, top, "Errors", "per second, by class");
+    if slices.classes.is_empty() {
+        let text = if slices.is_empty() { "no requests" } else { "no errors" };
+        svg.line((frame.left, top + 30.0), (frame.right, top + 30.0), "grid");
+        svg.text((frame.left + 6.0, top + 22.0), Anchor::Start, "t m", text);
+        return top + 34.0;
+    }
+    let stacked: Vec<Vec<f64>> = (0..slices.bins.len()).map(|bin| levels(slices, bin)).collect();
+    let highest = stacked.iter().filter_map(|levels| levels.last()).copied().fold(0.0, f64::max);
+    let (high, step) = from_zero(highest, 2);
+    let bottom = top + HEIGHT;
+    let scale = Scale::linear(0.0, high, bottom, top);
+    for tick in 0..=(high / step).round() as u32 {
+        let value = f64::from(tick) * step;
+        frame.grid(svg, scale.at(value), &format::number(value));
+    }
+    let shades = stacked.first().map_or(0, Vec::len);
+    for shade in 0..shades {
+        let mut bars = Vec::new();
+        for (bin, levels) in stacked.iter().enumerate() {
+            let below = if shade == 0 { 0.0 } else { levels[shade - 1] };
+            if levels[shade] > below {
+                let (from, to) = (bin as f64 * slices.width_s, (bin + 1) as f64 * slices.width_s);
+                let (left, right) = (frame.time.at(from), frame.time.at(to));
+                bars.push((left, scale.at(levels[shade]), right - left, scale.at(below) - scale.at(levels[shade])));
+            }
+        }
+        svg.bars(&bars, &format!("e{shade}"));
+    }
+    name_classes(svg, frame, slices, shades, top);
+    bottom
+}
+
+/// Rates of the classes of one bin, each on top of the ones before it.
+fn levels(slices: &Slices, bin: usize) -> Vec<f64> {
+    let errors = &slices.bins[bin].errors;
+    let own = errors.len().min(SHADES);
+    let mut counts: Vec<u64> = errors[..own].to_vec();
+    if errors.len() > SHADES {
+        counts.push(errors[own..].iter().sum());
+    }
+    counts
+        .iter()
+        .scan(0, |sum, count| {
+            *sum += count;
+            Some(slices.rate(bin, *sum))
+        })
+        .collect()
+}
+
+fn name_classes(svg: &mut Svg, frame: &Frame, slices: &Slices, shades: usize, top: f64) {
+    let room = frame.size.width() - frame.right - 16.0;
+    for shade in 0..shades {
+        let y = top + 6.0 + 14.0 * shade as f64;
+        let name = if shade == SHADES { "other" } else { slices.classes[shade].as_str() };
+        svg.rect((frame.right + 3.0, y - 4.0), (8.0, 8.0), &format!("e{shade}"));
+        svg.text((frame.right + 15.0, y + 4.0), Anchor::Start, "t", &fitted(name, frame.size.font(), room));
+    }
+}

@@ -1,0 +1,190 @@
+//! The lanes above the charts: load, each fault with whom it hit and how it recovered, each objective, findings.
+
+use crate::render::html::frame::{Frame, LINE, span, style};
+use crate::render::svg::label::{apart, fitted, width};
+use crate::render::svg::{Anchor, Svg};
+use crate::render::{format, words};
+use crate::results::{FaultData, Results, SloData};
+
+/// More lanes than this get one line each instead of two.
+const ROOMY: usize = 8;
+
+/// Draws all lanes from `top` on; answers where they end.
+pub fn draw(svg: &mut Svg, frame: &Frame, results: &Results, top: f64) -> f64 {
+    let lanes = Lanes { frame, results, height: height(frame, results) };
+    let mut y = lanes.load(svg, top);
+    for (index, fault) in results.summary.faults.iter().enumerate() {
+        lanes.fault(svg, y, index, fault);
+        y += lanes.height;
+    }
+    for slo in &results.slos {
+        lanes.slo(svg, y, slo);
+        y += lanes.height;
+    }
+    lanes.findings(svg, y)
+}
+
+fn height(frame: &Frame, results: &Results) -> f64 {
+    let roomy = results.summary.faults.len() + results.slos.len() <= ROOMY;
+    if roomy || frame.stacked() { 38.0 } else { 22.0 }
+}
+
+struct Lanes<'a> {
+    frame: &'a Frame,
+    results: &'a Results,
+    height: f64,
+}
+
+impl Lanes<'_> {
+    fn roomy(&self) -> bool {
+        self.height > 30.0
+    }
+
+    /// Name and remark of a lane; answers the middle of its bar.
+    fn name(&self, svg: &mut Svg, top: f64, name: &str, remark: &str) -> f64 {
+        let (frame, font) = (self.frame, self.frame.size.font());
+        if frame.stacked() {
+            svg.text((0.0, top + 11.0), Anchor::Start, "t b", &fitted(name, font, frame.size.width() * 0.55));
+            return top + 24.0;
+        }
+        let room = frame.left - 12.0;
+        if self.roomy() {
+            svg.text((0.0, top + 14.0), Anchor::Start, "t b", &fitted(name, font, room));
+            svg.text((0.0, top + 14.0 + LINE), Anchor::Start, "t m", &fitted(remark, font, room));
+        } else {
+            svg.text((0.0, top + 15.0), Anchor::Start, "t b", &fitted(name, font, room));
+        }
+        top + self.height / 2.0
+    }
+
+    /// Says something about a bar: beside it where there is room, at the right of the name on a phone.
+    fn say(&self, svg: &mut Svg, top: f64, bar: (f64, f64), lines: &[String]) {
+        let (frame, font) = (self.frame, self.frame.size.font());
+        let Some(last) = lines.last() else { return };
+        if frame.stacked() {
+            let text = fitted(last, font, frame.size.width() * 0.43);
+            svg.text((frame.size.width(), top + 11.0), Anchor::End, "t", &text);
+            return;
+        }
+        let lines = if self.roomy() { lines } else { std::slice::from_ref(last) };
+        let widest = lines.iter().map(|line| width(line, font)).fold(0.0, f64::max);
+        let (right, left) = (frame.size.width() - bar.1 - 8.0, bar.0 - frame.left - 8.0);
+        let (x, anchor, room) = if right >= widest || right >= left {
+            (bar.1 + 8.0, Anchor::Start, right)
+        } else {
+            (bar.0 - 8.0, Anchor::End, left)
+        };
+        // A bar over nearly the whole width has no side: the text stands on it.
+        let (x, anchor, room) =
+            if room < 70.0 { (bar.0 + 8.0, Anchor::Start, bar.1 - bar.0 - 16.0) } else { (x, anchor, room) };
+        let first = top + self.height / 2.0 + 4.0 - LINE / 2.0 * (lines.len() - 1) as f64;
+        for (index, line) in lines.iter().enumerate() {
+            let class = if index + 1 == lines.len() { "t halo" } else { "t m halo" };
+            svg.text((x, first + LINE * index as f64), anchor, class, &fitted(line, font, room));
+        }
+    }
+
+    fn load(&self, svg: &mut Svg, top: f64) -> f64 {
+        let (frame, summary) = (self.frame, &self.results.summary);
+        let (height, middle) = if frame.stacked() { (38.0, top + 24.0) } else { (26.0, top + 11.0) };
+        svg.text((0.0, if frame.stacked() { top + 11.0 } else { top + 15.0 }), Anchor::Start, "t b", "load");
+        let end = frame.time.at(summary.duration_s);
+        svg.rect((frame.left, middle - 5.0), (end - frame.left, 10.0), "load");
+        for name in ["warmup", "baseline"] {
+            for part in self.results.spans.iter().filter(|part| part.window == name) {
+                let (from, to) = (frame.time.at(part.from_s), frame.time.at(part.to_s));
+                svg.rect((from, middle - 5.0), (to - from, 10.0), name);
+                let label = if name == "warmup" { "warm-up" } else { name };
+                if to - from > width(label, frame.size.font()) + 4.0 {
+                    svg.text(((from + to) / 2.0, middle + 4.0), Anchor::Middle, "t halo", label);
+                }
+            }
+        }
+        top + height
+    }
+
+    fn fault(&self, svg: &mut Svg, top: f64, index: usize, fault: &FaultData) {
+        let frame = self.frame;
+        let middle = self.name(svg, top, &fault.id, &fault.kind);
+        let Some((from, to)) = span(fault, frame.end_s) else {
+            self.say(svg, top, (frame.left, frame.left), &[words::verification(fault)]);
+            return;
+        };
+        let (from_px, to_px) = (frame.time.at(from), frame.time.at(to).max(frame.time.at(from) + 3.0));
+        svg.group(&style(index));
+        svg.rect((from_px, middle - 7.0), (to_px - from_px, 14.0), "bar");
+        svg.end();
+        let end = self.recovery(svg, middle, fault, to).max(to_px);
+        let mut said = words::recovery(fault);
+        if !fault.verified {
+            said = format!("{}; {said}", words::verification(fault));
+        }
+        self.say(svg, top, (from_px, end), &[words::instances(fault), said]);
+    }
+
+    /// The interval from removal to recovery, or to where the wait for it ended; answers its end.
+    fn recovery(&self, svg: &mut Svg, middle: f64, fault: &FaultData, removed_s: f64) -> f64 {
+        let frame = self.frame;
+        let from = frame.time.at(removed_s);
+        let (end_s, class) = match (fault.recovered, fault.recovery_time_s) {
+            (Some(true), Some(seconds)) => (removed_s + seconds, "recovery"),
+            (Some(false), _) => {
+                let name = format!("recovery:{}", fault.id);
+                let waited = self.results.spans.iter().filter(|span| span.window == name).map(|span| span.to_s);
+                (waited.fold(removed_s, f64::max), "recovery never")
+            }
+            _ => return from,
+        };
+        let end = frame.time.at(end_s).max(from + 2.0);
+        svg.line((from, middle), (end, middle), class);
+        svg.line((end, middle - 7.0), (end, middle + 7.0), "recovery");
+        end
+    }
+
+    fn slo(&self, svg: &mut Svg, top: f64, slo: &SloData) {
+        let frame = self.frame;
+        let sign = if slo.bound == "min" { "≥" } else { "≤" };
+        let remark = format!("{} {sign} {}", slo.metric, format::value(slo.limit, &slo.unit));
+        let middle = self.name(svg, top, &slo.id, &remark);
+        svg.line((frame.left, middle), (frame.right, middle), "held");
+        let mut last = (frame.left, frame.left);
+        for &[from, to] in &slo.broken {
+            let (from, to) = (frame.time.at(from), frame.time.at(to));
+            last = (from, to.max(from + 2.0));
+            svg.rect((from, middle - 4.0), (last.1 - from, 8.0), "lost");
+        }
+        let said = if self.results.series.is_empty() {
+            "not measured".to_owned()
+        } else if slo.broken.is_empty() {
+            "held".to_owned()
+        } else {
+            let total: f64 = slo.broken.iter().map(|[from, to]| (to - from).max(0.0)).sum();
+            format!("lost for {}", format::seconds(total))
+        };
+        self.say(svg, top, last, &[said]);
+    }
+
+    /// Numbered marks for the findings that the report begins with, where they happened.
+    fn findings(&self, svg: &mut Svg, top: f64) -> f64 {
+        let frame = self.frame;
+        let findings = words::top_findings(&self.results.summary);
+        let marks: Vec<(usize, f64)> = findings
+            .iter()
+            .enumerate()
+            .filter_map(|(index, finding)| Some((index + 1, frame.time.at(finding.at_s?))))
+            .collect();
+        if marks.is_empty() {
+            return top + 8.0;
+        }
+        let middle = top + 14.0;
+        if !frame.stacked() {
+            svg.text((0.0, middle + 4.0), Anchor::Start, "t b", "findings");
+        }
+        let wanted: Vec<f64> = marks.iter().map(|(_, x)| *x).collect();
+        for ((number, _), x) in marks.iter().zip(apart(&wanted, 19.0, frame.left + 8.0, frame.right - 8.0)) {
+            svg.dot((x, middle), 8.0, &format!("mark k{number}"));
+            svg.text((x, middle + 4.0), Anchor::Middle, "t number", &number.to_string());
+        }
+        top + 32.0
+    }
+}

@@ -1,0 +1,102 @@
+//! Latency over time: p50, p90, p99 and maximum on a logarithmic axis, with the objectives' limits and the peak named.
+
+use crate::render::format;
+use crate::render::html::frame::{Frame, Size};
+use crate::render::html::slices::Slices;
+use crate::render::svg::axis::{Scale, decades, log_range};
+use crate::render::svg::label::{apart, width};
+use crate::render::svg::{Anchor, Svg};
+use crate::results::{Results, SloData};
+
+const LINES: [&str; 4] = ["p50", "p90", "p99", "max"];
+
+/// The 99th percentile where it was highest.
+pub struct Peak {
+    /// In the middle of which bin, seconds.
+    pub at_s: f64,
+    /// How high.
+    pub ms: f64,
+}
+
+/// Where the 99th percentile was highest; `None` without samples.
+pub fn peak(slices: &Slices) -> Option<Peak> {
+    let p99 = |bin: usize| Some((bin, slices.bins[bin].latency_ms?[2]));
+    let (bin, ms) = (0..slices.bins.len()).filter_map(p99).max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)))?;
+    Some(Peak { at_s: slices.middle(bin), ms })
+}
+
+/// Height of the panel without its title.
+pub fn height(frame: &Frame) -> f64 {
+    if frame.size == Size::Narrow { 190.0 } else { 230.0 }
+}
+
+/// Draws the panel from `top` on; answers where it ends.
+pub fn draw(svg: &mut Svg, frame: &Frame, results: &Results, slices: &Slices, top: f64) -> f64 {
+    let top = frame.title(svg, top, "Latency", "from intended start, to last byte, log scale");
+    let bottom = top + height(frame);
+    let limits: Vec<&SloData> = results.slos.iter().filter(|slo| shown(slo)).take(3).collect();
+    let Some((low, high)) = range(slices) else {
+        svg.text(((frame.left + frame.right) / 2.0, (top + bottom) / 2.0), Anchor::Middle, "t m", "no samples");
+        svg.line((frame.left, bottom), (frame.right, bottom), "grid");
+        return bottom;
+    };
+    let high = limits.iter().map(|slo| slo.limit).fold(high * 1.3, f64::max);
+    let (from, to) = log_range(low, high);
+    let scale = Scale::log(from, to, bottom, top);
+    for tick in decades(from, to) {
+        frame.grid(svg, scale.at(tick), &format::ms(tick));
+    }
+    for (index, class) in LINES.iter().enumerate().rev() {
+        let point =
+            |bin: usize| slices.bins[bin].latency_ms.map(|ms| (frame.time.at(slices.middle(bin)), scale.at(ms[index])));
+        let points: Vec<Option<(f64, f64)>> = (0..slices.bins.len()).map(point).collect();
+        svg.polyline(&points, &format!("l {class}"));
+    }
+    name_lines(svg, frame, slices, &scale, (top, bottom));
+    name_limits(svg, frame, &limits, &scale);
+    name_peak(svg, frame, slices, &scale, top);
+    bottom
+}
+
+/// Objectives over latencies have a place on this axis.
+fn shown(slo: &SloData) -> bool {
+    slo.unit == "ms" && slo.limit > 0.0 && !slo.metric.starts_with("send_lag")
+}
+
+fn range(slices: &Slices) -> Option<(f64, f64)> {
+    let all = slices.bins.iter().filter_map(|bin| bin.latency_ms);
+    all.fold(None, |range, [low, _, _, high]| match range {
+        None => Some((low, high)),
+        Some((lowest, highest)) => Some((f64::min(lowest, low), f64::max(highest, high))),
+    })
+}
+
+fn name_lines(svg: &mut Svg, frame: &Frame, slices: &Slices, scale: &Scale, (top, bottom): (f64, f64)) {
+    let Some(last) = slices.bins.iter().rev().find_map(|bin| bin.latency_ms) else { return };
+    let wanted = last.map(|ms| scale.at(ms));
+    for (name, y) in LINES.iter().zip(apart(&wanted, 13.0, top + 5.0, bottom - 2.0)) {
+        svg.line((frame.right + 5.0, y), (frame.right + 19.0, y), &format!("l {name}"));
+        svg.text((frame.right + 24.0, y + 4.0), Anchor::Start, "t", name);
+    }
+}
+
+fn name_limits(svg: &mut Svg, frame: &Frame, limits: &[&SloData], scale: &Scale) {
+    for slo in limits {
+        let y = scale.at(slo.limit);
+        let sign = if slo.bound == "min" { "≥" } else { "≤" };
+        let statistic = slo.metric.rsplit('.').next().unwrap_or_default();
+        let text = format!("{statistic} {sign} {}", format::ms(slo.limit));
+        svg.line((frame.left, y), (frame.right, y), "limit");
+        svg.text((frame.left + 5.0, y - 5.0), Anchor::Start, "t halo", &text);
+    }
+}
+
+fn name_peak(svg: &mut Svg, frame: &Frame, slices: &Slices, scale: &Scale, top: f64) {
+    let Some(peak) = peak(slices) else { return };
+    let (x, y) = (frame.time.at(peak.at_s), scale.at(peak.ms));
+    let text = format!("p99 peak {}", format::ms(peak.ms));
+    let half = width(&text, frame.size.font()) / 2.0;
+    svg.dot((x, y), 3.0, "peak");
+    let x = x.clamp(frame.left + half + 4.0, frame.right - half - 4.0);
+    svg.text((x, (y - 9.0).max(top + 10.0)), Anchor::Middle, "t b halo", &text);
+}

@@ -1,0 +1,194 @@
+//! The time axis of a run: all series pooled into at most [`MOST`] bins of equal width.
+
+use std::collections::BTreeMap;
+
+use crate::results::{Results, SliceData};
+
+/// More points than this are closer than a pixel.
+pub const MOST: usize = 300;
+
+/// What happened in one bin.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Bin {
+    /// Requests whose intended start lies in it.
+    pub offered: u64,
+    /// Requests that ended in it.
+    pub completed: u64,
+    /// Failed requests, by index into [`Slices::classes`].
+    pub errors: Vec<u64>,
+    /// p50, p90, p99 and maximum in milliseconds; `None` without samples.
+    pub latency_ms: Option<[f64; 4]>,
+    /// How many samples stand behind the latency.
+    pub samples: u64,
+}
+
+/// The run in bins.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Slices {
+    /// Width of a bin, a whole multiple of the recorder's slice.
+    pub width_s: f64,
+    /// Where the time axis ends.
+    pub end_s: f64,
+    /// Classes of errors, most frequent first.
+    pub classes: Vec<String>,
+    /// From run zero.
+    pub bins: Vec<Bin>,
+}
+
+impl Slices {
+    /// Pools the series of a run.
+    pub fn of(results: &Results) -> Self {
+        let end_s = end(results);
+        let slice_s = results.series.iter().map(|series| series.slice_s).fold(0.0, f64::max);
+        let slice_s = if slice_s > 0.0 { slice_s } else { 0.25 };
+        let count = (end_s / slice_s).ceil().max(1.0);
+        let width_s = slice_s * (count / MOST as f64).ceil();
+        let bins = (end_s / width_s).ceil().max(1.0) as usize;
+        let classes = classes(results);
+        let mut by_bin: Vec<Vec<&SliceData>> = vec![Vec::new(); bins];
+        for slice in results.series.iter().flat_map(|series| &series.slices) {
+            // A slice begins at a multiple of its width; the small addition keeps 0.75 / 0.25 from being 2.999.
+            let bin = ((slice.at_s / width_s) + 1e-6).floor().max(0.0) as usize;
+            by_bin[bin.min(bins - 1)].push(slice);
+        }
+        let mut counts = Counts::new();
+        let bins = by_bin.iter().map(|slices| pooled(slices, &classes, &mut counts)).collect();
+        Self { width_s, end_s, classes, bins }
+    }
+
+    /// The middle of a bin, seconds.
+    pub fn middle(&self, bin: usize) -> f64 {
+        ((bin as f64 + 0.5) * self.width_s).min(self.end_s)
+    }
+
+    /// A count of one bin as a rate. The last bin may be cut short by the end of the run.
+    pub fn rate(&self, bin: usize, count: u64) -> f64 {
+        let from = bin as f64 * self.width_s;
+        let width = (self.end_s - from).min(self.width_s);
+        // Less than half a bin says more about where the run was cut than about its rate.
+        count as f64 / width.max(self.width_s / 2.0)
+    }
+
+    /// Whether there is anything to draw.
+    pub fn is_empty(&self) -> bool {
+        self.bins.iter().all(|bin| bin.offered == 0 && bin.completed == 0)
+    }
+}
+
+/// The time axis ends when everything has: the last slice, span, fault and event.
+fn end(results: &Results) -> f64 {
+    let summary = &results.summary;
+    let slices = results.series.iter().filter_map(|series| Some(series.slices.last()?.at_s + series.slice_s));
+    let faults = summary.faults.iter().filter_map(|fault| fault.removed_at_s);
+    let events = results.events.iter().map(|event| event.at_s);
+    let spans = results.spans.iter().map(|span| span.to_s);
+    let end =
+        slices.chain(faults).chain(events).chain(spans).filter(|at| at.is_finite()).fold(summary.duration_s, f64::max);
+    if end > 0.0 { end } else { 1.0 }
+}
+
+fn classes(results: &Results) -> Vec<String> {
+    let mut totals: BTreeMap<&str, u64> = BTreeMap::new();
+    for slice in results.series.iter().flat_map(|series| &series.slices) {
+        for (class, count) in &slice.errors {
+            *totals.entry(class).or_default() += count;
+        }
+    }
+    let mut classes: Vec<(&str, u64)> = totals.into_iter().filter(|(_, count)| *count > 0).collect();
+    classes.sort_by_key(|&(class, count)| (std::cmp::Reverse(count), class));
+    classes.into_iter().map(|(class, _)| class.to_owned()).collect()
+}
+
+fn pooled(slices: &[&SliceData], classes: &[String], counts: &mut Counts) -> Bin {
+    let mut bin = Bin { errors: vec![0; classes.len()], ..Bin::default() };
+    counts.clear();
+    for slice in slices {
+        bin.offered += slice.offered;
+        bin.completed += slice.completed;
+        for (index, class) in classes.iter().enumerate() {
+            bin.errors[index] += slice.errors.get(class).copied().unwrap_or(0);
+        }
+        for &(us, count) in &slice.latency_us {
+            counts.add(us, count);
+        }
+    }
+    bin.samples = counts.total;
+    bin.latency_ms = counts.latency_ms();
+    bin
+}
+
+/// Latencies counted at three digits, in slots that are found without searching: an hour of a hundred endpoints is some
+/// ten million pairs.
+struct Counts {
+    slots: Vec<u64>,
+    used: Vec<usize>,
+    max_us: u64,
+    total: u64,
+}
+
+impl Counts {
+    fn new() -> Self {
+        // 20 decades of a u64, 1000 slots each.
+        Self { slots: vec![0; 20_000], used: Vec::new(), max_us: 0, total: 0 }
+    }
+
+    fn clear(&mut self) {
+        for slot in self.used.drain(..) {
+            self.slots[slot] = 0;
+        }
+        (self.max_us, self.total) = (0, 0);
+    }
+
+    fn add(&mut self, us: u64, count: u64) {
+        let power = us.max(1).ilog10().saturating_sub(2);
+        let slot = power as usize * 1000 + (us / 10_u64.pow(power)) as usize;
+        if self.slots[slot] == 0 && count > 0 {
+            self.used.push(slot);
+        }
+        self.slots[slot] += count;
+        self.total += count;
+        self.max_us = self.max_us.max(us);
+    }
+
+    fn latency_ms(&mut self) -> Option<[f64; 4]> {
+        if self.total == 0 {
+            return None;
+        }
+        self.used.sort_unstable();
+        let [p50, p90, p99] = [0.5, 0.9, 0.99].map(|quantile| self.at(quantile));
+        Some([p50, p90, p99, self.max_us as f64 / 1e3])
+    }
+
+    /// Nearest rank.
+    fn at(&self, quantile: f64) -> f64 {
+        let rank = ((quantile * self.total as f64).ceil() as u64).max(1);
+        let mut seen = 0;
+        for &slot in &self.used {
+            seen += self.slots[slot];
+            if seen >= rank {
+                let us = (slot % 1000) as u64 * 10_u64.pow((slot / 1000) as u32);
+                return us as f64 / 1e3;
+            }
+        }
+        self.max_us as f64 / 1e3
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_nearest_rank_at_three_digits() {
+        let mut counts = Counts::new();
+        for us in 1..=100 {
+            counts.add(us * 1000, 1);
+        }
+        assert_eq!(counts.latency_ms(), Some([50.0, 90.0, 99.0, 100.0]));
+        counts.clear();
+        assert_eq!(counts.latency_ms(), None);
+        counts.add(7, 3);
+        counts.add(u64::MAX, 1);
+        assert_eq!(counts.latency_ms().map(|ms| ms[0]), Some(0.007));
+    }
+}
