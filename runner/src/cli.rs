@@ -1,21 +1,29 @@
 //! The command line: one command a file. A command returns the exit code of the process, or a [`Failure`] that knows its own.
 
 mod demo_service;
-mod stdout;
+mod plan;
+mod report;
+mod scenario;
+mod streams;
+mod validate;
 
 use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-pub use stdout::print;
+use streams::{complain, print};
 
 use crate::demo::DemoError;
 
 const EXAMPLES: &str = "\
 Try first:
-  brunt demo                                               a toy shop that breaks, and the same shop that does not
-  brunt run http://localhost:8080 --rate 50/s --for 10s    load something of yours
+  brunt demo
+      a toy shop that breaks, and the same shop that does not (about a minute)
+  brunt run http://localhost:8080 --rate 50/s --for 10s
+      load something of yours
 
 Exit codes:
   0 pass · 1 internal error · 2 usage or scenario invalid · 3 pre-flight failed, nothing injected
@@ -32,6 +40,9 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Validate(validate::Args),
+    Plan(plan::Args),
+    Report(report::Args),
     #[command(hide = true)]
     DemoService(demo_service::Args),
 }
@@ -42,21 +53,43 @@ pub enum Failure {
     /// The command line asks for something that cannot be.
     #[error("{0}")]
     Usage(String),
+    /// Scenarios have problems; all of them, rendered with their places.
+    #[error("{0}")]
+    Scenario(String),
+    /// A file could not be read or written.
+    #[error("cannot {action} {}", .path.display())]
+    File {
+        /// read or write
+        action: &'static str,
+        /// Which one.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// A service of the demo shop could not run.
     #[error(transparent)]
     Demo(#[from] DemoError),
     /// Standard output took no more, and not because its reader left.
     #[error("cannot write to standard output")]
-    Stdout(#[source] std::io::Error),
+    Stdout(#[source] io::Error),
 }
 
 impl Failure {
     /// As the process exits.
     fn exit_code(&self) -> u8 {
         match self {
-            Self::Usage(_) | Self::Demo(DemoError::Environment { .. }) => 2,
+            Self::Usage(_) | Self::Scenario(_) | Self::Demo(DemoError::Environment { .. }) => 2,
             Self::Demo(DemoError::Listen { .. }) => 3,
-            Self::Demo(DemoError::Start(_)) | Self::Stdout(_) => 1,
+            Self::File { action: "read", .. } => 2,
+            Self::File { .. } | Self::Demo(DemoError::Start(_)) | Self::Stdout(_) => 1,
+        }
+    }
+
+    /// As it stands on stderr. Problems of a scenario begin with the word error themselves.
+    fn text(&self) -> String {
+        match self {
+            Self::Scenario(text) => text.clone(),
+            other => format!("error: {}", in_full(other)),
         }
     }
 }
@@ -78,7 +111,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match outcome {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
-            eprintln!("error: {}", in_full(&failure));
+            complain(&failure.text());
             ExitCode::from(failure.exit_code())
         }
     }
@@ -87,6 +120,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 impl Command {
     fn run(self) -> Result<u8, Failure> {
         match self {
+            Self::Validate(args) => validate::run(&args),
+            Self::Plan(args) => plan::run(&args),
+            Self::Report(args) => report::run(&args),
             Self::DemoService(args) => demo_service::run(&args),
         }
     }
@@ -106,3 +142,6 @@ fn in_full(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

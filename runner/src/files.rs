@@ -6,6 +6,7 @@
 
 pub mod events;
 mod renderings;
+pub mod story;
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -208,4 +209,4 @@ pub fn rfc3339(at: SystemTime) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

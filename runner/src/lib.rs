@@ -5,6 +5,7 @@
 pub mod cli;
 pub mod clock;
 pub mod demo;
+pub mod exit;
 pub mod files;
 pub mod load;
 pub mod ui;

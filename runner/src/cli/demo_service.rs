@@ -7,8 +7,9 @@ const EXAMPLES: &str = "\
 Environment:
   ORDERS_URL      gateway: where orders is, http://host:port
   PAYMENTS_URLS   orders: the payment instances, http://host:port,http://host:port,...
-  RESILIENT       orders: true = 100 ms a try, retries at another instance within a budget of 20 % of the
-                  requests (at least 20/s), an instance is left out for 2 s after five failures in a row
+  RESILIENT       orders: true = 100 ms a try, retries at another instance within a budget of
+                  20 % of the requests (at least 20/s), an instance is left out for 2 s after
+                  five failures in a row; anything else = none of it
 
 Examples:
   brunt demo-service payments --port 9001

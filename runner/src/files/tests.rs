@@ -11,7 +11,8 @@ use brunt_scenario::plan::{Outputs, Plan, Safety};
 use super::events::{self, EventsError};
 use super::*;
 
-fn plan(name: &str) -> Plan {
+/// A plan of nothing.
+pub fn plan(name: &str) -> Plan {
     Plan {
         name: name.into(),
         description: String::new(),
@@ -36,7 +37,8 @@ fn plan(name: &str) -> Plan {
     }
 }
 
-fn results() -> Results {
+/// Results of nothing.
+pub fn results() -> Results {
     Results {
         schema: SCHEMA.into(),
         summary: Summary {
@@ -80,7 +82,8 @@ fn results() -> Results {
     }
 }
 
-fn event(at_s: f64, kind: &str) -> Event {
+/// An event of the fault `slow`.
+pub fn event(at_s: f64, kind: &str) -> Event {
     Event { at_s, kind: kind.into(), subject: "slow".into(), text: "a sentence".into() }
 }
 

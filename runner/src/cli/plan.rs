@@ -1,0 +1,101 @@
+//! `brunt plan FILE...`: what would happen, when, to whom, with which rights, and how it is undone. Touches nothing.
+
+mod load;
+mod parts;
+mod times;
+
+use brunt_scenario::plan::Plan;
+
+use super::scenario::{self, Overrides};
+use super::{Failure, print};
+use crate::exit;
+
+const EXAMPLES: &str = "\
+Examples:
+  brunt plan shop.brunt.yaml
+  brunt plan shop.brunt.yaml --set vars.resilient=true
+  brunt plan checkout.brunt.yaml -f ci.yaml --seed 7
+
+Exit codes:
+  0 it can be run · 2 scenario invalid, or it asks for what is not built yet
+  3 a rung of the fault ladder is missing";
+
+/// Show what a scenario would do: times, load, victims, rights, undo.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// Scenario files.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<String>,
+    #[command(flatten)]
+    overrides: Overrides,
+    /// A host where faults may act, besides this one (repeatable; `*` matches any part).
+    #[arg(long, value_name = "HOST")]
+    allow_host: Vec<String>,
+}
+
+pub fn run(args: &Args) -> Result<u8, Failure> {
+    let plans = scenario::plans(&args.files, &args.overrides, &args.allow_host)?;
+    let described: Vec<String> = plans.iter().map(describe).collect();
+    print(&described.join("\n"))?;
+    let codes = plans.iter().flat_map(|plan| &plan.not_built).map(|missing| missing.exit_code);
+    Ok(exit::strongest(codes))
+}
+
+/// The whole plan in words.
+fn describe(plan: &Plan) -> String {
+    let mut page = Page::default();
+    page.line(&format!("{} · seed {} · {}", plan.name, plan.seed, plan.source));
+    if !plan.description.is_empty() {
+        page.line(plan.description.trim());
+    }
+    let schedule = times::Schedule::of(plan);
+    parts::services(&mut page, plan);
+    parts::links(&mut page, plan);
+    load::write(&mut page, plan, &schedule);
+    parts::steady_state(&mut page, plan);
+    times::write(&mut page, &schedule);
+    parts::faults(&mut page, plan);
+    parts::gates(&mut page, plan);
+    parts::not_built(&mut page, plan);
+    page.text
+}
+
+/// Sections of rows whose columns are as wide as their widest cell.
+#[derive(Debug, Default)]
+pub struct Page {
+    text: String,
+}
+
+impl Page {
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line.trim_end());
+        self.text.push('\n');
+    }
+
+    /// A heading and its rows; nothing without rows.
+    fn section(&mut self, heading: &str, rows: &[Vec<String>]) {
+        if rows.is_empty() {
+            return;
+        }
+        self.line("");
+        self.line(heading);
+        let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+        let width = |column: usize| {
+            // The last cell of a row may be as long as it likes: nothing follows it.
+            let cells = rows.iter().filter(|row| row.len() > column + 1).map(|row| row[column].chars().count());
+            cells.max().unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..columns).map(width).collect();
+        for row in rows {
+            let mut line = String::from(" ");
+            for (cell, width) in row.iter().zip(&widths) {
+                line.push_str(&format!(" {cell:<width$} "));
+            }
+            self.line(&line);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,196 @@
+//! Services, links, steady state, faults, gates: one row each.
+
+use brunt_scenario::metric::{Metric, Unit};
+use brunt_scenario::plan::{Bound, Fault, Gate, Item, Limit, LinkTo, Plan, ProcessMatch, Ready, SteadyState, Target};
+use brunt_scenario::units::{CountOrShare, print_duration};
+
+use super::Page;
+
+/// Processes that brunt will start.
+pub fn services(page: &mut Page, plan: &Plan) {
+    let rows: Vec<Vec<String>> = plan
+        .services
+        .iter()
+        .map(|service| {
+            let command: Vec<String> = service.run.iter().map(ToString::to_string).collect();
+            let ready = match &service.ready {
+                Ready::Http(path) => format!("GET {path}"),
+                Ready::Tcp => "its port accepts".to_owned(),
+                Ready::Log(regex) => format!("it prints /{regex}/"),
+            };
+            let within = print_duration(service.ready_within);
+            vec![
+                service.name.clone(),
+                plural(service.instances, "instance"),
+                format!("`{}`, ready when {ready} within {within}", command.join(" ")),
+            ]
+        })
+        .collect();
+    page.section("services, started and stopped by brunt", &rows);
+}
+
+/// Wires that brunt will put between them.
+pub fn links(page: &mut Page, plan: &Plan) {
+    let rows: Vec<Vec<String>> = plan
+        .links
+        .iter()
+        .map(|link| {
+            let to = match &link.to {
+                LinkTo::Service(name) => format!("{name}, {}", plural(members(plan, name), "listener")),
+                LinkTo::Address { host, port, .. } => format!("{host}:{port}, 1 listener"),
+            };
+            vec![link.name.clone(), format!("-> {to}")]
+        })
+        .collect();
+    page.section("links, through brunt's proxy", &rows);
+}
+
+/// The hypothesis.
+pub fn steady_state(page: &mut Page, plan: &Plan) {
+    let Some(steady) = &plan.steady_state else { return };
+    page.section(&format!("steady state: {}", steady.title), &hypothesis(plan, steady));
+}
+
+fn hypothesis(plan: &Plan, steady: &SteadyState) -> Vec<Vec<String>> {
+    let slos = steady.slos.iter().filter_map(|index| plan.slos.get(*index)).map(|slo| {
+        let bound = bound(slo.bound, slo.metric.unit());
+        vec![slo.id.clone(), format!("{} {bound} over {}", slo.metric, print_duration(slo.over))]
+    });
+    let probes = steady
+        .probes
+        .iter()
+        .map(|probe| vec![probe.id.clone(), format!("probe, every {}", print_duration(probe.every))]);
+    slos.chain(probes).collect()
+}
+
+/// Who is hit, how, with which rights, and how it is undone.
+pub fn faults(page: &mut Page, plan: &Plan) {
+    let mut all = Vec::new();
+    collect(&plan.timeline, &mut all);
+    let mut rows = Vec::new();
+    for fault in all {
+        rows.push(vec![fault.id.clone(), "hits".into(), victims(plan, fault)]);
+    }
+    page.section(&format!("faults (undone within {} if brunt dies)", print_duration(plan.safety.lease)), &rows);
+}
+
+fn collect<'a>(items: &'a [Item], all: &mut Vec<&'a Fault>) {
+    for item in items {
+        match item {
+            Item::Fault(fault) => all.push(fault),
+            Item::Parallel(members) => {
+                members.iter().for_each(|member| collect(std::slice::from_ref(&member.item), all));
+            }
+            Item::Baseline(_) | Item::Pause(_) | Item::Recover { .. } => {}
+        }
+    }
+}
+
+/// "1 of 3 instances of payments, picked by seed 7". Services and links have no process and no port before the run.
+fn victims(plan: &Plan, fault: &Fault) -> String {
+    let (total, what) = match plan.targets.get(&fault.target) {
+        Some(Target::Service(name)) => (Some(members(plan, name)), format!("instances of service {name}")),
+        Some(Target::Link(name)) => (Some(listeners(plan, name)), format!("listeners of link {name}")),
+        Some(Target::Process(wanted)) => (wanted.count, format!("processes {}", process(wanted))),
+        Some(Target::Url(url)) => (None, format!("{url}")),
+        Some(Target::NotBuilt(kind)) => (None, format!("{kind} targets, which are not built yet")),
+        None => (None, fault.target.clone()),
+    };
+    match total {
+        Some(total) if fault.pick.of(total) >= total => format!("all {total} {what}"),
+        Some(total) => format!("{} of {total} {what}, picked by seed {}", fault.pick.of(total), plan.seed),
+        None => format!("{} of the {what}, picked by seed {}", pick(fault.pick), plan.seed),
+    }
+}
+
+fn pick(pick: CountOrShare) -> String {
+    match pick {
+        CountOrShare::All => "all".to_owned(),
+        CountOrShare::Count(count) => count.to_string(),
+        CountOrShare::Share(share) => format!("{:.0} %", share.0 * 100.0),
+    }
+}
+
+fn process(wanted: &ProcessMatch) -> String {
+    let mut conditions = Vec::new();
+    conditions.extend(wanted.name.as_ref().map(|name| format!("named {name}")));
+    conditions.extend(wanted.pid.map(|pid| format!("with pid {pid}")));
+    conditions.extend(wanted.cmdline.as_ref().map(|regex| format!("whose command line matches /{regex}/")));
+    conditions.extend(wanted.port.map(|port| format!("listening on port {port}")));
+    conditions.join(", ")
+}
+
+fn members(plan: &Plan, service: &str) -> usize {
+    plan.services.iter().find(|other| other.name == service).map_or(0, |service| service.instances)
+}
+
+fn listeners(plan: &Plan, link: &str) -> usize {
+    match plan.links.iter().find(|other| other.name == link).map(|link| &link.to) {
+        Some(LinkTo::Service(name)) => members(plan, name),
+        Some(LinkTo::Address { .. }) => 1,
+        None => 0,
+    }
+}
+
+/// What is judged.
+pub fn gates(page: &mut Page, plan: &Plan) {
+    let rows: Vec<Vec<String>> = plan
+        .gates
+        .iter()
+        .map(|gate| {
+            let unit = gate.metric.unit();
+            let limit = match gate.limit {
+                Limit::Absolute(limit) => bound(limit, unit),
+                Limit::MaxOfBaseline { factor, floor } => relative("at most", factor, "at least", floor, unit),
+                Limit::MinOfBaseline { factor, floor } => relative("at least", factor, "at most", floor, unit),
+            };
+            let scope = match (&gate.scope.journey, &gate.scope.step) {
+                (Some(journey), Some(step)) => format!(" of {journey}.{step}"),
+                (Some(only), None) | (None, Some(only)) => format!(" of {only}"),
+                (None, None) => String::new(),
+            };
+            let default = if is_default(gate, plan) { " (the default: the scenario has no gates)" } else { "" };
+            vec![gate.id.clone(), format!("{}{scope} in {}: {limit}{default}", gate.metric, gate.window)]
+        })
+        .collect();
+    page.section("gates", &rows);
+}
+
+/// The gate that is filled in where none is given. A scenario that is no file has no lines, so the bound decides too.
+fn is_default(gate: &Gate, plan: &Plan) -> bool {
+    plan.gates.len() == 1
+        && gate.line.is_none()
+        && gate.metric == Metric::ErrorRate
+        && gate.limit == Limit::Absolute(Bound::Max(0.01))
+}
+
+/// "at most 3 x baseline, but that is at least 150 ms"
+fn relative(word: &str, factor: f64, other: &str, floor: Option<f64>, unit: Unit) -> String {
+    let floor = floor.map(|floor| format!(" (taken as {other} {})", value(floor, unit))).unwrap_or_default();
+    format!("{word} {factor} x baseline{floor}")
+}
+
+fn bound(bound: Bound, unit: Unit) -> String {
+    match bound {
+        Bound::Max(limit) => format!("<= {}", value(limit, unit)),
+        Bound::Min(limit) => format!(">= {}", value(limit, unit)),
+    }
+}
+
+fn value(value: f64, unit: Unit) -> String {
+    brunt_report::render::format::value(value, unit.word())
+}
+
+/// What this version cannot do; `run` refuses it.
+pub fn not_built(page: &mut Page, plan: &Plan) {
+    let rows: Vec<Vec<String>> = plan
+        .not_built
+        .iter()
+        .map(|missing| vec![missing.place.clone(), format!("{} (exit {})", missing.what, missing.exit_code)])
+        .collect();
+    page.section("not built yet in this version: `brunt run` will refuse this scenario", &rows);
+}
+
+fn plural(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}

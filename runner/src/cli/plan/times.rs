@@ -1,0 +1,125 @@
+//! Instants of the timeline. What waits for the steady state makes them a range: from "at once" to "not before it gives up".
+
+use std::time::Duration;
+
+use brunt_scenario::plan::{Item, Plan};
+use brunt_scenario::units::print_duration;
+
+use super::Page;
+
+/// An instant, counted from the start of the load, that lies between two bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Between {
+    /// If nothing has to be waited for.
+    pub earliest: Duration,
+    /// If everything is waited for as long as it may take.
+    pub latest: Duration,
+}
+
+/// What happens when.
+#[derive(Debug)]
+pub struct Schedule {
+    entries: Vec<(Between, String)>,
+    /// When the timeline is over.
+    pub end: Between,
+}
+
+impl Between {
+    fn plus(self, span: Duration) -> Self {
+        self.widened(span, span)
+    }
+
+    fn widened(self, least: Duration, most: Duration) -> Self {
+        Self { earliest: self.earliest.saturating_add(least), latest: self.latest.saturating_add(most) }
+    }
+
+    fn max(self, other: Self) -> Self {
+        Self { earliest: self.earliest.max(other.earliest), latest: self.latest.max(other.latest) }
+    }
+
+    fn text(self) -> String {
+        if self.earliest == self.latest {
+            return clock(self.earliest);
+        }
+        format!("{} .. {}", clock(self.earliest), clock(self.latest))
+    }
+}
+
+impl Schedule {
+    /// The schedule of a plan, warm-up and steady state included.
+    pub fn of(plan: &Plan) -> Self {
+        let mut entries = Vec::new();
+        let mut now = Between::default();
+        let warm_up = warm_up(plan);
+        if !warm_up.is_zero() {
+            entries.push((now, format!("warm-up for {}", print_duration(warm_up))));
+            now = now.plus(warm_up);
+        }
+        if let Some(before) = plan.steady_state.as_ref().and_then(|steady| steady.before) {
+            let (hold, within) = (print_duration(before.hold_for), print_duration(before.within));
+            entries.push((now, format!("the steady state must hold for {hold}; given up after {within}: exit 3")));
+            now = now.widened(before.hold_for, before.within);
+        }
+        now = walk(&plan.timeline, now, &mut entries);
+        // A load of a fixed length may outlive the timeline; then the run ends with it.
+        let fixed = plan.load.iter().map(|load| load.stages.iter().filter_map(|stage| stage.length).sum());
+        let fixed: Duration = fixed.max().unwrap_or_default();
+        let end = now.max(Between { earliest: fixed, latest: fixed });
+        entries.push((end, "the load ends; open requests get their drain".to_owned()));
+        // Members of a parallel group stand in the order in which they begin.
+        entries.sort_by_key(|(at, _)| (at.earliest, at.latest));
+        Self { entries, end }
+    }
+}
+
+/// How long the warm-up stages of the longest warm-up last.
+fn warm_up(plan: &Plan) -> Duration {
+    let of = |load: &brunt_scenario::plan::Load| -> Duration {
+        load.stages.iter().filter(|stage| stage.warmup).filter_map(|stage| stage.length).sum()
+    };
+    plan.load.iter().map(of).max().unwrap_or_default()
+}
+
+/// Adds the items, which follow each other from `now` on; returns when the last one ends. A group nests at most as deep as
+/// the language allows, so recursion is safe.
+fn walk(items: &[Item], mut now: Between, entries: &mut Vec<(Between, String)>) -> Between {
+    for item in items {
+        now = match item {
+            Item::Baseline(span) => {
+                entries.push((now, format!("baseline for {}", print_duration(*span))));
+                now.plus(*span)
+            }
+            Item::Pause(span) => {
+                entries.push((now, format!("pause for {}", print_duration(*span))));
+                now.plus(*span)
+            }
+            Item::Recover { within } => {
+                let text = format!("recover: until the steady state holds, at most {}", print_duration(*within));
+                entries.push((now, text));
+                now.widened(Duration::ZERO, *within)
+            }
+            Item::Fault(fault) => {
+                let span =
+                    fault.lasts.map_or_else(|| "one act".to_owned(), |span| format!("for {}", print_duration(span)));
+                entries.push((now, format!("{}: {} on {}, {span}", fault.id, fault.kind, fault.target)));
+                now.plus(fault.lasts.unwrap_or_default())
+            }
+            Item::Parallel(members) => members.iter().fold(now, |end, member| {
+                end.max(walk(std::slice::from_ref(&member.item), now.plus(member.delay), entries))
+            }),
+        };
+    }
+    now
+}
+
+/// Writes the section.
+pub fn write(page: &mut Page, schedule: &Schedule) {
+    let rows: Vec<Vec<String>> = schedule.entries.iter().map(|(at, text)| vec![at.text(), text.clone()]).collect();
+    page.section("timeline, from the start of the load (earliest .. latest)", &rows);
+}
+
+/// `m:ss.t`, so that instants stand below each other.
+fn clock(at: Duration) -> String {
+    let tenths = (at.as_millis() + 50) / 100;
+    format!("{}:{:02}.{}", tenths / 600, tenths / 10 % 60, tenths % 10)
+}

@@ -1,0 +1,151 @@
+//! From the arguments to plans: what `run`, `validate`, `plan` and `demo` have in common.
+
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::path::PathBuf;
+
+use brunt_scenario::plan::Plan;
+use brunt_scenario::{LoadOptions, Scenario, load, load_text};
+
+use super::Failure;
+
+/// Flags of the URL form whose value may be a secret; it is left out of the report's command line.
+const MASKED_FLAGS: [&str; 3] = ["--header", "--json", "--set"];
+
+/// What lies over the scenario files.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Overrides {
+    /// A file that is merged by key over each scenario (repeatable, the last one wins).
+    #[arg(short = 'f', long = "file", value_name = "FILE")]
+    merges: Vec<PathBuf>,
+    /// Override a value: --set vars.rate=500/s (repeatable).
+    #[arg(long, value_name = "PATH=VALUE")]
+    set: Vec<String>,
+    /// Decides arrivals, victims and fault randomness; default: the scenario's, else a random one.
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+}
+
+impl Overrides {
+    /// One `--set`.
+    pub fn set_one(path: &str, value: &str) -> Self {
+        Self { set: vec![format!("{path}={value}")], ..Self::default() }
+    }
+
+    fn options(&self, secrets: &[(String, String)]) -> Result<LoadOptions, Failure> {
+        let sets = self
+            .set
+            .iter()
+            .map(|text| match text.split_once('=') {
+                Some((path, value)) => Ok((path.to_owned(), value.to_owned())),
+                None => Err(Failure::Usage(format!("--set {text}: write it as --set path=value"))),
+            })
+            .collect::<Result<_, _>>()?;
+        // Variables that are not UTF-8 cannot stand in a scenario, which is.
+        let env = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .chain(secrets.iter().cloned())
+            .collect();
+        Ok(LoadOptions { env, sets, merges: self.merges.clone(), seed: self.seed, random_seed: random_seed() })
+    }
+}
+
+/// The plans of all files; every problem of every file is told before anything runs.
+pub fn plans(files: &[String], overrides: &Overrides, allow_hosts: &[String]) -> Result<Vec<Plan>, Failure> {
+    let mut plans = Vec::new();
+    let mut problems = Vec::new();
+    for file in files {
+        match plan(file, overrides, allow_hosts) {
+            Ok(plan) => plans.push(plan),
+            Err(Failure::Scenario(text)) => problems.push(text),
+            Err(other) => return Err(other),
+        }
+    }
+    if problems.is_empty() { Ok(plans) } else { Err(Failure::Scenario(problems.join("\n"))) }
+}
+
+/// The plan of one file.
+pub fn plan(file: &str, overrides: &Overrides, allow_hosts: &[String]) -> Result<Plan, Failure> {
+    let scenario = load(file.as_ref(), &overrides.options(&[])?).map_err(told)?;
+    planned(&scenario, allow_hosts)
+}
+
+/// The plan of a scenario that is no file. `secrets` are read by its `${secret.env.NAME}`.
+pub fn plan_of_text(
+    name: &str,
+    text: &str,
+    secrets: &[(String, String)],
+    overrides: &Overrides,
+    allow_hosts: &[String],
+) -> Result<Plan, Failure> {
+    let scenario = load_text(name, text, &overrides.options(secrets)?).map_err(told)?;
+    planned(&scenario, allow_hosts)
+}
+
+fn planned(scenario: &Scenario, allow_hosts: &[String]) -> Result<Plan, Failure> {
+    let mut plan = scenario.plan().map_err(told)?;
+    plan.safety.allow_hosts.extend_from_slice(allow_hosts);
+    Ok(plan)
+}
+
+/// A seed that nobody has chosen: the standard library seeds its hashers from the system.
+fn random_seed() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+fn told(problems: brunt_scenario::Diagnostics) -> Failure {
+    use std::io::IsTerminal as _;
+    let color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    Failure::Scenario(problems.render(color).trim_end().to_owned())
+}
+
+/// The command line for the report. What follows a flag that may carry a secret is masked.
+pub fn command_line() -> String {
+    masked(std::env::args().collect())
+}
+
+fn masked(arguments: Vec<String>) -> String {
+    let mut words = vec!["brunt".to_owned()];
+    let mut hide = false;
+    for argument in arguments.into_iter().skip(1) {
+        let flag = argument.split('=').next().unwrap_or_default();
+        if std::mem::replace(&mut hide, false) {
+            words.push("***".to_owned());
+        } else if MASKED_FLAGS.contains(&flag) && argument.contains('=') {
+            words.push(format!("{flag}=***"));
+        } else {
+            hide = MASKED_FLAGS.contains(&argument.as_str());
+            words.push(quoted(&argument));
+        }
+    }
+    words.join(" ")
+}
+
+/// As a shell wants it.
+fn quoted(argument: &str) -> String {
+    let bare = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
+    if !argument.is_empty() && argument.chars().all(bare) {
+        return argument.to_owned();
+    }
+    format!("'{}'", argument.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::masked;
+
+    #[test]
+    fn the_command_line_of_the_report_shows_no_value_that_may_be_a_secret() {
+        let arguments = [
+            "/x/brunt",
+            "run",
+            "http://h/a?b&c",
+            "--header",
+            "Authorization: Bearer x",
+            "--gate",
+            "a < 1s",
+            "--json={\"p\":1}",
+        ];
+        let line = masked(arguments.map(String::from).to_vec());
+        assert_eq!(line, "brunt run 'http://h/a?b&c' --header *** --gate 'a < 1s' --json=***");
+    }
+}

@@ -1,0 +1,25 @@
+//! Standard output and standard error that may have lost their reader (`brunt plan x.yaml | head -1`): not an error, and
+//! never a panic, which `println!` and `eprintln!` would make of it.
+
+use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
+
+use super::Failure;
+
+/// Prints text. A closed pipe is taken as "enough"; any other error is told.
+pub fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(why) if why.kind() != ErrorKind::BrokenPipe => Err(Failure::Stdout(why)),
+        _ => Ok(()),
+    }
+}
+
+/// Prints a line to stderr. When nobody reads it any more, nobody misses it.
+pub fn complain(line: &str) {
+    let _ = io::stderr().lock().write_all(format!("{line}\n").as_bytes());
+}
+
+/// Whether colours are welcome on stdout.
+pub fn has_color() -> bool {
+    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
