@@ -5,12 +5,12 @@
 //! at the proxy in the runner's process (`Fault<Arc<Proxy>>`), process faults in the agent (`Fault<Services>`). The verbs
 //! block; the injector calls those of the proxy on a thread that may, the agent bounds them by being quick.
 //!
-//! `fault/network.rs`, `fault/tcp.rs` and `fault/http.rs` each have one constructor:
-//! `on_link(fault: &plan::Fault, link: &str, listeners: &[usize], seed: u64) -> Result<Box<dyn Fault<Arc<Proxy>>>, Error>`.
-//! Their `prepare` returns [`Undo::EndsWithRunner`].
+//! Stream faults differ only in what they do to a connection; `fault/link.rs` has their verbs.
 
+pub mod http;
 pub mod link;
 pub mod network;
+pub mod tcp;
 
 use serde::{Deserialize, Serialize};
 

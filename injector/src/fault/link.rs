@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use brunt_scenario::plan::{self, Addresses, Params};
 
-use super::{Change, Fault, Reverted, Seen, Undo, network};
+use super::{Change, Fault, Reverted, Seen, Undo, http, network, tcp};
 use crate::error::Error;
 use crate::proxy::{Counted, FaultCounters, Look, Proxy, StreamFault, Ways};
 
@@ -26,6 +26,10 @@ pub fn stream_fault(kind: &str, with: &Params) -> Option<Result<StreamFault, Err
     Some(match kind {
         network::latency::KIND => network::latency::from_params(with),
         network::partition::KIND => network::partition::from_params(with),
+        network::blackhole::KIND => network::blackhole::from_params(with),
+        tcp::reset::KIND => tcp::reset::from_params(with),
+        http::latency::KIND => http::latency::from_params(with),
+        http::error::KIND => http::error::from_params(with),
         _ => return None,
     })
 }

@@ -122,6 +122,7 @@ impl Connection {
     pub fn seat(&mut self, seat: Seat) {
         let place = self.seats.partition_point(|other| other.layer <= seat.layer);
         self.seats.insert(place, seat);
+        self.reset_if_due(Nanos::now());
         self.wake();
     }
 
@@ -212,7 +213,7 @@ impl Connection {
                     return Poll::Ready(());
                 }
                 self.advance(now);
-                self.seats.retain(|seat| !(seat.retired && seat.stage.finished()));
+                self.seats.retain(|seat| !seat.is_done());
             }
             moved |= self.flush(Direction::To, cx);
             moved |= self.flush(Direction::From, cx);
@@ -370,13 +371,17 @@ impl Connection {
         }
     }
 
-    /// Moves every due piece as far as it may go. Requests first: a stage may answer one in the other direction.
+    /// Moves every due piece as far as it may go. Requests first: a stage may answer one in the other direction. And requests
+    /// again: a reply may make a stage let go of what it kept of one.
     fn advance(&mut self, now: Nanos) {
         for place in 0..self.seats.len() {
             self.advance_from(Direction::To, place, now);
         }
         for place in (0..self.seats.len()).rev() {
             self.advance_from(Direction::From, place, now);
+        }
+        for place in 0..self.seats.len() {
+            self.advance_from(Direction::To, place, now);
         }
     }
 

@@ -59,6 +59,24 @@ impl Exchange {
         exchange
     }
 
+    /// This exchange for a stage that joins the connection now: what has passed so far has passed, and from here on the
+    /// beginning of a request's head is withheld until it is whole.
+    pub fn taken_over(&self) -> Self {
+        let mut exchange = self.clone();
+        exchange.requests.take_over();
+        exchange
+    }
+
+    /// Whether nothing is parsed any more.
+    pub fn is_opaque(&self) -> bool {
+        self.requests.is_opaque()
+    }
+
+    /// How many replies are still to come.
+    pub fn outstanding(&self) -> usize {
+        self.owed.len()
+    }
+
     /// The parser of what the client sends.
     pub fn requests(&mut self) -> &mut Requests {
         &mut self.requests
@@ -69,11 +87,11 @@ impl Exchange {
         self.owed.push_back(owed);
     }
 
-    /// Nothing is parsed any more. Returns the part of a request head that is still withheld.
+    /// Nothing is parsed any more. Returns the beginning of a request's head that is still withheld.
     pub fn give_up(&mut self) -> Vec<u8> {
         self.replies.give_up();
         self.owed.clear();
-        self.requests.give_up()
+        self.requests.let_go()
     }
 
     /// Follows bytes that pass in any case. Returns how many requests began.

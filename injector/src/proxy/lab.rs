@@ -1,8 +1,8 @@
 //! What the tests of the proxy and of its faults stand on: real servers, a real proxy, real clients.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use brunt_scenario::plan::{ParamValue, Params};
@@ -128,4 +128,123 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
         assert!(start.elapsed() < Duration::from_secs(5), "not within 5 s: {what}");
         std::thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// What an HTTP server has been asked: `POST /orders 12` (method, target, bytes of body).
+pub type Asked = Arc<Mutex<Vec<String>>>;
+
+/// An HTTP/1.1 server with keep-alive that answers each request with what it was asked. `/slow` takes 100 ms; `/upgrade`
+/// becomes an echo.
+pub fn http() -> (SocketAddr, Asked) {
+    let asked = Asked::default();
+    let log = Arc::clone(&asked);
+    let address = server(move |socket| {
+        let mut http = Http { reader: BufReader::new(socket) };
+        while let Some((line, body)) = http.message(false) {
+            let words: Vec<_> = line.split(' ').collect();
+            let text = format!("{} {} {}", words[0], words[1], body.len());
+            log.lock().unwrap().push(text.clone());
+            let mut socket = http.reader.get_ref();
+            match words[1] {
+                "/upgrade" => {
+                    socket.write_all(b"HTTP/1.1 101 Switching Protocols\r\nupgrade: echo\r\n\r\n").unwrap();
+                    let mut back = socket.try_clone().unwrap();
+                    let _ = std::io::copy(&mut http.reader, &mut back);
+                    return;
+                }
+                "/slow" => std::thread::sleep(Duration::from_millis(100)),
+                _ => {}
+            }
+            let body = if words[0] == "HEAD" { "" } else { text.as_str() };
+            let reply = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", text.len());
+            if socket.write_all(reply.as_bytes()).is_err() {
+                return;
+            }
+        }
+    });
+    (address, asked)
+}
+
+/// One end of an HTTP/1.1 connection.
+pub struct Http {
+    pub reader: BufReader<TcpStream>,
+}
+
+impl Http {
+    /// Sends text as it is.
+    pub fn send(&mut self, text: &str) {
+        self.reader.get_ref().write_all(text.as_bytes()).unwrap();
+    }
+
+    /// Status and body of the next reply, `None` after the end.
+    pub fn reply(&mut self) -> Option<(u16, String)> {
+        self.reply_to(false)
+    }
+
+    /// The same, to a HEAD if `bodyless`.
+    pub fn reply_to(&mut self, bodyless: bool) -> Option<(u16, String)> {
+        let (line, body) = self.message(bodyless)?;
+        Some((line.split(' ').nth(1).unwrap().parse().unwrap(), String::from_utf8(body).unwrap()))
+    }
+
+    /// Sends a request and waits for its reply.
+    pub fn ask(&mut self, text: &str) -> (u16, String) {
+        self.send(text);
+        self.reply().expect("a reply")
+    }
+
+    /// First line and body of the next message, by content-length or chunked coding.
+    fn message(&mut self, bodyless: bool) -> Option<(String, Vec<u8>)> {
+        let first = self.line()?;
+        let (mut length, mut chunked) = (0, false);
+        loop {
+            let line = self.line()?.to_ascii_lowercase();
+            if let Some(value) = line.strip_prefix("content-length: ") {
+                length = value.parse().unwrap();
+            }
+            chunked |= line == "transfer-encoding: chunked";
+            if line.contains("100-continue") {
+                self.send("HTTP/1.1 100 Continue\r\n\r\n");
+            }
+            if line.is_empty() {
+                break;
+            }
+        }
+        let mut body = Vec::new();
+        if !chunked {
+            body.resize(if bodyless { 0 } else { length }, 0);
+            self.reader.read_exact(&mut body).ok()?;
+            return Some((first, body));
+        }
+        loop {
+            let size = usize::from_str_radix(&self.line()?, 16).unwrap();
+            let mut chunk = vec![0; size + 2];
+            self.reader.read_exact(&mut chunk).ok()?;
+            body.extend(&chunk[..size]);
+            if size == 0 {
+                return Some((first, body));
+            }
+        }
+    }
+
+    fn line(&mut self) -> Option<String> {
+        let mut line = String::new();
+        let read = self.reader.read_line(&mut line).ok()?;
+        (read > 0).then(|| line.trim_end().to_owned())
+    }
+}
+
+impl Lab {
+    /// A connection that speaks HTTP.
+    pub fn http(&self) -> Http {
+        Http { reader: BufReader::new(self.connect()) }
+    }
+}
+
+pub fn text(name: &'static str, value: &str) -> (&'static str, ParamValue) {
+    (name, ParamValue::Text(brunt_scenario::plan::Text::literal(value)))
+}
+
+pub fn number(name: &'static str, value: u64) -> (&'static str, ParamValue) {
+    (name, ParamValue::Number(value))
 }

@@ -117,11 +117,6 @@ impl Pieces {
         self.cost
     }
 
-    /// Nothing is held.
-    pub fn is_empty(&self) -> bool {
-        self.queue.is_empty()
-    }
-
     /// Appends a piece.
     pub fn push(&mut self, piece: Piece) {
         self.cost += piece.cost();
@@ -305,6 +300,11 @@ impl Seat {
         self.queues.iter_mut().for_each(Pieces::release);
         self.retired = true;
         retired
+    }
+
+    /// It has retired, finished what it had begun, and holds nothing.
+    pub fn is_done(&self) -> bool {
+        self.retired && self.stage.finished() && self.queues.iter().all(|pieces| pieces.first().is_none())
     }
 
     /// The next instant at which this seat has something to do.

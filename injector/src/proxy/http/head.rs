@@ -24,8 +24,10 @@ pub(crate) struct Requests {
     state: State,
     /// The beginning of a head whose end has not come yet.
     partial: Vec<u8>,
-    /// `partial` was handed out as a whole head by the step before.
+    /// `partial` was handed out by the step before.
     given: bool,
+    /// How much of `partial` had passed before this parser took over: see [`Requests::take_over`].
+    passed: usize,
 }
 
 /// What the next bytes of a client are.
@@ -47,14 +49,18 @@ pub(crate) enum RequestStep<'a> {
 /// The head of a request.
 #[derive(Debug)]
 pub(crate) struct RequestHead<'a> {
-    /// As it was sent, with the empty line.
+    /// As it was sent, with the empty line, but without what had passed before the parser took over.
     pub raw: &'a [u8],
+    /// All of it is in `raw`: nothing had passed.
+    pub whole: bool,
     /// As it was sent: `GET`.
     pub method: &'a str,
     /// The request target: usually path and query.
     pub target: &'a str,
     /// The client waits for `100 Continue` before it sends the body.
     pub waits: bool,
+    /// The connection is to be closed after the reply.
+    pub closes: bool,
     /// No body follows.
     pub complete: bool,
 }
@@ -68,16 +74,28 @@ impl RequestHead<'_> {
 
 impl Requests {
     pub(super) fn new() -> Self {
-        Self { state: State::Head, partial: Vec::new(), given: false }
+        Self { state: State::Head, partial: Vec::new(), given: false, passed: 0 }
     }
 
-    /// Parses no more. Returns the kept beginning of a head.
-    pub(super) fn give_up(&mut self) -> Vec<u8> {
+    /// From now on what the parser keeps is withheld from the upstream; so far it only followed what passed.
+    pub(super) fn take_over(&mut self) {
+        self.forget_given();
+        self.passed = self.partial.len();
+    }
+
+    /// Parses no more. Returns the beginning of a head that is withheld.
+    pub fn let_go(&mut self) -> Vec<u8> {
         self.stop();
-        std::mem::take(&mut self.partial)
+        let passed = std::mem::take(&mut self.passed);
+        std::mem::take(&mut self.partial).split_off(passed)
     }
 
-    /// Parses no more; a kept beginning is handed out with the next bytes, or by [`Requests::give_up`].
+    /// Whether nothing is parsed any more.
+    pub(super) fn is_opaque(&self) -> bool {
+        self.state == State::Opaque
+    }
+
+    /// Parses no more; a kept beginning is handed out with the next bytes, or by [`Requests::let_go`].
     pub(super) fn stop(&mut self) {
         self.state = State::Opaque;
         self.forget_given();
@@ -86,6 +104,7 @@ impl Requests {
     fn forget_given(&mut self) {
         if std::mem::take(&mut self.given) {
             self.partial.clear();
+            self.passed = 0;
         }
     }
 
@@ -114,7 +133,7 @@ impl Requests {
         }
         self.partial.extend_from_slice(input);
         self.given = true;
-        (input.len(), RequestStep::Opaque(&self.partial))
+        (input.len(), RequestStep::Opaque(&self.partial[self.passed..]))
     }
 
     fn head<'a>(&'a mut self, input: &'a [u8]) -> (usize, RequestStep<'a>) {
@@ -129,7 +148,7 @@ impl Requests {
             Parsed::Whole(shape) => {
                 self.state = if shape.body.is_empty() { State::Head } else { State::Body(shape.body) };
                 let text = if before > 0 { self.partial.as_slice() } else { input };
-                (shape.length - before, RequestStep::Head(shape.of(text)))
+                (shape.length - before, RequestStep::Head(shape.of(text, self.passed)))
             }
             Parsed::Partial if !kept_long => {
                 self.given = false;
@@ -140,7 +159,7 @@ impl Requests {
             }
             Parsed::Partial | Parsed::Broken => {
                 self.state = State::Opaque;
-                (input.len(), RequestStep::Opaque(if before > 0 { &self.partial } else { input }))
+                (input.len(), RequestStep::Opaque(if before > 0 { &self.partial[self.passed..] } else { input }))
             }
         }
     }
@@ -252,17 +271,21 @@ struct RequestShape {
     method: (usize, usize),
     target: (usize, usize),
     waits: bool,
+    closes: bool,
     body: Body,
 }
 
 impl RequestShape {
-    fn of<'a>(&self, text: &'a [u8]) -> RequestHead<'a> {
+    /// The head in `text`, of which `passed` bytes are gone.
+    fn of<'a>(&self, text: &'a [u8], passed: usize) -> RequestHead<'a> {
         let part = |(start, end): (usize, usize)| str::from_utf8(&text[start..end]).unwrap_or_default();
         RequestHead {
-            raw: &text[..self.length],
+            raw: &text[passed..self.length],
+            whole: passed == 0,
             method: part(self.method),
             target: part(self.target),
             waits: self.waits,
+            closes: self.closes,
             complete: self.body.is_empty(),
         }
     }
@@ -292,15 +315,14 @@ fn parse_request(text: &[u8]) -> Parsed<RequestShape> {
         // A request whose end cannot be known: RFC 9112 section 6.3 has the server refuse it.
         Coding::Other => return Parsed::Broken,
     };
-    let waits = request
-        .headers
-        .iter()
-        .any(|field| field.name.eq_ignore_ascii_case("expect") && field.value.eq_ignore_ascii_case(b"100-continue"));
+    let waits = says(request.headers, "expect", "100-continue");
+    let keeps = request.version == Some(1) || says(request.headers, "connection", "keep-alive");
+    let closes = !keeps || says(request.headers, "connection", "close");
     let place = |part: &str| {
         let start = part.as_ptr() as usize - text.as_ptr() as usize;
         (start, start + part.len())
     };
-    Parsed::Whole(RequestShape { length, method: place(method), target: place(target), waits, body })
+    Parsed::Whole(RequestShape { length, method: place(method), target: place(target), waits, closes, body })
 }
 
 fn parse_reply(text: &[u8]) -> Parsed<ReplyShape> {
@@ -319,6 +341,13 @@ fn parse_reply(text: &[u8]) -> Parsed<ReplyShape> {
         Coding::None | Coding::Other => Body::UntilClose,
     };
     Parsed::Whole(ReplyShape { length, status, body })
+}
+
+/// Whether `word` is among the comma-separated values of the field `name`.
+fn says(fields: &[httparse::Header<'_>], name: &str, word: &str) -> bool {
+    fields.iter().filter(|field| field.name.eq_ignore_ascii_case(name)).any(|field| {
+        field.value.split(|byte| *byte == b',').any(|value| value.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
+    })
 }
 
 /// What the fields say about the length of the body.

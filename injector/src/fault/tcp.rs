@@ -1,0 +1,3 @@
+//! Faults of the connection, on a link.
+
+pub mod reset;
