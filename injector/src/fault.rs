@@ -10,6 +10,7 @@
 pub mod http;
 pub mod link;
 pub mod network;
+pub mod process;
 pub mod tcp;
 
 use serde::{Deserialize, Serialize};

@@ -3,12 +3,26 @@
 //! Reading order: `fault` (the four verbs), `target` (who is hit), `journal` (what is on disk before anything happens),
 //! `agent` (the process that undoes it all when the runner is gone), `injector` (what the runner calls), `cleanup`.
 
+pub mod agent;
+pub mod catalogue;
+pub mod cleanup;
 pub mod error;
 pub mod event;
 pub mod fault;
+pub mod injector;
+pub mod journal;
+pub mod mark;
 pub mod process;
 pub mod proxy;
+pub mod sys;
+pub mod target;
+pub mod undo;
 
+pub use agent::protocol::{Instance, InstanceSpec, StopReport};
+pub use cleanup::{CleanupReport, cleanup};
 pub use error::{Error, ResolveError};
 pub use event::Event;
 pub use fault::{Change, Fault, Reverted, Seen, Undo, is_instant};
+pub use injector::{Injector, Options};
+pub use proxy::LinkStats;
+pub use target::{Victim, Victims, resolve_dry};

@@ -1,0 +1,280 @@
+//! `brunt agent`: the process beside the runner that holds services and process faults, and undoes them when the runner
+//! cannot.
+//!
+//! It ends (resumes what is paused, reverts every fault, kills every service, closes the journal) as soon as the runner's
+//! process is gone, its own stdin ends, or the lease runs out: a runner that is stopped is as bad as one that is dead.
+//! It runs in a session of its own, so that Ctrl-C in a terminal reaches the runner only; it asks for no PR_SET_PDEATHSIG,
+//! which would fire when the *thread* that started it ends. One thread, one loop, nothing in it waits for long, and a
+//! runner that does not read its answers cannot block it.
+
+pub mod handle;
+pub mod lease;
+pub mod pipes;
+pub mod protocol;
+pub mod services;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::time::{
+    ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime, timerfd_create,
+    timerfd_settime,
+};
+
+use crate::fault::process::on_processes;
+use crate::fault::{Fault, Reverted};
+use crate::journal;
+use crate::mark;
+use crate::process::{Pidfd, ProcessId};
+use crate::{sys, undo};
+use lease::{Lease, boottime};
+use pipes::{Input, Output};
+use protocol::{Answer, Ask, FromAgent, Happening, Hello, ToAgent};
+use services::Services;
+
+/// The whole life of the agent; returns its exit code. What a process does when it is called as
+/// `brunt agent`; standard input and output are its own from here on.
+pub fn main() -> u8 {
+    sys::keep_from_children();
+    // EPERM when it leads a group already, as a shell's job would: then it has no terminal to lose in a pipe either.
+    let _ = rustix::process::setsid();
+    match Agent::greet() {
+        Ok(mut agent) => agent.run(),
+        Err(error) => {
+            eprintln!(
+                "brunt agent: {error}. It is started by `brunt run` and speaks JSON lines on its standard input."
+            );
+            1
+        }
+    }
+}
+
+struct Agent {
+    input: Input,
+    output: Output,
+    timer: OwnedFd,
+    runner: Pidfd,
+    lease: Lease,
+    run_id: String,
+    journal: PathBuf,
+    services: Services,
+    faults: BTreeMap<String, Box<dyn Fault<Services>>>,
+    /// The request that is answered when the last service is gone.
+    stopping: Option<u64>,
+}
+
+/// Why the agent ends.
+enum Ending {
+    /// The runner asked for it: the request's number.
+    Asked(u64),
+    /// It has to, for this reason.
+    Alone(String),
+}
+
+impl Agent {
+    /// Waits for the first line, at most ten seconds.
+    fn greet() -> io::Result<Self> {
+        let mut input = Input::new()?;
+        let hello = input.first_line(Duration::from_secs(10))?;
+        let ToAgent::Hello(hello) = serde_json::from_str(&hello)? else {
+            return Err(io::Error::other("the first line is no greeting"));
+        };
+        let Hello { version, run_id, runner, journal, lease } = hello;
+        if version != env!("CARGO_PKG_VERSION") {
+            let text = format!("the runner has version {version}, the agent {}", env!("CARGO_PKG_VERSION"));
+            return Err(io::Error::other(text));
+        }
+        let own = ProcessId::own()?;
+        let mut output = Output::new()?;
+        output.say(&FromAgent::Ready { agent: own });
+        Ok(Self {
+            input,
+            output,
+            timer: timerfd_create(TimerfdClockId::Boottime, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)?,
+            runner: Pidfd::open(runner)?,
+            lease: Lease::new(lease, boottime()),
+            services: Services::new(mark::variables(&run_id, own)),
+            run_id,
+            journal,
+            faults: BTreeMap::new(),
+            stopping: None,
+        })
+    }
+
+    fn run(&mut self) -> u8 {
+        let ending = loop {
+            match self.turn() {
+                Ok(None) => {}
+                Ok(Some(ending)) => break ending,
+                Err(error) => break Ending::Alone(format!("the agent cannot go on: {error}")),
+            }
+        };
+        self.end(ending)
+    }
+
+    /// Waits for something to happen and deals with all that has.
+    fn turn(&mut self) -> io::Result<Option<Ending>> {
+        self.output.flush();
+        self.wait()?;
+        let open = self.input.read()?;
+        // What has arrived counts before the lease is judged, and before the end of the pipe is.
+        while let Some(line) = self.input.line() {
+            if let Some(ending) = self.hear(&line) {
+                return Ok(Some(ending));
+            }
+        }
+        if self.runner.has_ended()? {
+            return Ok(Some(Ending::Alone("the runner is gone".into())));
+        }
+        if !open {
+            return Ok(Some(Ending::Alone("the runner has closed the agent's input".into())));
+        }
+        if let Err(expired) = self.lease.check(boottime()) {
+            return Ok(Some(Ending::Alone(silence(expired))));
+        }
+        for what in self.services.tick() {
+            self.tell(what);
+        }
+        if let Some((seq, reports)) = self.stopping.and_then(|seq| Some((seq, self.services.stopped()?))) {
+            self.stopping = None;
+            self.output.say(&FromAgent::Answer { seq, answer: Ok(Answer::Stopped(reports)) });
+        }
+        Ok(None)
+    }
+
+    fn wait(&mut self) -> io::Result<()> {
+        let until = self.services.next_deadline().map_or(self.lease.until(), |at| at.min(self.lease.until()));
+        // Zero would switch the timer off; just past the deadline, for the lease has run out only *after* its end.
+        let until = until.max(Duration::from_nanos(1)) + Duration::from_millis(1);
+        let value = Timespec { tv_sec: until.as_secs() as i64, tv_nsec: i64::from(until.subsec_nanos()) };
+        let once = Itimerspec { it_interval: Timespec { tv_sec: 0, tv_nsec: 0 }, it_value: value };
+        timerfd_settime(&self.timer, TimerfdTimerFlags::ABSTIME, &once)?;
+        let mut sources = vec![
+            PollFd::new(&self.timer, PollFlags::IN),
+            PollFd::new(self.runner.fd(), PollFlags::IN),
+            PollFd::from_borrowed_fd(self.input.as_fd(), PollFlags::IN),
+        ];
+        if self.output.is_waiting() {
+            sources.push(PollFd::from_borrowed_fd(self.output.as_fd(), PollFlags::OUT));
+        }
+        sources.extend(self.services.handles().map(|handle| PollFd::new(handle, PollFlags::IN)));
+        match poll(&mut sources, None) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn hear(&mut self, line: &str) -> Option<Ending> {
+        match serde_json::from_str(line) {
+            Ok(ToAgent::Beat(sent)) => match self.lease.renew(Duration::from_nanos(sent)) {
+                Ok(()) => self.output.say_if_free(&FromAgent::Beat(sent)),
+                Err(expired) => return Some(Ending::Alone(silence(expired))),
+            },
+            Ok(ToAgent::Ask { seq, ask: Ask::End }) => return Some(Ending::Asked(seq)),
+            Ok(ToAgent::Ask { seq, ask: Ask::StopServices }) => {
+                self.services.begin_stop();
+                self.stopping = Some(seq);
+            }
+            Ok(ToAgent::Ask { seq, ask }) => {
+                let answer = self.obey(ask);
+                self.output.say(&FromAgent::Answer { seq, answer });
+            }
+            Ok(ToAgent::Hello(_)) => return Some(Ending::Alone("the runner greeted twice".into())),
+            Err(error) => return Some(Ending::Alone(format!("the runner said something that is no request: {error}"))),
+        }
+        None
+    }
+
+    fn obey(&mut self, ask: Ask) -> Result<Answer, String> {
+        let (faults, services) = (&mut self.faults, &mut self.services);
+        let unknown = |fault: &str| format!("no fault `{fault}` was prepared");
+        let answer = match ask {
+            Ask::Start(spec) => services.start(spec).map(Answer::Started),
+            Ask::Prepare(order) => on_processes(&order).and_then(|mut fault| {
+                let undo = fault.prepare(services)?;
+                faults.insert(order.fault, fault);
+                Ok(Answer::Prepared(undo))
+            }),
+            Ask::Inject { fault, change } => {
+                let fault = faults.get_mut(&fault).ok_or_else(|| unknown(&fault))?;
+                fault.inject(services, change).map(|()| Answer::Injected)
+            }
+            Ask::Verify { fault } => {
+                let fault = faults.get_mut(&fault).ok_or_else(|| unknown(&fault))?;
+                fault.verify(services).map(Answer::Seen)
+            }
+            Ask::Revert { fault } => {
+                let mut held = faults.remove(&fault).ok_or_else(|| unknown(&fault))?;
+                let reverted = held.revert(services);
+                if reverted.rollback_verified == Some(false) {
+                    faults.insert(fault, held);
+                }
+                Ok(Answer::Reverted(reverted))
+            }
+            Ask::StopServices | Ask::End => return Err("not here".into()),
+        };
+        answer.map_err(|error| error.to_string())
+    }
+
+    fn tell(&mut self, what: Happening) {
+        let now = clock_gettime(ClockId::Monotonic);
+        let at = now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64;
+        self.output.say(&FromAgent::Happened { at, what });
+    }
+
+    /// Undoes everything. If the runner is dead, its journal is closed for it: what `cleanup` would do is done here.
+    fn end(&mut self, ending: Ending) -> u8 {
+        let mut left = Vec::new();
+        for (id, mut fault) in std::mem::take(&mut self.faults) {
+            let Reverted { rollback_verified, error, .. } = fault.revert(&mut self.services);
+            match error {
+                Some(error) if rollback_verified == Some(false) => left.push(format!("{id}: {error}")),
+                _ => self.note(&id),
+            }
+        }
+        left.extend(self.services.end_all(Duration::from_secs(2)));
+        match undo::end_marked(&self.run_id) {
+            Ok(_) => self.note(journal::SERVICES),
+            Err(error) => left.push(error),
+        }
+        let failed = !left.is_empty();
+        match ending {
+            Ending::Asked(seq) => self.output.say(&FromAgent::Answer { seq, answer: Ok(Answer::Ended(left)) }),
+            Ending::Alone(reason) => {
+                self.close_journal_of_the_dead();
+                let left = left.iter().map(|one| format!("; left behind: {one}")).collect::<String>();
+                self.output.say(&FromAgent::Ended { reason: reason + &left });
+            }
+        }
+        self.output.flush_within(Duration::from_millis(500));
+        u8::from(failed)
+    }
+
+    /// A note that cannot be written leaves the entry open: `cleanup` then finds nothing to do and says so.
+    fn note(&self, fault: &str) {
+        if let Err(error) = journal::note_undone(&self.journal, fault, "agent") {
+            eprintln!("brunt agent: {error}");
+        }
+    }
+
+    fn close_journal_of_the_dead(&self) {
+        // The lock, too, ends only with the process itself: wait for what is on its way.
+        if !self.runner.wait_end(Duration::from_millis(100)).unwrap_or(false) {
+            return;
+        }
+        let Ok(found) = journal::read(&self.journal) else { return };
+        let only_with_runner =
+            |entry: &journal::Entry| entry.undo.iter().all(|undo| *undo == crate::Undo::EndsWithRunner);
+        if found.open.iter().all(only_with_runner) {
+            let _ = std::fs::remove_file(&self.journal);
+        }
+    }
+}
+
+fn silence(expired: lease::Expired) -> String {
+    format!("the lease ran out: the runner was silent for {:.1} s", expired.silent.as_secs_f64())
+}

@@ -1,0 +1,232 @@
+//! What runner and agent say to each other: one JSON value a line, on the agent's stdin and stdout.
+//!
+//! Requests carry a number that their answer repeats. Heartbeats and events carry none. Instants are nanoseconds on
+//! CLOCK_MONOTONIC (events) or CLOCK_BOOTTIME (heartbeats), which both processes share.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::fault::{Change, Reverted, Seen, Undo};
+use crate::process::ProcessId;
+use crate::target::Victim;
+
+/// From the runner.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ToAgent {
+    /// The first line.
+    Hello(Hello),
+    /// A heartbeat, sent at this instant on CLOCK_BOOTTIME.
+    Beat(u64),
+    /// A request.
+    Ask {
+        /// Its number, counted up from 1.
+        seq: u64,
+        /// What is asked for.
+        ask: Ask,
+    },
+}
+
+/// Whom the agent serves.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Hello {
+    /// Must equal the agent's own; both come from one binary, but that can be replaced while it runs.
+    pub version: String,
+    /// The run, for the mark.
+    pub run_id: String,
+    /// The process whose end is the end of the run.
+    pub runner: ProcessId,
+    /// Where the agent notes what it has undone.
+    pub journal: PathBuf,
+    /// After so much silence the run is over.
+    pub lease: Duration,
+}
+
+/// A request.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ask {
+    /// Start an instance of a service.
+    Start(InstanceSpec),
+    /// Stop all services, the last started first.
+    StopServices,
+    /// The four verbs.
+    Prepare(Order),
+    /// The change itself.
+    Inject {
+        /// The fault.
+        fault: String,
+        /// Or only pretend.
+        change: Change,
+    },
+    /// Is the effect there?
+    Verify {
+        /// The fault.
+        fault: String,
+    },
+    /// Put it back.
+    Revert {
+        /// The fault.
+        fault: String,
+    },
+    /// Undo what is left and exit.
+    End,
+}
+
+impl Ask {
+    /// For error messages.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Start(_) => "start",
+            Self::StopServices => "stop services",
+            Self::Prepare(_) => "prepare",
+            Self::Inject { .. } => "inject",
+            Self::Verify { .. } => "verify",
+            Self::Revert { .. } => "revert",
+            Self::End => "end",
+        }
+    }
+}
+
+/// A process fault and whom it hits.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Order {
+    /// The fault's id.
+    pub fault: String,
+    /// `process.pause`, ...
+    pub kind: String,
+    /// Whom it hits.
+    pub victims: Vec<Victim>,
+    /// `process.kill` only: the instance comes back after so long.
+    pub restart_after: Option<Duration>,
+}
+
+/// One instance of a service: everything that is needed to start it, and to start it again. Its environment may hold
+/// secrets, so it is never printed and never written to the journal.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstanceSpec {
+    /// Name of the service.
+    pub service: String,
+    /// Which instance, from 0.
+    pub index: usize,
+    /// What to run: a path, or a name to look for in PATH.
+    pub program: String,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// Its working folder.
+    pub cwd: PathBuf,
+    /// On top of the inherited environment.
+    pub env: Vec<(String, String)>,
+    /// Output and errors are appended here.
+    pub log: PathBuf,
+    /// The signal that asks it to end, as a number.
+    pub stop_signal: i32,
+    /// How long it may take to end before it is killed.
+    pub stop_within: Duration,
+}
+
+/// A running instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instance {
+    /// Name of the service.
+    pub service: String,
+    /// Which instance, from 0.
+    pub index: usize,
+    /// Its process, which leads a process group of its own.
+    pub process: ProcessId,
+}
+
+/// How a service ended when it was asked to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StopReport {
+    /// Name of the service.
+    pub service: String,
+    /// Which instance, from 0.
+    pub index: usize,
+    /// `exit status 0`, `killed by SIGKILL`.
+    pub status: String,
+    /// It did not end in time and was killed.
+    pub killed: bool,
+    /// From the signal to its end.
+    pub took: Duration,
+}
+
+/// From the agent.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FromAgent {
+    /// The answer to [`ToAgent::Hello`].
+    Ready {
+        /// The agent itself.
+        agent: ProcessId,
+    },
+    /// The answer to a heartbeat.
+    Beat(u64),
+    /// The answer to a request; an error is text for people.
+    Answer {
+        /// The request's number.
+        seq: u64,
+        /// What came of it.
+        answer: Result<Answer, String>,
+    },
+    /// Something happened.
+    Happened {
+        /// When, in nanoseconds on CLOCK_MONOTONIC.
+        at: u64,
+        /// What.
+        what: Happening,
+    },
+    /// The last line, unless the runner asked for the end: everything is undone, and why.
+    Ended {
+        /// As a sentence.
+        reason: String,
+    },
+}
+
+/// The answer to a request.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// To start.
+    Started(Instance),
+    /// To stop services.
+    Stopped(Vec<StopReport>),
+    /// To prepare.
+    Prepared(Vec<Undo>),
+    /// To inject.
+    Injected,
+    /// To verify.
+    Seen(Seen),
+    /// To revert.
+    Reverted(Reverted),
+    /// To end: what could not be undone.
+    Ended(Vec<String>),
+}
+
+/// Something that happened to a service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Happening {
+    /// It ended.
+    Exited {
+        /// Which one.
+        instance: Instance,
+        /// In words.
+        status: String,
+        /// The fault that ended it.
+        by_fault: Option<String>,
+    },
+    /// A fault started it again.
+    Started(Instance),
+    /// A fault should have started it again.
+    NotStarted {
+        /// Name of the service.
+        service: String,
+        /// Which instance.
+        index: usize,
+        /// Why not.
+        reason: String,
+    },
+}

@@ -1,0 +1,183 @@
+//! `brunt cleanup`: undoes what a crash, a kill or a power loss has left, from journals and by the mark alone.
+//!
+//! Running it twice finds nothing the second time. What belongs to a run that is alive is left to it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::fault::Undo;
+use crate::journal::{self, Found};
+use crate::mark;
+use crate::process::{Pidfd, ProcessId, boot_id};
+use crate::undo;
+
+/// How long an agent whose runner is dead may take to undo everything by itself.
+const AGENT_GRACE: Duration = Duration::from_secs(3);
+
+/// What was found and what became of it; one sentence each.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CleanupReport {
+    /// What a run had left.
+    pub found: Vec<String>,
+    /// What was done about it.
+    pub undone: Vec<String>,
+    /// What could not be done, with what a person can do.
+    pub failed: Vec<String>,
+    /// Runs that are alive.
+    pub skipped_live: Vec<String>,
+}
+
+impl CleanupReport {
+    /// 0 when nothing is left, 6 when something is.
+    pub fn exit_code(&self) -> u8 {
+        if self.failed.is_empty() { 0 } else { 6 }
+    }
+}
+
+/// Cleans up. An error means that it could not even look; what it could not undo stands in the report.
+pub fn cleanup(state_dir: Option<&Path>) -> Result<CleanupReport, Error> {
+    let folder = journal::state_folder(state_dir)?;
+    let mut report = CleanupReport::default();
+    let mut live = BTreeSet::new();
+    for path in journals(&folder)? {
+        if journal::is_live(&path)? {
+            let name = name(&path);
+            report.skipped_live.push(format!("run {name} is alive"));
+            live.insert(name);
+            continue;
+        }
+        match journal::read(&path) {
+            Ok(found) => replay(&path, &found, &mut report),
+            // A crash before the first line was whole: nothing was done yet.
+            Err(Error::JournalRefused { .. }) if is_empty(&path) => remove(&path, &mut report),
+            Err(error) => report.failed.push(error.to_string()),
+        }
+    }
+    end_orphans(&live, &mut report);
+    Ok(report)
+}
+
+fn journals(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let failed = |source| Error::Journal { action: "look for", path: folder.to_owned(), source };
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(failed)?.path();
+        if path.extension().is_some_and(|extension| extension == "journal") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+fn name(path: &Path) -> String {
+    path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn is_empty(path: &Path) -> bool {
+    fs::read(path).is_ok_and(|bytes| !bytes.contains(&b'\n'))
+}
+
+/// Undoes what is open, the last first, and removes the journal once nothing is.
+fn replay(path: &Path, found: &Found, report: &mut CleanupReport) {
+    let run = &found.header.run_id;
+    if boot_id().is_ok_and(|boot| boot != found.header.boot_id) {
+        // Every process that it names ended with that boot; the same pids are strangers now.
+        for entry in &found.open {
+            report.found.push(format!("run {run}: {} `{}`, from before the last boot", entry.kind, entry.fault));
+            report.undone.push(format!("run {run}: `{}` ended with that boot; nothing was touched", entry.fault));
+        }
+        return remove(path, report);
+    }
+    if let Some(agent) = found.agent {
+        wait_for_agent(run, agent, report);
+    }
+    let found = match journal::read(path) {
+        Ok(found) => found,
+        // The agent has closed it meanwhile.
+        Err(_) if !path.exists() => return,
+        Err(error) => return report.failed.push(error.to_string()),
+    };
+    let failures = report.failed.len();
+    for entry in found.open.iter().rev() {
+        undo_entry(path, run, entry, report);
+    }
+    if report.failed.len() == failures {
+        remove(path, report);
+    }
+}
+
+fn undo_entry(path: &Path, run: &str, entry: &journal::Entry, report: &mut CleanupReport) {
+    let what = format!("{} `{}`", entry.kind, entry.fault);
+    let mut whole = true;
+    let mut sentences = Vec::new();
+    for undo in &entry.undo {
+        match undo::apply(undo) {
+            Ok(done) => sentences.extend(done),
+            Err(error) => {
+                whole = false;
+                report.failed.push(format!("run {run}: {what}: {error}"));
+            }
+        }
+    }
+    // Services that had all ended left nothing behind.
+    let nothing = sentences.is_empty() && entry.undo.iter().all(|undo| matches!(undo, Undo::EndMarked { .. }));
+    if whole && !nothing {
+        report.found.push(format!("run {run}: {what}"));
+        report.undone.push(format!("run {run}: {what}: {}", sentences.join("; ")));
+    }
+    if whole && let Err(error) = journal::note_undone(path, &entry.fault, "cleanup") {
+        report.failed.push(error.to_string());
+    }
+}
+
+/// The runner is dead, so its agent is at it already, or hangs. Give it a moment; then it is ended, so that two do not
+/// work on the same thing.
+fn wait_for_agent(run: &str, agent: ProcessId, report: &mut CleanupReport) {
+    let Ok(handle) = Pidfd::open(agent) else { return };
+    if handle.wait_end(AGENT_GRACE).unwrap_or(false) {
+        return;
+    }
+    match undo::end(agent) {
+        Ok(()) => report.undone.push(format!("run {run}: its agent ({agent}) hung and was ended")),
+        Err(error) => {
+            report.failed.push(format!("run {run}: its agent ({agent}) hangs: {error}; run `kill -9 {}`", agent.pid));
+        }
+    }
+}
+
+fn remove(path: &Path, report: &mut CleanupReport) {
+    let log = path.with_extension("agent.log");
+    for file in [path, &log] {
+        match fs::remove_file(file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                report.failed.push(format!("cannot remove {}: {error}", file.display()));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Marked processes without any journal: those whose agent is dead and whose run nobody holds a lock for.
+fn end_orphans(live: &BTreeSet<String>, report: &mut CleanupReport) {
+    for marked in mark::find() {
+        if live.contains(&marked.run_id) || marked.agent.is_some_and(ProcessId::is_alive) {
+            continue;
+        }
+        let what = format!("run {}: a process that outlived it, {} ({})", marked.run_id, marked.name, marked.process);
+        match undo::end(marked.process) {
+            Ok(()) => report.undone.push(format!("{what}: ended")),
+            Err(error) => report.failed.push(format!("{what}: {error}; run `kill -9 {}`", marked.process.pid)),
+        }
+        report.found.push(what);
+    }
+}

@@ -1,0 +1,217 @@
+//! One fault from `inject` to `revert`: the order of the steps, the journal between them, and what is kept of the result.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use brunt_scenario::plan::Fault as PlannedFault;
+
+use super::{ANSWER, Inner};
+use crate::agent::lease::boottime;
+use crate::agent::protocol::{Answer, Ask, Order};
+use crate::error::Error;
+use crate::fault::link::LinkFault;
+use crate::fault::{Change, Fault, Reverted, Seen, Undo};
+use crate::journal::Entry;
+use crate::proxy::Proxy;
+use crate::target::{Victim, Victims};
+
+/// A fault that was resolved.
+pub(super) struct Active {
+    id: String,
+    kind: &'static str,
+    victims: Vec<Victim>,
+    acting: Acting,
+    state: State,
+}
+
+/// Where it acts.
+enum Acting {
+    OnLink(Box<dyn Fault<Arc<Proxy>>>),
+    InAgent(Order),
+    /// `allow_empty`, and nobody was there.
+    OnNobody,
+}
+
+enum State {
+    Planned,
+    /// Its undo is in the journal.
+    Active,
+    Removed(Reverted),
+    /// It could not be undone yet.
+    Stuck(Reverted),
+}
+
+impl Active {
+    /// Checks the parameters; touches nothing.
+    pub fn new(fault: &PlannedFault, victims: &Victims) -> Result<Self, Error> {
+        let acting = match victims.picked.first() {
+            None => Acting::OnNobody,
+            Some(Victim::Listener { link, .. }) => {
+                let listeners = victims.picked.iter().filter_map(|victim| match victim {
+                    Victim::Listener { listener, .. } => Some(*listener),
+                    _ => None,
+                });
+                Acting::OnLink(Box::new(LinkFault::new(fault, link, listeners.collect())?))
+            }
+            Some(_) => Acting::InAgent(Order {
+                fault: fault.id.clone(),
+                kind: fault.kind.to_owned(),
+                victims: victims.picked.clone(),
+                restart_after: fault.with.duration("restart_after"),
+            }),
+        };
+        let (id, kind, victims) = (fault.id.clone(), fault.kind, victims.picked.clone());
+        Ok(Self { id, kind, victims, acting, state: State::Planned })
+    }
+
+    /// Whether it may hold its victims.
+    pub fn is_open(&self) -> bool {
+        matches!(self.state, State::Active | State::Stuck(_))
+    }
+
+    /// Why it could not be undone.
+    pub fn failure(&self) -> Option<String> {
+        match &self.state {
+            State::Stuck(reverted) => Some(reverted.error.clone().unwrap_or_else(|| "not undone".into())),
+            _ => None,
+        }
+    }
+
+    /// prepare, journal, inject, and a look until the change is seen in place.
+    pub fn inject(&mut self, inner: &Inner) -> Result<(), Error> {
+        let undo = self.prepare(inner)?;
+        let entry = Entry { fault: self.id.clone(), kind: self.kind.to_owned(), undo: undo.clone() };
+        if let Err(error) = inner.write_down(&entry) {
+            // Nothing was changed; the agent forgets what it has prepared.
+            self.revert_once(inner);
+            return Err(error);
+        }
+        if matches!(self.acting, Acting::InAgent(_)) {
+            inner.watch.holds(&self.id, undo);
+        }
+        self.state = State::Active;
+        if let Err(cause) = self.make(inner) {
+            let reverted = self.revert(inner);
+            return Err(match reverted.error {
+                None => cause,
+                Some(residue) => Error::LeftBehind { cause: Box::new(cause), residue },
+            });
+        }
+        self.settle(inner);
+        Ok(())
+    }
+
+    fn prepare(&mut self, inner: &Inner) -> Result<Vec<Undo>, Error> {
+        match &mut self.acting {
+            Acting::OnLink(fault) => fault.prepare(&mut inner.proxy.clone()),
+            Acting::InAgent(order) => match inner.agent.ask(Ask::Prepare(order.clone()), ANSWER)? {
+                Answer::Prepared(undo) => Ok(undo),
+                other => Err(Error::Protocol(format!("`prepare` was answered with {other:?}"))),
+            },
+            Acting::OnNobody => Ok(Vec::new()),
+        }
+    }
+
+    fn make(&mut self, inner: &Inner) -> Result<(), Error> {
+        match &mut self.acting {
+            Acting::OnLink(fault) => fault.inject(&mut inner.proxy.clone(), inner.change),
+            Acting::InAgent(_) => {
+                let ask = Ask::Inject { fault: self.id.clone(), change: inner.change };
+                inner.agent.ask(ask, ANSWER).map(drop)
+            }
+            Acting::OnNobody => Ok(()),
+        }
+    }
+
+    /// A signal acts within microseconds as a rule, and a restart as fast as the service ends; the caller wants the change
+    /// in place. If it does not come, the caller's own look says so.
+    fn settle(&mut self, inner: &Inner) {
+        if inner.change == Change::Skip || !matches!(self.acting, Acting::InAgent(_)) {
+            return;
+        }
+        let patience = match self.kind {
+            "process.restart" => {
+                let keys = self.victims.iter().filter_map(Victim::instance);
+                keys.map(|key| inner.watch.stop_within(&key)).max().unwrap_or_default() + Duration::from_secs(2)
+            }
+            _ => Duration::from_secs(1),
+        };
+        let until = boottime() + patience;
+        let mut pause = Duration::from_micros(200);
+        while matches!(self.verify(inner), Ok(Seen::Absent(_))) && boottime() < until {
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(20));
+        }
+    }
+
+    /// What is seen of it now, or was seen when it was removed.
+    pub fn verify(&mut self, inner: &Inner) -> Result<Seen, Error> {
+        if let State::Removed(reverted) = &self.state {
+            return Ok(reverted.effect.clone());
+        }
+        match &mut self.acting {
+            Acting::OnLink(fault) => fault.verify(&mut inner.proxy.clone()),
+            Acting::InAgent(_) => match inner.agent.ask(Ask::Verify { fault: self.id.clone() }, ANSWER)? {
+                Answer::Seen(seen) => Ok(seen),
+                other => Err(Error::Protocol(format!("`verify` was answered with {other:?}"))),
+            },
+            Acting::OnNobody => Ok(Seen::NotExercised("the target has no members".into())),
+        }
+    }
+
+    /// Up to three attempts, then it stays stuck until the next call.
+    pub fn revert(&mut self, inner: &Inner) -> Reverted {
+        if let State::Removed(reverted) = &self.state {
+            return reverted.clone();
+        }
+        let mut reverted = self.revert_once(inner);
+        for pause in [50, 150] {
+            if reverted.rollback_verified != Some(false) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(pause));
+            let again = self.revert_once(inner);
+            // The first attempt has seen the effect; a later one sees what is left of it.
+            reverted = Reverted { effect: reverted.effect, ..again };
+        }
+        if reverted.rollback_verified == Some(false) {
+            self.state = State::Stuck(reverted.clone());
+            return reverted;
+        }
+        inner.watch.let_go(&self.id);
+        if let Err(error) = inner.note_undone(&self.id) {
+            reverted.residue.push(format!("its journal entry stays open, harmlessly: {error}"));
+        }
+        self.state = State::Removed(reverted.clone());
+        reverted
+    }
+
+    fn revert_once(&mut self, inner: &Inner) -> Reverted {
+        let nothing = |effect| Reverted { effect, rollback_verified: None, residue: Vec::new(), error: None };
+        match &mut self.acting {
+            Acting::OnLink(fault) => fault.revert(&mut inner.proxy.clone()),
+            Acting::InAgent(_) => match inner.agent.ask(Ask::Revert { fault: self.id.clone() }, ANSWER) {
+                Ok(Answer::Reverted(reverted)) => reverted,
+                Ok(other) => not_undone(format!("`revert` was answered with {other:?}")),
+                // The agent, or the watch after it, has undone everything, or says what is left.
+                Err(Error::AgentGone(reason)) => lost(&reason, inner.watch.left_behind()),
+                Err(error) => not_undone(error.to_string()),
+            },
+            Acting::OnNobody => nothing(Seen::NotExercised("the target has no members".into())),
+        }
+    }
+}
+
+fn not_undone(why: String) -> Reverted {
+    let effect = Seen::Absent("the agent could not be asked".into());
+    Reverted { effect, rollback_verified: Some(false), residue: Vec::new(), error: Some(why) }
+}
+
+fn lost(reason: &str, left: Vec<String>) -> Reverted {
+    Reverted {
+        effect: Seen::Absent(format!("the agent was lost while it was active: {reason}")),
+        rollback_verified: Some(left.is_empty()),
+        residue: Vec::new(),
+        error: (!left.is_empty()).then(|| left.join("; ")),
+    }
+}

@@ -1,0 +1,168 @@
+//! Processes of this host, found by name, pid, command line or port; and those that brunt never touches.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use brunt_scenario::plan::ProcessMatch;
+use regex::Regex;
+
+use crate::error::ResolveError;
+use crate::process::{self, Stat};
+use crate::target::Victim;
+
+/// Hitting one of these takes more than the target down: the way in, the containers, the node.
+const NEVER: [&str; 6] = ["sshd", "dockerd", "containerd", "kubelet", "systemd", "init"];
+
+/// All processes that fit, by pid. Errors: none (unless `allow_empty`), another number than `count`, a protected one.
+pub fn find(target: &str, wanted: &ProcessMatch, allow_empty: bool) -> Result<Vec<Victim>, ResolveError> {
+    let search = |why: String| ResolveError::Search { target: target.into(), why };
+    let cmdline = wanted.cmdline.as_deref().map(Regex::new).transpose().map_err(|error| search(error.to_string()))?;
+    let listeners = wanted.port.map(|port| owners_of(port).map_err(search)).transpose()?;
+    let all = process::all().map_err(|error| search(format!("cannot read /proc: {error}")))?;
+    let own = own_family(&all);
+    let mut found = Vec::new();
+    for stat in &all {
+        let pid = stat.id.pid;
+        // Zombies cannot be hit, kernel threads (children of kthreadd, pid 2) have no program.
+        if stat.is_zombie() || pid == 2 || stat.parent == 2 {
+            continue;
+        }
+        let fits = wanted.pid.is_none_or(|wanted| wanted == pid)
+            && wanted.name.as_ref().is_none_or(|name| has_name(stat, name))
+            && cmdline.as_ref().is_none_or(|regex| regex.is_match(&command_line(pid).join(" ")))
+            && listeners.as_ref().is_none_or(|pids| pids.contains(&pid));
+        // brunt's own command line holds the words that it looks for, as pgrep's does; naming its pid is another matter.
+        if fits && !(pid == std::process::id() && wanted.pid.is_none()) {
+            protect(target, stat, &own)?;
+            found.push(Victim::Process { process: stat.id, name: stat.comm.clone() });
+        }
+    }
+    found.sort();
+    judge_number(target, wanted, allow_empty, found)
+}
+
+fn judge_number(
+    target: &str,
+    wanted: &ProcessMatch,
+    allow_empty: bool,
+    found: Vec<Victim>,
+) -> Result<Vec<Victim>, ResolveError> {
+    if found.is_empty() && !allow_empty {
+        let why = format!("no process of this host has {}", in_words(wanted));
+        return Err(ResolveError::Empty { target: target.into(), why: why + "; `allow_empty: true` lets that pass" });
+    }
+    match wanted.count {
+        Some(count) if count != found.len() && !(found.is_empty() && allow_empty) => Err(ResolveError::Count {
+            target: target.into(),
+            expected: format!("{count} {}", if count == 1 { "process" } else { "processes" }),
+            found: format!("{} {}", found.len(), if found.len() == 1 { "was" } else { "were" }),
+            list: found.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        }),
+        _ => Ok(found),
+    }
+}
+
+fn in_words(wanted: &ProcessMatch) -> String {
+    let mut words = Vec::new();
+    words.extend(wanted.name.as_ref().map(|name| format!("the name `{name}`")));
+    words.extend(wanted.pid.map(|pid| format!("pid {pid}")));
+    words.extend(wanted.cmdline.as_ref().map(|regex| format!("a command line that matches `{regex}`")));
+    words.extend(wanted.port.map(|port| format!("a listener on TCP port {port}")));
+    words.join(" and ")
+}
+
+/// The executable's name: of the file, of the process (cut to 15 bytes by the kernel), or as it was called (a link such as
+/// `python3`).
+fn has_name(stat: &Stat, name: &str) -> bool {
+    let base = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let exe = fs::read_link(format!("/proc/{}/exe", stat.id.pid)).ok().and_then(|path| base(&path));
+    let exe = exe.map(|exe| exe.trim_end_matches(" (deleted)").to_owned());
+    let called = command_line(stat.id.pid).first().and_then(|first| base(Path::new(first)));
+    stat.comm == name || exe.as_deref() == Some(name) || called.as_deref() == Some(name)
+}
+
+fn command_line(pid: u32) -> Vec<String> {
+    let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).trim_end_matches('\0').split('\0').map(str::to_owned).collect()
+}
+
+/// brunt's runner and all that it stands on: its ancestors and its session's leader, each with the reason.
+fn own_family(all: &[Stat]) -> BTreeMap<u32, &'static str> {
+    let by_pid: BTreeMap<u32, &Stat> = all.iter().map(|stat| (stat.id.pid, stat)).collect();
+    let mut family = BTreeMap::new();
+    let mut at = by_pid.get(&std::process::id());
+    if let Some(own) = at {
+        family.insert(own.session, "it leads the session (the terminal) that brunt runs in");
+        family.insert(own.id.pid, "it is brunt itself");
+        for agent in all.iter().filter(|stat| stat.parent == own.id.pid) {
+            if command_line(agent.id.pid).get(1).is_some_and(|word| word == "agent") {
+                family.insert(agent.id.pid, "it is brunt's agent");
+            }
+        }
+    }
+    while let Some(parent) = at.and_then(|stat| by_pid.get(&stat.parent)) {
+        family.entry(parent.id.pid).or_insert("brunt was started by it");
+        at = Some(parent);
+    }
+    family
+}
+
+/// Refuses what must never be hit.
+fn protect(target: &str, stat: &Stat, own: &BTreeMap<u32, &'static str>) -> Result<(), ResolveError> {
+    let why = if stat.id.pid == 1 {
+        "pid 1 takes the whole system (or container) down with it"
+    } else if let Some(why) = own.get(&stat.id.pid) {
+        why
+    } else if NEVER.contains(&stat.comm.as_str()) {
+        "whoever depends on it could not get in, or not undo it, any more"
+    } else {
+        return Ok(());
+    };
+    let process = format!("{} ({})", stat.comm, stat.id);
+    Err(ResolveError::Protected { target: target.into(), process, why: why.into() })
+}
+
+/// The processes that hold a listening TCP socket on this port, in this network namespace.
+fn owners_of(port: u16) -> Result<BTreeSet<u32>, String> {
+    let mut inodes = BTreeSet::new();
+    for table in ["/proc/self/net/tcp", "/proc/self/net/tcp6"] {
+        // Without IPv6 there is no second table.
+        if let Ok(text) = fs::read_to_string(table) {
+            inodes.extend(listening(&text, port));
+        }
+    }
+    if inodes.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let mut owners = BTreeSet::new();
+    for stat in process::all().map_err(|error| format!("cannot read /proc: {error}"))? {
+        let Ok(descriptors) = fs::read_dir(format!("/proc/{}/fd", stat.id.pid)) else { continue };
+        let holds = descriptors.flatten().any(|descriptor| {
+            fs::read_link(descriptor.path()).is_ok_and(|to| inodes.contains(to.to_string_lossy().as_ref()))
+        });
+        if holds {
+            owners.insert(stat.id.pid);
+        }
+    }
+    if owners.is_empty() {
+        return Err(format!(
+            "somebody listens on port {port}, but this user may not see who; run as that user or as root"
+        ));
+    }
+    Ok(owners)
+}
+
+/// The inodes of listening sockets (state 0A) on a port, as descriptors link to them (proc_pid_net(5)).
+fn listening(table: &str, port: u16) -> Vec<String> {
+    let suffix = format!(":{port:04X}");
+    table
+        .lines()
+        .skip(1)
+        .filter_map(|line| {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            let listens = fields.get(1)?.ends_with(&suffix) && *fields.get(3)? == "0A";
+            listens.then(|| format!("socket:[{}]", fields.get(9).unwrap_or(&"")))
+        })
+        .collect()
+}

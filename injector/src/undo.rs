@@ -1,0 +1,89 @@
+//! Carries out an [`Undo`] without the fault that made it: for `cleanup`, and for the runner when its agent is gone.
+
+use std::io;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::fault::Undo;
+use crate::mark;
+use crate::process::{Pidfd, ProcessId, Stat};
+
+/// How long a signal may take to be seen in /proc.
+const SETTLE: Duration = Duration::from_secs(2);
+
+/// Does it. `Ok` says in sentences what was done or was found not to be needed; `Err` what a person must do.
+pub fn apply(undo: &Undo) -> Result<Vec<String>, String> {
+    match undo {
+        Undo::Continue { processes } => {
+            let done: Vec<_> = processes.iter().map(|process| resume(*process)).collect();
+            let failed: Vec<String> = done.iter().filter_map(|one| one.as_ref().err().cloned()).collect();
+            if failed.is_empty() { Ok(done.into_iter().flatten().collect()) } else { Err(failed.join("; ")) }
+        }
+        Undo::EndMarked { run_id } => end_marked(run_id),
+        Undo::EndsWithRunner => Ok(vec!["ended with the run's own process".into()]),
+        Undo::Nothing { why } => Ok(vec![why.clone()]),
+    }
+}
+
+/// Continues a stopped process and waits until it is seen running. A process that is gone needs nothing, and what now has
+/// its pid is left alone.
+fn resume(id: ProcessId) -> Result<String, String> {
+    let by_hand = |error: io::Error| format!("cannot continue {id}: {error}; run `kill -CONT {}`", id.pid);
+    let handle = match Pidfd::open(id) {
+        Ok(handle) => handle,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(format!("{id} is gone: {error}")),
+        Err(error) => return Err(by_hand(error)),
+    };
+    if !Stat::read(id.pid).is_ok_and(|stat| stat.is_stopped()) {
+        return Ok(format!("{id} runs already"));
+    }
+    handle.signal(Signal::CONT).map_err(by_hand)?;
+    let until = Instant::now() + SETTLE;
+    while Stat::read(id.pid).is_ok_and(|stat| stat.id == id && stat.is_stopped()) {
+        if Instant::now() > until {
+            return Err(format!("{id} stays stopped after SIGCONT; run `kill -CONT {}`", id.pid));
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    Ok(format!("{id} continued"))
+}
+
+/// Kills whatever carries the mark of this run, again until a search finds nothing: a process may fork while it is
+/// looked at.
+pub fn end_marked(run_id: &str) -> Result<Vec<String>, String> {
+    let mut done = Vec::new();
+    for _ in 0..5 {
+        let found: Vec<_> = mark::find().into_iter().filter(|marked| marked.run_id == run_id).collect();
+        if found.is_empty() {
+            return Ok(done);
+        }
+        for marked in found {
+            match end(marked.process) {
+                Ok(()) => done.push(format!("{} ({}) ended", marked.process, marked.name)),
+                Err(error) => {
+                    return Err(format!(
+                        "cannot end {}: {error}; run `kill -9 {}`",
+                        marked.process, marked.process.pid
+                    ));
+                }
+            }
+        }
+    }
+    Err(format!("processes of run {run_id} keep appearing"))
+}
+
+/// SIGKILL, then waits for the end. `Ok` when it was gone already.
+pub fn end(id: ProcessId) -> io::Result<()> {
+    let handle = match Pidfd::open(id) {
+        Ok(handle) => handle,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    match handle.signal(Signal::KILL) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    if handle.wait_end(SETTLE)? { Ok(()) } else { Err(io::Error::other("it is still there 2 s after SIGKILL")) }
+}

@@ -1,0 +1,8 @@
+//! Faults on real processes, and the safety cases that concern processes and the agent.
+
+#![expect(clippy::unwrap_used, reason = "what breaks here is a test that fails")]
+
+mod faults;
+mod lab;
+mod safety;
+mod scene;

@@ -1,0 +1,89 @@
+//! Stands in for the brunt binary in this crate's tests.
+//!
+//! `agent` is what `brunt agent` is. `hold STATE LEASE_MS PID` is a runner in the middle of a run: two services (one leaves
+//! a child in its process group), of which one is paused, process PID paused as well, and a link that is slow. It prints a
+//! line of JSON with the pids once all is in place and then waits to be killed. `full STATE PID` is a runner whose disk is
+//! full when it wants to pause process PID; it prints the error.
+
+#[path = "../processes/scene.rs"]
+mod scene;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use brunt_injector::Injector;
+use brunt_scenario::plan::{Fault, ParamValue, Params, Target};
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match args.as_slice() {
+        ["agent"] => ExitCode::from(brunt_injector::agent::main()),
+        ["hold", state, lease, pid] => {
+            let lease = lease.parse().expect("the lease is a number of milliseconds");
+            hold(Path::new(state), lease, pid.parse().expect("a pid"));
+            ExitCode::SUCCESS
+        }
+        ["full", state, pid] => {
+            full(Path::new(state), pid.parse().expect("a pid"));
+            ExitCode::SUCCESS
+        }
+        _ => ExitCode::from(2),
+    }
+}
+
+fn hold(state: &Path, lease: u64, pid: u32) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let exe = std::env::current_exe().expect("an own path");
+        let run_id = format!("run-{}", std::process::id());
+        let lease = Duration::from_millis(lease);
+        let (injector, mut events) =
+            Injector::start(scene::options(&exe, state, &run_id, lease)).await.expect("an injector");
+        let mut pids = vec![injector.agent().pid];
+        for (index, script) in ["sleep 1000", "sleep 1000 & sleep 1000"].into_iter().enumerate() {
+            let instance =
+                injector.start_instance(scene::shell(state, "held", index, script)).await.expect("a service");
+            pids.push(instance.process.pid);
+        }
+        let slow = Fault {
+            with: Params([("latency", ParamValue::Duration(Duration::from_millis(5)))].into()),
+            ..scene::fault("slow", "network.latency", "wire")
+        };
+        injector.open_link("wire", false, vec!["127.0.0.1:1".into()], None).await.expect("a link");
+        let faults = [
+            (slow, Target::Link("wire".into())),
+            (scene::fault("pause-instance", "process.pause", "held"), Target::Service("held".into())),
+            (scene::fault("pause-process", "process.pause", "other"), scene::process(pid)),
+        ];
+        for (fault, target) in faults {
+            let victims = injector.resolve(&fault, &target).expect("victims");
+            injector.inject(&fault, &victims).await.expect("in place");
+        }
+        println!("{pids:?}");
+        while let Some(event) = events.recv().await {
+            println!("{event:?}");
+        }
+    });
+}
+
+fn full(state: &Path, pid: u32) {
+    // Exceeding the limit below is to fail the write, not to end the process; threads inherit the mask.
+    nix::sys::signal::SigSet::from_iter([nix::sys::signal::Signal::SIGXFSZ]).thread_block().expect("a signal mask");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let exe = std::env::current_exe().expect("an own path");
+        let options = scene::options(&exe, state, "full", Duration::from_secs(5));
+        let (injector, _events) = Injector::start(options).await.expect("an injector");
+        let pause = scene::fault("frozen", "process.pause", "other");
+        let victims = injector.resolve(&pause, &scene::process(pid)).expect("victims");
+        let limit = rustix::process::Rlimit { current: Some(1), maximum: None };
+        rustix::process::setrlimit(rustix::process::Resource::Fsize, limit).expect("a limit");
+        match injector.inject(&pause, &victims).await {
+            Err(error) if error.is_preflight() => println!("preflight: {error}"),
+            other => println!("{other:?}"),
+        }
+        injector.close().await.expect("nothing is left");
+    });
+}
