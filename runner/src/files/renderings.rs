@@ -15,7 +15,8 @@ pub struct Rendering {
 }
 
 /// All of them; results.json itself is [`json`].
-pub const RENDERINGS: [Rendering; 2] = [
+pub const RENDERINGS: [Rendering; 3] = [
+    Rendering { file: "report.html", wanted: |outputs| outputs.html, render: render::html::render },
     Rendering { file: "junit.xml", wanted: |outputs| outputs.junit, render: render::junit::render },
     Rendering { file: "summary.md", wanted: |_| true, render: render::summary::render },
 ];
