@@ -1,6 +1,9 @@
 //! The command line: one command a file. A command returns the exit code of the process, or a [`Failure`] that knows its own.
 
+mod agent;
+mod cleanup;
 mod demo_service;
+mod faults;
 mod plan;
 mod report;
 mod scenario;
@@ -42,9 +45,13 @@ struct Cli {
 enum Command {
     Validate(validate::Args),
     Plan(plan::Args),
+    Faults(faults::Args),
+    Cleanup(cleanup::Args),
     Report(report::Args),
     #[command(hide = true)]
     DemoService(demo_service::Args),
+    #[command(hide = true)]
+    Agent(agent::Args),
 }
 
 /// Why a command could not do its work.
@@ -56,6 +63,9 @@ pub enum Failure {
     /// Scenarios have problems; all of them, rendered with their places.
     #[error("{0}")]
     Scenario(String),
+    /// Journals could not be read.
+    #[error("cannot clean up")]
+    Cleanup(#[from] brunt_injector::Error),
     /// A file could not be read or written.
     #[error("cannot {action} {}", .path.display())]
     File {
@@ -80,6 +90,7 @@ impl Failure {
         match self {
             Self::Usage(_) | Self::Scenario(_) | Self::Demo(DemoError::Environment { .. }) => 2,
             Self::Demo(DemoError::Listen { .. }) => 3,
+            Self::Cleanup(_) => 6,
             Self::File { action: "read", .. } => 2,
             Self::File { .. } | Self::Demo(DemoError::Start(_)) | Self::Stdout(_) => 1,
         }
@@ -122,8 +133,11 @@ impl Command {
         match self {
             Self::Validate(args) => validate::run(&args),
             Self::Plan(args) => plan::run(&args),
+            Self::Faults(args) => faults::run(&args),
+            Self::Cleanup(args) => cleanup::run(&args),
             Self::Report(args) => report::run(&args),
             Self::DemoService(args) => demo_service::run(&args),
+            Self::Agent(args) => Ok(agent::run(&args)),
         }
     }
 }

@@ -18,7 +18,7 @@ Examples:
 
 Exit codes:
   0 it can be run · 2 scenario invalid, or it asks for what is not built yet
-  3 a rung of the fault ladder is missing";
+  3 a rung of the fault ladder is missing, or a fault has nobody to hit";
 
 /// Show what a scenario would do: times, load, victims, rights, undo.
 #[derive(Debug, clap::Args)]
@@ -38,8 +38,9 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
     let plans = scenario::plans(&args.files, &args.overrides, &args.allow_host)?;
     let described: Vec<String> = plans.iter().map(describe).collect();
     print(&described.join("\n"))?;
-    let codes = plans.iter().flat_map(|plan| &plan.not_built).map(|missing| missing.exit_code);
-    Ok(exit::strongest(codes))
+    let missing = plans.iter().flat_map(|plan| &plan.not_built).map(|missing| missing.exit_code);
+    let unresolved = plans.iter().filter(|plan| !parts::all_resolve(plan)).map(|_| 3);
+    Ok(exit::strongest(missing.chain(unresolved)))
 }
 
 /// The whole plan in words.

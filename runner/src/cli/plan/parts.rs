@@ -1,8 +1,9 @@
 //! Services, links, steady state, faults, gates: one row each.
 
+use brunt_injector::{catalogue, resolve_dry};
 use brunt_scenario::metric::{Metric, Unit};
-use brunt_scenario::plan::{Bound, Fault, Gate, Item, Limit, LinkTo, Plan, ProcessMatch, Ready, SteadyState, Target};
-use brunt_scenario::units::{CountOrShare, print_duration};
+use brunt_scenario::plan::{Bound, Fault, Gate, Item, Limit, LinkTo, Plan, Ready, SteadyState};
+use brunt_scenario::units::print_duration;
 
 use super::Page;
 
@@ -70,6 +71,11 @@ pub fn faults(page: &mut Page, plan: &Plan) {
     let mut rows = Vec::new();
     for fault in all {
         rows.push(vec![fault.id.clone(), "hits".into(), victims(plan, fault)]);
+        if let Some(entry) = catalogue::find(fault.kind) {
+            rows.push(vec![String::new(), "by".into(), format!("{}; rights: {}", entry.rung, entry.privilege)]);
+            rows.push(vec![String::new(), "seen".into(), entry.verified.to_owned()]);
+            rows.push(vec![String::new(), "undone".into(), entry.undone.to_owned()]);
+        }
     }
     page.section(&format!("faults (undone within {} if brunt dies)", print_duration(plan.safety.lease)), &rows);
 }
@@ -86,50 +92,26 @@ fn collect<'a>(items: &'a [Item], all: &mut Vec<&'a Fault>) {
     }
 }
 
-/// "1 of 3 instances of payments, picked by seed 7". Services and links have no process and no port before the run.
+/// `1 of 3: payments-1`, by the same seeded pick as the run's. Processes of this host are looked for now.
 fn victims(plan: &Plan, fault: &Fault) -> String {
-    let (total, what) = match plan.targets.get(&fault.target) {
-        Some(Target::Service(name)) => (Some(members(plan, name)), format!("instances of service {name}")),
-        Some(Target::Link(name)) => (Some(listeners(plan, name)), format!("listeners of link {name}")),
-        Some(Target::Process(wanted)) => (wanted.count, format!("processes {}", process(wanted))),
-        Some(Target::Url(url)) => (None, format!("{url}")),
-        Some(Target::NotBuilt(kind)) => (None, format!("{kind} targets, which are not built yet")),
-        None => (None, fault.target.clone()),
-    };
-    match total {
-        Some(total) if fault.pick.of(total) >= total => format!("all {total} {what}"),
-        Some(total) => format!("{} of {total} {what}, picked by seed {}", fault.pick.of(total), plan.seed),
-        None => format!("{} of the {what}, picked by seed {}", pick(fault.pick), plan.seed),
+    match resolve_dry(plan, fault) {
+        Ok(victims) if victims.picked.is_empty() => {
+            "nobody: the target is empty, which `allow_empty` permits".to_owned()
+        }
+        Ok(victims) => victims.to_string(),
+        Err(why) => format!("cannot tell: {why}"),
     }
 }
 
-fn pick(pick: CountOrShare) -> String {
-    match pick {
-        CountOrShare::All => "all".to_owned(),
-        CountOrShare::Count(count) => count.to_string(),
-        CountOrShare::Share(share) => format!("{:.0} %", share.0 * 100.0),
-    }
-}
-
-fn process(wanted: &ProcessMatch) -> String {
-    let mut conditions = Vec::new();
-    conditions.extend(wanted.name.as_ref().map(|name| format!("named {name}")));
-    conditions.extend(wanted.pid.map(|pid| format!("with pid {pid}")));
-    conditions.extend(wanted.cmdline.as_ref().map(|regex| format!("whose command line matches /{regex}/")));
-    conditions.extend(wanted.port.map(|port| format!("listening on port {port}")));
-    conditions.join(", ")
+/// Whether every fault has someone to hit, as far as can be told before the run.
+pub fn all_resolve(plan: &Plan) -> bool {
+    let mut all = Vec::new();
+    collect(&plan.timeline, &mut all);
+    all.iter().all(|fault| resolve_dry(plan, fault).is_ok())
 }
 
 fn members(plan: &Plan, service: &str) -> usize {
     plan.services.iter().find(|other| other.name == service).map_or(0, |service| service.instances)
-}
-
-fn listeners(plan: &Plan, link: &str) -> usize {
-    match plan.links.iter().find(|other| other.name == link).map(|link| &link.to) {
-        Some(LinkTo::Service(name)) => members(plan, name),
-        Some(LinkTo::Address { .. }) => 1,
-        None => 0,
-    }
 }
 
 /// What is judged.
