@@ -46,6 +46,8 @@ mod worker;
 
 /// Above it another worker is worth its core: iterations a second.
 const RATE_A_WORKER: f64 = 20_000.0;
+/// So many users keep a core busy if they do not think.
+const USERS_A_WORKER: f64 = 100.0;
 /// From the start of the workers to the first arrival: every worker is at its reactor by then.
 const LEAD: Duration = Duration::from_millis(20);
 
@@ -147,7 +149,7 @@ pub fn start(
     let compiled = Arc::new(Compiled::new(&plan, &destinations, known, most)?);
     let needs_tls = destinations.list().iter().any(|destination| destination.tls);
     let tls = needs_tls.then(|| tls::client_config(options.insecure)).transpose()?;
-    let of = options.workers.unwrap_or_else(|| sensible_workers(&plan)).max(1);
+    let of = options.workers.unwrap_or_else(|| sensible_workers(&plan)).min(most_workers(&compiled)).max(1);
     let control = Arc::new(Control { timeline_ends: AtomicU64::new(u64::MAX), abort: AtomicBool::new(false) });
     let zero = clock.now().after(LEAD);
     let mut ends = Vec::with_capacity(of);
@@ -217,19 +219,20 @@ fn system(what: &'static str, source: std::io::Error) -> LoadError {
     LoadError::System { what, source }
 }
 
-/// One for each 20,000/s that are asked for (closed loads count as much as one core can do), at most all cores but one.
+/// One for each 20,000/s or 100 users that are asked for, at most all cores but one.
 fn sensible_workers(plan: &Plan) -> usize {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let asked: f64 = plan
-        .load
-        .iter()
-        .map(|load| {
-            let peak = Curve::new(&load.stages).peak();
-            if load.model == Model::Closed { if peak > 0.0 { RATE_A_WORKER * cores as f64 } else { 0.0 } } else { peak }
-        })
-        .sum();
-    let wanted = (asked / RATE_A_WORKER).ceil() as usize;
-    wanted.clamp(1, cores.saturating_sub(1).max(1))
+    let wanted = plan.load.iter().map(|load| {
+        let peak = Curve::new(&load.stages).peak();
+        if load.model == Model::Closed { peak / USERS_A_WORKER } else { peak / RATE_A_WORKER }
+    });
+    (wanted.sum::<f64>().ceil() as usize).clamp(1, cores.saturating_sub(1).max(1))
+}
+
+/// `max_in_flight` is shared out to the workers: one without a share of it would have to drop all of its arrivals.
+fn most_workers(compiled: &Compiled) -> usize {
+    let open = compiled.load.iter().filter(|load| load.model != Model::Closed);
+    open.map(|load| load.max_in_flight).min().unwrap_or(usize::MAX)
 }
 
 /// As many connections as iterations can be open.

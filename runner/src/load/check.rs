@@ -15,7 +15,7 @@ use regex::Regex;
 
 use super::LoadError;
 use super::http::failure::Failure;
-use super::http::{MAX_KEPT, Reply};
+use super::http::reply::{MAX_KEPT, Reply};
 use super::template::{Scope, Template, TemplateError, Templates};
 
 /// The compiled `check:` and `extract:` of a step.

@@ -9,24 +9,20 @@ use std::sync::Arc;
 
 use brunt_report::sample::ErrorClass;
 use brunt_scenario::units::Offset;
-use bytes::Bytes;
+use hyper::Response;
 use hyper::body::{Body, Incoming};
-use hyper::header::HeaderMap;
-use hyper::{Response, StatusCode};
+use tokio::sync::Notify;
 
 use self::connection::{Counted, Http1, Http2, Opened, Outgoing, Refused};
 use self::failure::Failure;
+use self::reply::{Reading, Reply};
 use super::destinations::{Address, Destinations, Usable};
 use crate::clock::Clock;
 
 pub mod connection;
 pub mod failure;
+pub mod reply;
 mod stream;
-
-/// Most of a body that is kept for checks and extracts.
-pub const MAX_KEPT: usize = 1024 * 1024;
-/// How much of an error's body is kept for its example.
-const EXAMPLE: usize = 160;
 
 /// What is known of a request while it is under way; survives its timeout.
 #[derive(Debug, Default)]
@@ -43,19 +39,6 @@ pub struct Trace {
     pub connect_ns: Cell<u64>,
     /// A connection is being opened now.
     pub connecting: Cell<bool>,
-}
-
-/// A reply that was read to its end.
-#[derive(Debug)]
-pub struct Reply {
-    /// Its status.
-    pub status: StatusCode,
-    /// Its head.
-    pub headers: HeaderMap,
-    /// The body as far as it was asked for: all of it (at most [`MAX_KEPT`]), or the beginning of an error's.
-    pub body: Bytes,
-    /// Bytes of the whole body.
-    pub size: u64,
 }
 
 /// Which codec a request will go through; its head differs.
@@ -91,6 +74,45 @@ struct Idle {
     /// The one used last is taken first, so that the surplus of a burst ages out at the server.
     http1: Vec<Http1>,
     http2: Vec<Http2>,
+    spoken: Option<Version>,
+    /// A connection is being opened that others may be able to share; they are told how it went.
+    opening: Option<Rc<Notify>>,
+}
+
+/// A connection that need not be opened.
+enum Shared {
+    Idle(Taken),
+    Opening(Rc<Notify>),
+}
+
+/// Says that a connection is being opened, until it is dropped: then all who wait look again.
+struct Announced<'a> {
+    client: &'a Client,
+    destination: usize,
+    index: usize,
+}
+
+impl<'a> Announced<'a> {
+    /// `None` where the address is known to speak HTTP/1.1: nobody could share the connection.
+    fn new(client: &'a Client, destination: usize, address: &Address) -> Option<Self> {
+        let mut announced = false;
+        client.idle(destination, address, |idle| {
+            if idle.spoken != Some(Version::Http1) && idle.opening.is_none() {
+                idle.opening = Some(Rc::default());
+                announced = true;
+            }
+        });
+        announced.then(|| Self { client, destination, index: usize::from(address.index) })
+    }
+}
+
+impl Drop for Announced<'_> {
+    fn drop(&mut self) {
+        let opening = self.client.places[self.destination].borrow_mut().idle[self.index].opening.take();
+        if let Some(opening) = opening {
+            opening.notify_waiters();
+        }
+    }
 }
 
 enum Taken {
@@ -142,10 +164,23 @@ impl Client {
     ) -> Result<Reply, Failure> {
         trace.asked.set(self.clock.now());
         let address = self.next_address(destination)?;
-        if let Some(kept) = self.take_idle(destination, &address) {
+        while let Some(shared) = self.take_idle(destination, &address).or_else(|| self.wait_for(destination, &address))
+        {
+            let kept = match shared {
+                Shared::Idle(kept) => kept,
+                Shared::Opening(opened) => {
+                    trace.connecting.set(true);
+                    opened.notified().await;
+                    trace.connecting.set(false);
+                    continue;
+                }
+            };
             let request = build(&address, kept.version())?;
             match self.exchange(destination, &address, kept, request, keep, trace).await {
-                Err(Refused::Unsent(_)) => trace.sent.set(None),
+                Err(Refused::Unsent(_)) => {
+                    trace.sent.set(None);
+                    break;
+                }
                 Err(Refused::Broken(failure)) => return Err(failure),
                 Ok(reply) => return Ok(reply),
             }
@@ -183,16 +218,25 @@ impl Client {
         }
     }
 
-    fn take_idle(&self, destination: usize, address: &Address) -> Option<Taken> {
+    fn take_idle(&self, destination: usize, address: &Address) -> Option<Shared> {
         let place = &mut *self.places[destination].borrow_mut();
         let idle = place.idle.get_mut(usize::from(address.index))?;
         while let Some(mut connection) = idle.http1.pop() {
             if connection.is_fresh() {
-                return Some(Taken::Http1(connection));
+                return Some(Shared::Idle(Taken::Http1(connection)));
             }
         }
         idle.http2.retain(|connection| !connection.is_over());
-        idle.http2.iter().find(|connection| connection.has_room()).map(|connection| Taken::http2(connection.clone()))
+        let with_room = idle.http2.iter().find(|connection| connection.has_room());
+        with_room.map(|connection| Shared::Idle(Taken::http2(connection.clone())))
+    }
+
+    /// A connection that is being opened, if it may turn out to be HTTP/2 and so have room for others. Without this, a
+    /// hundred requests that come while the first handshake lasts would open a hundred connections.
+    fn wait_for(&self, destination: usize, address: &Address) -> Option<Shared> {
+        let place = self.places[destination].borrow();
+        let idle = place.idle.get(usize::from(address.index))?;
+        idle.opening.clone().map(Shared::Opening)
     }
 
     async fn open(&self, destination: usize, address: &Address, trace: &Trace) -> Result<Taken, Failure> {
@@ -207,16 +251,21 @@ impl Client {
         };
         let begun = self.clock.now();
         trace.connecting.set(true);
+        let announced = target.tls.then(|| Announced::new(self, destination, address)).flatten();
         let opened = connection::open(address.socket, tls, Counted::new(&self.open)).await;
         trace.connecting.set(false);
         trace.connect_ns.set(self.clock.now().0 - begun.0);
-        Ok(match opened? {
+        let taken = match opened? {
             Opened::Http1(connection) => Taken::Http1(connection),
             Opened::Http2(connection) => {
                 self.idle(destination, address, |idle| idle.http2.push(connection.clone()));
                 Taken::http2(connection)
             }
-        })
+        };
+        if announced.is_some() {
+            self.idle(destination, address, |idle| idle.spoken = Some(taken.version()));
+        }
+        Ok(taken)
     }
 
     /// Makes room for a connection to an address whose own idle ones are used up: takes the oldest one of another.
@@ -281,7 +330,7 @@ impl Client {
     fn head(&self, response: Response<Incoming>, trace: &Trace) -> (Reading, Incoming) {
         trace.first_byte.set(Some(self.clock.now()));
         let (head, body) = response.into_parts();
-        (Reading { status: head.status, headers: head.headers, kept: Kept::Nothing, size: 0 }, body)
+        (Reading::new(head.status, head.headers), body)
     }
 }
 
@@ -296,52 +345,5 @@ impl Taken {
             Self::Http1(_) => Version::Http1,
             Self::Http2(_) => Version::Http2,
         }
-    }
-}
-
-/// A reply whose body is being read.
-struct Reading {
-    status: StatusCode,
-    headers: HeaderMap,
-    kept: Kept,
-    size: u64,
-}
-
-/// Most bodies are one piece, which need not be copied.
-enum Kept {
-    Nothing,
-    One(Bytes),
-    Many(Vec<u8>),
-}
-
-impl Reading {
-    fn take(&mut self, piece: Bytes, keep: bool) {
-        self.size += piece.len() as u64;
-        let most = match keep {
-            true => MAX_KEPT,
-            false if self.status.as_u16() >= 400 => EXAMPLE,
-            false => return,
-        };
-        self.kept = match std::mem::replace(&mut self.kept, Kept::Nothing) {
-            Kept::Nothing => Kept::One(piece.slice(..piece.len().min(most))),
-            Kept::One(first) => {
-                let mut all = first.to_vec();
-                all.extend_from_slice(&piece[..piece.len().min(most - first.len().min(most))]);
-                Kept::Many(all)
-            }
-            Kept::Many(mut all) => {
-                all.extend_from_slice(&piece[..piece.len().min(most - all.len().min(most))]);
-                Kept::Many(all)
-            }
-        };
-    }
-
-    fn finish(self) -> Reply {
-        let body = match self.kept {
-            Kept::Nothing => Bytes::new(),
-            Kept::One(piece) => piece,
-            Kept::Many(all) => all.into(),
-        };
-        Reply { status: self.status, headers: self.headers, body, size: self.size }
     }
 }
