@@ -270,7 +270,9 @@ impl Agent {
         let only_with_runner =
             |entry: &journal::Entry| entry.undo.iter().all(|undo| *undo == crate::Undo::EndsWithRunner);
         if found.open.iter().all(only_with_runner) {
+            // What cannot be removed, `cleanup` reports.
             let _ = std::fs::remove_file(&self.journal);
+            let _ = std::fs::remove_file(self.journal.with_extension("agent.log"));
         }
     }
 }

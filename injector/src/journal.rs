@@ -209,17 +209,27 @@ fn fold(text: &str) -> Result<Found, String> {
 /// The folder of all journals: the given one, else `$XDG_STATE_HOME/brunt`, else `/var/lib/brunt` as root, else
 /// `$HOME/.local/state/brunt`. Relative values count as unset, as the XDG base directory specification asks.
 pub fn state_folder(given: Option<&Path>) -> Result<PathBuf, Error> {
-    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let variable = |name| std::env::var_os(name).map(PathBuf::from);
+    let is_root = rustix::process::geteuid().is_root();
+    choose_folder(given, variable("XDG_STATE_HOME"), variable("HOME"), is_root).ok_or(Error::NoStateDir)
+}
+
+fn choose_folder(
+    given: Option<&Path>,
+    state: Option<PathBuf>,
+    home: Option<PathBuf>,
+    is_root: bool,
+) -> Option<PathBuf> {
     if let Some(given) = given {
-        return Ok(given.to_owned());
+        return Some(given.to_owned());
     }
-    if let Some(state) = absolute("XDG_STATE_HOME") {
-        return Ok(state.join("brunt"));
+    if let Some(state) = state.filter(|path| path.is_absolute()) {
+        return Some(state.join("brunt"));
     }
-    if rustix::process::geteuid().is_root() {
-        return Ok(PathBuf::from("/var/lib/brunt"));
+    if is_root {
+        return Some(PathBuf::from("/var/lib/brunt"));
     }
-    absolute("HOME").map(|home| home.join(".local/state/brunt")).ok_or(Error::NoStateDir)
+    Some(home.filter(|path| path.is_absolute())?.join(".local/state/brunt"))
 }
 
 #[cfg(test)]
@@ -280,5 +290,24 @@ mod tests {
         let error = journal.doing(&entry("a")).unwrap_err();
         assert!(error.is_preflight());
         assert_eq!(error.to_string(), "cannot write the undo journal /dev/full: No space left on device (os error 28)");
+    }
+
+    #[test]
+    fn the_folder_follows_the_environment_and_without_any_there_is_none() {
+        let path = |text: &str| Some(PathBuf::from(text));
+        let home = || path("/home/nobody");
+        assert_eq!(choose_folder(Some(Path::new("x")), path("/s"), home(), true), path("x"));
+        assert_eq!(choose_folder(None, path("/s"), home(), true), path("/s/brunt"));
+        assert_eq!(choose_folder(None, path("relative"), home(), true), path("/var/lib/brunt"));
+        assert_eq!(choose_folder(None, None, home(), false), path("/home/nobody/.local/state/brunt"));
+        assert_eq!(choose_folder(None, None, None, false), None, "s10: nobody has no HOME, so no journal and no fault");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_the_reader_panic(text in ".*", lines in "(\\{\"opened\"[^\n]{0,40}\n){0,3}") {
+            let _ = fold(&text);
+            let _ = fold(&lines);
+        }
     }
 }

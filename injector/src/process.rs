@@ -224,4 +224,12 @@ mod tests {
         assert!(own.is_alive());
         assert!(!earlier.is_alive());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_the_parser_panic(text in ".*", fields in "[0-9]{1,12} \\([^)]*\\)( -?[0-9A-Z]{1,20}){0,24}") {
+            let _ = Stat::parse(&text);
+            let _ = Stat::parse(&fields);
+        }
+    }
 }

@@ -141,7 +141,9 @@ fn choose(seed: u64, fault: &str, mut members: Vec<Victim>, count: usize) -> Vec
     let stream = fault
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut key = [0; 32];
+    key[..8].copy_from_slice(&seed.to_le_bytes());
+    let mut random = ChaCha8Rng::from_seed(key);
     random.set_stream(stream);
     for at in 0..count {
         let left = (members.len() - at) as u64;
@@ -240,7 +242,7 @@ mod tests {
         assert_ne!(pick_of(7, "a"), pick_of(7, "b"));
         assert_ne!(pick_of(7, "a"), pick_of(8, "a"));
         // Pinned: a change of library or algorithm would change what a stored seed means.
-        assert_eq!(pick_of(7, "payment-killed"), "payments-22 payments-30 payments-49");
+        assert_eq!(pick_of(7, "payment-killed"), "payments-23 payments-38 payments-73");
     }
 
     #[test]

@@ -33,6 +33,16 @@ pub struct Launch {
     pub lease: Duration,
 }
 
+/// An agent that has greeted.
+struct Attended {
+    child: Child,
+    log: PathBuf,
+    id: ProcessId,
+    stdin: ChildStdin,
+    stdout: BufReader<ChildStdout>,
+    lease: Duration,
+}
+
 /// What the agent says by itself.
 pub enum Notice {
     /// Something happened to a service, at this instant on CLOCK_MONOTONIC, in nanoseconds.
@@ -64,6 +74,8 @@ struct Shared {
     reason: Mutex<Option<String>>,
     /// The end was asked for.
     closing: AtomicBool,
+    /// What the agent writes when it cannot go on.
+    log: PathBuf,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -92,7 +104,7 @@ impl Handle {
         let stdout = BufReader::new(child.stdout.take().ok_or_else(closed).map_err(failed("talk to it"))?);
         let lease = launch.lease.max(SHORTEST);
         match greet(stdin, stdout, launch, lease) {
-            Ok((id, stdin, stdout)) => Self::attend(child, id, stdin, stdout, lease, notice),
+            Ok((id, stdin, stdout)) => Self::attend(Attended { child, log, id, stdin, stdout, lease }, notice),
             Err(error) => {
                 let _ = child.kill();
                 let _ = child.wait();
@@ -103,14 +115,8 @@ impl Handle {
         }
     }
 
-    fn attend(
-        child: Child,
-        id: ProcessId,
-        stdin: ChildStdin,
-        stdout: BufReader<ChildStdout>,
-        lease: Duration,
-        notice: impl Fn(Notice) + Send + 'static,
-    ) -> Result<Self, Error> {
+    fn attend(agent: Attended, notice: impl Fn(Notice) + Send + 'static) -> Result<Self, Error> {
+        let Attended { child, log, id, stdin, stdout, lease } = agent;
         let shared = Arc::new(Shared {
             child: Mutex::new(child),
             waiting: Mutex::new(Some(BTreeMap::new())),
@@ -118,6 +124,7 @@ impl Handle {
             heard: AtomicU64::new(nanos(boottime())),
             reason: Mutex::new(None),
             closing: AtomicBool::new(false),
+            log,
         });
         let (lines, queue) = mpsc::channel();
         let writer = shared.clone();
@@ -257,11 +264,18 @@ impl Shared {
         }
         self.collect(Duration::from_secs(1));
         let asked_for = self.closing.load(Ordering::SeqCst);
-        let reason = locked(&self.reason).get_or_insert_with(|| "it ended without a word".into()).clone();
+        let reason = locked(&self.reason).get_or_insert_with(|| self.last_words()).clone();
         if !asked_for {
             notice(Notice::Lost(reason));
         }
         *locked(&self.waiting) = None;
+    }
+
+    fn last_words(&self) -> String {
+        match std::fs::read_to_string(&self.log).as_deref().map(str::trim) {
+            Ok("") | Err(_) => "it ended without a word".into(),
+            Ok(text) => format!("it ended: {text}"),
+        }
     }
 
     fn blame(&self, reason: String) {

@@ -184,7 +184,10 @@ impl Watch {
     fn recover(&self) -> Vec<String> {
         let mut left = Vec::new();
         let held = std::mem::take(&mut *locked(&self.undo));
-        for (fault, undo) in held {
+        // What the agent has noted as undone may have changed again since, by somebody else's hand.
+        let open = journal::read(&self.journal).ok().map(|found| found.open);
+        let is_open = |fault: &str| open.as_ref().is_none_or(|open| open.iter().any(|entry| entry.fault == fault));
+        for (fault, undo) in held.into_iter().filter(|(fault, _)| is_open(fault)) {
             let failures: Vec<String> = undo.iter().filter_map(|undo| undo::apply(undo).err()).collect();
             if failures.is_empty() {
                 left.extend(journal::note_undone(&self.journal, &fault, "runner").err().map(|error| error.to_string()));

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use brunt_injector::process::Stat;
@@ -34,9 +35,13 @@ impl Lab {
         self.elsewhere.path()
     }
 
+    /// How the runs of this test program are called.
+    pub fn run_id(name: &str) -> String {
+        format!("{name}-{}", std::process::id())
+    }
+
     pub fn options(&self, name: &str) -> Options {
-        let run_id = format!("{name}-{}", std::process::id());
-        scene::options(Path::new(STAND_IN), self.state(), &run_id, Duration::from_secs(5))
+        scene::options(Path::new(STAND_IN), self.state(), &Self::run_id(name), Duration::from_secs(5))
     }
 
     pub async fn start(&self, name: &str) -> (Injector, UnboundedReceiver<Event>) {
@@ -99,4 +104,16 @@ pub fn signal(pid: u32, signal: rustix::process::Signal) {
 
 pub fn kill(pid: u32) {
     signal(pid, rustix::process::Signal::KILL);
+}
+
+/// Held by tests that clean up: cleanup ends orphans of *any* run of this host, also those that another test has just made.
+pub fn alone_with_cleanup() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a report says about one run: others on this host may leave things meanwhile.
+pub fn about<'a>(lines: &'a [String], run_id: &str) -> Vec<&'a str> {
+    let begin = format!("run {run_id}");
+    lines.iter().filter(|line| line.starts_with(&begin)).map(String::as_str).collect()
 }

@@ -3,18 +3,19 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::fd::AsRawFd;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use brunt_injector::process::{ProcessId, Stat, boot_id};
-use brunt_injector::{CleanupReport, Error, Event, Injector, Seen, cleanup};
+use brunt_injector::{Error, Event, Injector, Seen, cleanup};
 use brunt_scenario::plan::Target;
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Signal, kill_process_group};
 
-use crate::lab::{self, Bystander, Lab, STAND_IN, eventually, signal, state_of};
+use crate::lab::{self, Bystander, Lab, STAND_IN, about, eventually, signal, state_of};
 use crate::scene::{fault, process, shell};
 
 const LEASE: Duration = Duration::from_secs(1);
@@ -48,6 +49,10 @@ impl Holder {
         Self { child, lines, agent: pids[0], services: pids[1..].to_vec(), descendants }
     }
 
+    fn run_id(&self) -> String {
+        format!("run-{}", self.child.id())
+    }
+
     fn everybody(&self) -> Vec<u32> {
         [vec![self.agent], self.services.clone(), self.descendants.clone()].concat()
     }
@@ -60,8 +65,13 @@ impl Drop for Holder {
     }
 }
 
+fn is_log_of_service(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("held-"))
+}
+
 #[test]
 fn kill_minus_nine_in_the_middle_of_a_pause_leaves_nothing() {
+    let _alone = lab::alone_with_cleanup();
     for round in 0..10 {
         let lab = Lab::new();
         let bystander = Bystander::start();
@@ -78,13 +88,14 @@ fn kill_minus_nine_in_the_middle_of_a_pause_leaves_nothing() {
             std::thread::sleep(Duration::from_millis(2));
         }
         let report = cleanup(Some(lab.state())).unwrap();
-        assert_eq!((report.found.clone(), report.exit_code()), (vec![], 0), "{report:?}");
-        assert_eq!(lab.journals(), 0);
+        assert!(about(&report.found, &holder.run_id()).is_empty(), "{report:?}");
+        assert_eq!(fs::read_dir(lab.state()).unwrap().flatten().filter(|e| !is_log_of_service(&e.path())).count(), 0);
     }
 }
 
 #[test]
 fn cleanup_undoes_what_runner_and_agent_left_when_both_were_killed() {
+    let _alone = lab::alone_with_cleanup();
     let lab = Lab::new();
     let bystander = Bystander::start();
     let mut holder = Holder::start(&lab, &bystander);
@@ -98,7 +109,7 @@ fn cleanup_undoes_what_runner_and_agent_left_when_both_were_killed() {
     assert_eq!(state_of(bystander.pid()), Some('S'));
     assert!(holder.everybody().iter().all(|pid| state_of(*pid).is_none()), "{report:?}");
     let again = cleanup(Some(lab.state())).unwrap();
-    assert_eq!(again, CleanupReport::default());
+    assert!(about(&again.found, &holder.run_id()).is_empty(), "{again:?}");
 }
 
 #[test]
@@ -196,25 +207,29 @@ fn s5_terminal_ctrl_c_reaches_runner_only() {
     assert_eq!(state_of(bystander.pid()), Some('S'));
 }
 
-#[tokio::test]
-async fn s8_cleanup_spares_a_live_run() {
-    let lab = Lab::new();
-    let bystander = Bystander::start();
-    let (injector, _events) = lab.start("s8").await;
-    let instance = injector.start_instance(shell(lab.state(), "payments", 0, "sleep 1000")).await.unwrap();
-    let pause = fault("frozen", "process.pause", "other");
-    let victims = injector.resolve(&pause, &process(bystander.pid())).unwrap();
-    injector.inject(&pause, &victims).await.unwrap();
-    for folder in [lab.state(), lab.elsewhere()] {
-        let report = cleanup(Some(folder)).unwrap();
-        assert_eq!((report.found, report.undone, report.failed), (vec![], vec![], vec![]));
-        assert_eq!(report.skipped_live.len(), usize::from(folder == lab.state()));
-    }
-    assert_eq!(state_of(bystander.pid()), Some('T'));
-    assert_eq!(state_of(instance.process.pid), Some('S'));
-    assert!(matches!(injector.verify("frozen").await.unwrap(), Seen::Yes(_)));
-    assert_eq!(injector.revert("frozen").await.rollback_verified, Some(true));
-    injector.close().await.unwrap();
+#[test]
+fn s8_cleanup_spares_a_live_run() {
+    let _alone = lab::alone_with_cleanup();
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let lab = Lab::new();
+        let bystander = Bystander::start();
+        let (injector, _events) = lab.start("s8").await;
+        let instance = injector.start_instance(shell(lab.state(), "payments", 0, "sleep 1000")).await.unwrap();
+        let pause = fault("frozen", "process.pause", "other");
+        let victims = injector.resolve(&pause, &process(bystander.pid())).unwrap();
+        injector.inject(&pause, &victims).await.unwrap();
+        for folder in [lab.state(), lab.elsewhere()] {
+            let report = cleanup(Some(folder)).unwrap();
+            let run_id = Lab::run_id("s8");
+            assert!(about(&report.found, &run_id).is_empty(), "{report:?}");
+            assert_eq!(about(&report.skipped_live, &run_id).len(), usize::from(folder == lab.state()));
+        }
+        assert_eq!(state_of(bystander.pid()), Some('T'));
+        assert_eq!(state_of(instance.process.pid), Some('S'));
+        assert!(matches!(injector.verify("frozen").await.unwrap(), Seen::Yes(_)));
+        assert_eq!(injector.revert("frozen").await.rollback_verified, Some(true));
+        injector.close().await.unwrap();
+    });
 }
 
 /// A journal that a dead run has left.
@@ -228,6 +243,7 @@ fn journal_of(boot: &str, paused: ProcessId) -> String {
 
 #[test]
 fn s9_reused_pid_netns_boot() {
+    let _alone = lab::alone_with_cleanup();
     use std::os::unix::fs::OpenOptionsExt;
     let lab = Lab::new();
     let bystander = Bystander::start();
@@ -248,14 +264,14 @@ fn s9_reused_pid_netns_boot() {
     ] {
         leave(text);
         let report = cleanup(Some(lab.state())).unwrap();
-        assert!(report.undone[0].contains(says), "{report:?}");
-        assert_eq!((report.found.len(), report.exit_code()), (1, 0));
+        assert!(about(&report.undone, "dead")[0].contains(says), "{report:?}");
+        assert_eq!(about(&report.found, "dead").len(), 1);
         assert_eq!(state_of(bystander.pid()), Some('T'), "a stranger is left alone");
         assert_eq!(lab.journals(), 0);
     }
     leave(journal_of(&boot, this));
     let report = cleanup(Some(lab.state())).unwrap();
-    assert_eq!(report.undone.len(), 1, "{report:?}");
+    assert_eq!(about(&report.undone, "dead").len(), 1, "{report:?}");
     assert_eq!(state_of(bystander.pid()), Some('S'), "and the right one is continued");
 }
 
@@ -278,11 +294,12 @@ async fn s10_no_journal_no_fault() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.starts_with("preflight: cannot write the undo journal "), "{text}");
     assert_eq!(state_of(bystander.pid()), Some('S'));
-    assert_eq!(cleanup(Some(lab.state())).unwrap(), CleanupReport::default());
+    assert_eq!(lab.journals(), 0);
 }
 
 #[test]
 fn s10_root_refuses_a_journal_that_others_can_write() {
+    let _alone = lab::alone_with_cleanup();
     use std::os::unix::fs::PermissionsExt;
     if !rustix::process::geteuid().is_root() {
         // Without root nothing of it can run as root.
@@ -330,6 +347,59 @@ fn s12_busy_or_blocked_runner_keeps_heartbeat() {
     assert!(events.try_recv().is_err());
     assert_eq!(runtime.block_on(injector.revert("frozen")).rollback_verified, Some(true));
     runtime.block_on(injector.close()).unwrap();
+}
+
+/// An agent to whom nobody listens: its pipe is full, and still it sees that its input ends.
+#[test]
+fn s12_an_agent_never_waits_for_its_reader() {
+    use std::io::Write;
+    let lab = Lab::new();
+    let mut agent = Command::new(STAND_IN);
+    let mut agent = agent.arg("agent").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut stdin = agent.stdin.take().unwrap();
+    let own = ProcessId::own().unwrap();
+    let runner = format!(r#"{{"pid":{},"start":{}}}"#, own.pid, own.start);
+    let journal = lab.state().join("x.journal");
+    let version = env!("CARGO_PKG_VERSION");
+    let hello = format!(r#""run_id":"x","runner":{runner},"journal":{journal:?},"lease":{{"secs":30,"nanos":0}}"#);
+    writeln!(stdin, r#"{{"hello":{{"version":"{version}",{hello}}}}}"#).unwrap();
+    // Each answer is about a hundred bytes long, and a pipe holds 64 KiB.
+    for seq in 0..3000 {
+        writeln!(stdin, r#"{{"ask":{{"seq":{seq},"ask":{{"verify":{{"fault":"nothing"}}}}}}}}"#).unwrap();
+    }
+    drop(stdin);
+    let mut status = None;
+    eventually("it ends", || {
+        status = agent.try_wait().unwrap();
+        status.is_some()
+    });
+    assert!(status.unwrap().success());
+    let mut answers = BufReader::new(agent.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(answers.nth(1).unwrap().contains("no fault `nothing` was prepared"));
+}
+
+/// What no journal tells is found by the mark alone.
+#[test]
+fn leftovers_are_found_by_their_mark_without_any_journal() {
+    let _alone = lab::alone_with_cleanup();
+    let lab = Lab::new();
+    let bystander = Bystander::start();
+    let mut holder = Holder::start(&lab, &bystander);
+    // The runner is stopped, so that it cannot step in for its agent; then neither of them is left.
+    signal(holder.child.id(), Signal::STOP);
+    lab::kill(holder.agent);
+    holder.child.kill().unwrap();
+    holder.child.wait().unwrap();
+    eventually("the agent is gone", || state_of(holder.agent).is_none());
+    // The kernel itself hangs up on a stopped group whose parent has died; the other service goes on.
+    assert!(holder.services.iter().any(|pid| state_of(*pid).is_some()));
+    let report = cleanup(Some(lab.elsewhere())).unwrap();
+    assert!(!about(&report.undone, &holder.run_id()).is_empty(), "{report:?}");
+    assert!(holder.descendants.iter().all(|pid| state_of(*pid).is_none()));
+    // Only the journal knows of a process that is not ours.
+    assert_eq!(state_of(bystander.pid()), Some('T'));
+    let report = cleanup(Some(lab.state())).unwrap();
+    assert_eq!(state_of(bystander.pid()), Some('S'), "{report:?}");
 }
 
 #[tokio::test]
