@@ -20,6 +20,8 @@ mod stage;
 mod timer;
 
 #[cfg(test)]
+mod accuracy;
+#[cfg(test)]
 pub(crate) mod lab;
 #[cfg(test)]
 mod tests;
@@ -91,8 +93,12 @@ pub(crate) struct Counted {
     pub connections_reset: u64,
     pub bytes_held: u64,
     pub bytes_discarded: u64,
-    /// One for each listener where a message was held.
+    /// One for each listener where a message was held and delivered.
     pub first_holds: Vec<counters::FirstHold>,
+    /// Messages that were held and have been delivered.
+    pub delivered: u64,
+    /// By how much half of them were late, at the listener where it was worst.
+    pub late_by: Duration,
 }
 
 impl Counted {
@@ -107,6 +113,8 @@ impl Counted {
             sum.bytes_held += one.bytes_held.get();
             sum.bytes_discarded += one.bytes_discarded.get();
             sum.first_holds.extend(one.first_hold.get());
+            sum.delivered += one.lateness.count();
+            sum.late_by = sum.late_by.max(one.lateness.quantile(0.5));
         }
         sum
     }

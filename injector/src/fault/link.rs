@@ -164,7 +164,77 @@ pub(crate) fn nothing_hit(counted: &Counted, share: f64, what: &str) -> Option<S
 
 #[cfg(test)]
 mod tests {
+    use brunt_scenario::units::{CountOrShare, Share};
+
     use super::*;
+    use crate::proxy::lab::{LINK, Lab, echo, is_reset, ms, round_trip};
+
+    fn planned(kind: &'static str, with: Params) -> plan::Fault {
+        plan::Fault {
+            id: "sick".into(),
+            kind,
+            target: "wire".into(),
+            pick: CountOrShare::All,
+            max_affected: CountOrShare::Share(Share(1.0)),
+            allow_empty: false,
+            lasts: None,
+            with,
+            place: "a.yaml:1".into(),
+        }
+    }
+
+    #[test]
+    fn a_stream_fault_goes_through_its_four_verbs_and_may_repeat_them() {
+        let lab = Lab::new(echo());
+        let mut proxy = Arc::clone(&lab.proxy);
+        let mut fault =
+            LinkFault::new(&planned("network.latency", Params([ms("latency", 50)].into())), LINK, vec![0]).unwrap();
+        assert_eq!(fault.prepare(&mut proxy).unwrap(), [Undo::EndsWithRunner]);
+        for _ in 0..2 {
+            fault.inject(&mut proxy, Change::Make).unwrap();
+        }
+        let mut client = lab.connect();
+        let span = round_trip(&mut client, b"x").as_millis();
+        assert!((50..95).contains(&span), "{span} ms: injected once");
+        assert!(matches!(fault.verify(&mut proxy).unwrap(), Seen::Yes(_)));
+        for _ in 0..2 {
+            let reverted = fault.revert(&mut proxy);
+            assert!(matches!(reverted.effect, Seen::Yes(_)));
+            assert_eq!((reverted.rollback_verified, reverted.error), (Some(true), None));
+        }
+        assert!(round_trip(&mut client, b"x").as_millis() < 40);
+    }
+
+    #[test]
+    fn what_cannot_be_brought_back_is_said() {
+        let lab = Lab::new(echo());
+        let mut proxy = Arc::clone(&lab.proxy);
+        let mut client = lab.connect();
+        round_trip(&mut client, b"x");
+        let mut fault = LinkFault::new(&planned("tcp.reset", Params::default()), LINK, vec![0]).unwrap();
+        fault.inject(&mut proxy, Change::Make).unwrap();
+        assert!(is_reset(&mut client));
+        assert_eq!(fault.revert(&mut proxy).residue, ["1 connection reset"]);
+    }
+
+    #[test]
+    fn a_change_that_is_skipped_is_found_absent() {
+        let lab = Lab::new(echo());
+        let mut proxy = Arc::clone(&lab.proxy);
+        let mut fault = LinkFault::new(&planned("network.partition", Params::default()), LINK, vec![0]).unwrap();
+        fault.inject(&mut proxy, Change::Skip).unwrap();
+        round_trip(&mut lab.connect(), b"x");
+        assert!(matches!(fault.verify(&mut proxy).unwrap(), Seen::Absent(_)));
+    }
+
+    #[test]
+    fn what_does_not_exist_is_refused_before_anything_happens() {
+        let mut proxy = Arc::clone(&Lab::new(echo()).proxy);
+        let mut fault = LinkFault::new(&planned("tcp.reset", Params::default()), LINK, vec![3]).unwrap();
+        assert_eq!(fault.prepare(&mut proxy).unwrap_err().to_string(), "no link listener named `wire[3]`");
+        let error = LinkFault::new(&planned("process.kill", Params::default()), LINK, vec![0]).err().unwrap();
+        assert_eq!(error.to_string(), "process.kill: it does not act on a link");
+    }
 
     #[test]
     fn amounts_read_as_people_write_them() {
