@@ -1,5 +1,6 @@
 //! What people read, as snapshots over made runs. To accept a change: `INSTA_UPDATE=always cargo test -p brunt-report`.
 
+mod github;
 mod html;
 mod junit;
 mod sample;

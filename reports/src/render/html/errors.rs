@@ -14,7 +14,10 @@ const SHADES: usize = 4;
 
 /// Draws the panel from `top` on; answers where it ends.
 pub fn draw(svg: &mut Svg, frame: &Frame, slices: &Slices, top: f64) -> f64 {
-    let top = frame.title(svg, top, "Errors", "per second, by class");
+    let top = match frame.stacked() {
+        true => frame.title(svg, top, "Errors a second", "by class"),
+        false => frame.title(svg, top, "Errors", "per second, by class"),
+    };
     if slices.classes.is_empty() {
         let text = if slices.is_empty() { "no requests" } else { "no errors" };
         svg.line((frame.left, top + 30.0), (frame.right, top + 30.0), "grid");
@@ -24,13 +27,14 @@ pub fn draw(svg: &mut Svg, frame: &Frame, slices: &Slices, top: f64) -> f64 {
     let stacked: Vec<Vec<f64>> = (0..slices.bins.len()).map(|bin| levels(slices, bin)).collect();
     let highest = stacked.iter().filter_map(|levels| levels.last()).copied().fold(0.0, f64::max);
     let (high, step) = from_zero(highest, 2);
+    let shades = stacked.first().map_or(0, Vec::len);
+    let top = if frame.stacked() { name_above(svg, frame, slices, shades, top) } else { top };
     let bottom = top + HEIGHT;
     let scale = Scale::linear(0.0, high, bottom, top);
     for tick in 0..=(high / step).round() as u32 {
         let value = f64::from(tick) * step;
         frame.grid(svg, scale.at(value), &format::number(value));
     }
-    let shades = stacked.first().map_or(0, Vec::len);
     for shade in 0..shades {
         let mut bars = Vec::new();
         for (bin, levels) in stacked.iter().enumerate() {
@@ -43,7 +47,12 @@ pub fn draw(svg: &mut Svg, frame: &Frame, slices: &Slices, top: f64) -> f64 {
         }
         svg.bars(&bars, &format!("e{shade}"));
     }
-    name_classes(svg, frame, slices, shades, top);
+    if !frame.stacked() {
+        let room = frame.size.width() - frame.right - 20.0;
+        for shade in 0..shades {
+            name(svg, frame, slices, shade, (frame.right + 5.0, top + 6.0 + 14.0 * shade as f64), room);
+        }
+    }
     bottom
 }
 
@@ -64,12 +73,18 @@ fn levels(slices: &Slices, bin: usize) -> Vec<f64> {
         .collect()
 }
 
-fn name_classes(svg: &mut Svg, frame: &Frame, slices: &Slices, shades: usize, top: f64) {
-    let room = frame.size.width() - frame.right - 16.0;
+/// On a phone the classes are named above the plot, two in a row; answers where the plot begins.
+fn name_above(svg: &mut Svg, frame: &Frame, slices: &Slices, shades: usize, top: f64) -> f64 {
+    let half = frame.size.width() / 2.0;
     for shade in 0..shades {
-        let y = top + 6.0 + 14.0 * shade as f64;
-        let name = if shade == SHADES { "other" } else { slices.classes[shade].as_str() };
-        svg.rect((frame.right + 3.0, y - 4.0), (8.0, 8.0), &format!("e{shade}"));
-        svg.text((frame.right + 15.0, y + 4.0), Anchor::Start, "t", &fitted(name, frame.size.font(), room));
+        let at = (half * (shade % 2) as f64, top + 4.0 + 15.0 * (shade / 2) as f64);
+        name(svg, frame, slices, shade, at, half - 24.0);
     }
+    top + 15.0 * shades.div_ceil(2) as f64 + 4.0
+}
+
+fn name(svg: &mut Svg, frame: &Frame, slices: &Slices, shade: usize, (x, y): (f64, f64), room: f64) {
+    let name = if shade == SHADES { "other" } else { slices.classes[shade].as_str() };
+    svg.rect((x, y - 4.0), (8.0, 8.0), &format!("e{shade}"));
+    svg.text((x + 13.0, y + 4.0), Anchor::Start, "t", &fitted(name, frame.size.font(), room));
 }

@@ -70,7 +70,7 @@ impl Frame {
         let (left, right) = match size {
             Size::Wide => (186.0, 92.0),
             Size::Middle => (156.0, 88.0),
-            Size::Narrow => (44.0, 62.0),
+            Size::Narrow => (50.0, 42.0),
         };
         let right = size.width() - right;
         Self { size, left, right, time: Scale::linear(0.0, end_s, left, right), end_s }
@@ -84,8 +84,10 @@ impl Frame {
     /// Writes the name of a plot and what its axis shows; answers where the plot begins.
     pub fn title(&self, svg: &mut Svg, top: f64, name: &str, unit: &str) -> f64 {
         if self.stacked() {
-            svg.text((0.0, top + 12.0), Anchor::Start, "t b", name);
-            svg.text((self.right, top + 12.0), Anchor::End, "t m", unit);
+            svg.text((0.0, top + 12.0), Anchor::Start, "t b halo", name);
+            // A phone has room for the last word only: what kind of axis it is.
+            let short = unit.rsplit(", ").next().unwrap_or_default();
+            svg.text((self.size.width(), top + 12.0), Anchor::End, "t m halo", short);
             return top + LINE + 5.0;
         }
         svg.text((0.0, top + 11.0), Anchor::Start, "t b", name);
@@ -141,9 +143,13 @@ pub fn style(index: usize) -> String {
     format!("f{} d{}", index % 4, index / 4 % 5)
 }
 
-/// The same for a window: that of its fault; the reference's own for everything else.
+/// The same for a window: that of its fault, or of the reference; nothing for windows that are not drawn.
 pub fn window_style(results: &Results, window: &str) -> String {
     let id = window.split_once(':').map(|(_, id)| id);
     let index = results.summary.faults.iter().position(|fault| Some(fault.id.as_str()) == id);
-    index.map_or_else(|| "fref".to_owned(), style)
+    match (index, window) {
+        (Some(index), _) => style(index),
+        (None, "baseline") => "fref".to_owned(),
+        (None, _) => String::new(),
+    }
 }

@@ -63,7 +63,7 @@ impl Lanes<'_> {
         let Some(last) = lines.last() else { return };
         if frame.stacked() {
             let text = fitted(last, font, frame.size.width() * 0.43);
-            svg.text((frame.size.width(), top + 11.0), Anchor::End, "t", &text);
+            svg.text((frame.size.width(), top + 11.0), Anchor::End, "t halo", &text);
             return;
         }
         let lines = if self.roomy() { lines } else { std::slice::from_ref(last) };
@@ -86,17 +86,17 @@ impl Lanes<'_> {
 
     fn load(&self, svg: &mut Svg, top: f64) -> f64 {
         let (frame, summary) = (self.frame, &self.results.summary);
-        let (height, middle) = if frame.stacked() { (38.0, top + 24.0) } else { (26.0, top + 11.0) };
+        let (height, middle) = if frame.stacked() { (42.0, top + 26.0) } else { (30.0, top + 11.0) };
         svg.text((0.0, if frame.stacked() { top + 11.0 } else { top + 15.0 }), Anchor::Start, "t b", "load");
         let end = frame.time.at(summary.duration_s);
-        svg.rect((frame.left, middle - 5.0), (end - frame.left, 10.0), "load");
+        svg.rect((frame.left, middle - 9.0), (end - frame.left, 18.0), "load");
         for name in ["warmup", "baseline"] {
             for part in self.results.spans.iter().filter(|part| part.window == name) {
                 let (from, to) = (frame.time.at(part.from_s), frame.time.at(part.to_s));
-                svg.rect((from, middle - 5.0), (to - from, 10.0), name);
+                svg.rect((from, middle - 9.0), (to - from, 18.0), name);
                 let label = if name == "warmup" { "warm-up" } else { name };
                 if to - from > width(label, frame.size.font()) + 4.0 {
-                    svg.text(((from + to) / 2.0, middle + 4.0), Anchor::Middle, "t halo", label);
+                    svg.text(((from + to) / 2.0, middle + 4.0), Anchor::Middle, "t", label);
                 }
             }
         }
@@ -115,11 +115,9 @@ impl Lanes<'_> {
         svg.rect((from_px, middle - 7.0), (to_px - from_px, 14.0), "bar");
         svg.end();
         let end = self.recovery(svg, middle, fault, to).max(to_px);
-        let mut said = words::recovery(fault);
-        if !fault.verified {
-            said = format!("{}; {said}", words::verification(fault));
-        }
-        self.say(svg, top, (from_px, end), &[words::instances(fault), said]);
+        // Two lines fit: that its effect was not seen is more urgent than whom it hit, and the table has both.
+        let first = if fault.verified { words::instances(fault) } else { words::verification(fault) };
+        self.say(svg, top, (from_px, end), &[first, words::recovery(fault)]);
     }
 
     /// The interval from removal to recovery, or to where the wait for it ended; answers its end.

@@ -25,21 +25,21 @@ pub fn peak(slices: &Slices) -> Option<Peak> {
     Some(Peak { at_s: slices.middle(bin), ms })
 }
 
-/// Height of the panel without its title.
-pub fn height(frame: &Frame) -> f64 {
+/// Height of the plot without its title.
+fn height(frame: &Frame) -> f64 {
     if frame.size == Size::Narrow { 190.0 } else { 230.0 }
 }
 
 /// Draws the panel from `top` on; answers where it ends.
 pub fn draw(svg: &mut Svg, frame: &Frame, results: &Results, slices: &Slices, top: f64) -> f64 {
     let top = frame.title(svg, top, "Latency", "from intended start, to last byte, log scale");
-    let bottom = top + height(frame);
     let limits: Vec<&SloData> = results.slos.iter().filter(|slo| shown(slo)).take(3).collect();
     let Some((low, high)) = range(slices) else {
-        svg.text(((frame.left + frame.right) / 2.0, (top + bottom) / 2.0), Anchor::Middle, "t m", "no samples");
-        svg.line((frame.left, bottom), (frame.right, bottom), "grid");
-        return bottom;
+        svg.text((frame.left + 6.0, top + 22.0), Anchor::Start, "t m", "no samples");
+        svg.line((frame.left, top + 30.0), (frame.right, top + 30.0), "grid");
+        return top + 60.0;
     };
+    let bottom = top + height(frame);
     let high = limits.iter().map(|slo| slo.limit).fold(high * 1.3, f64::max);
     let (from, to) = log_range(low, high);
     let scale = Scale::log(from, to, bottom, top);
@@ -72,11 +72,19 @@ fn range(slices: &Slices) -> Option<(f64, f64)> {
 }
 
 fn name_lines(svg: &mut Svg, frame: &Frame, slices: &Slices, scale: &Scale, (top, bottom): (f64, f64)) {
-    let Some(last) = slices.bins.iter().rev().find_map(|bin| bin.latency_ms) else { return };
-    let wanted = last.map(|ms| scale.at(ms));
-    for (name, y) in LINES.iter().zip(apart(&wanted, 13.0, top + 5.0, bottom - 2.0)) {
-        svg.line((frame.right + 5.0, y), (frame.right + 19.0, y), &format!("l {name}"));
-        svg.text((frame.right + 24.0, y + 4.0), Anchor::Start, "t", name);
+    // Where a line mostly is, not where it happens to end: there the four often meet, and the order would be lost.
+    let typical = |index: usize| {
+        let mut values: Vec<f64> = slices.bins.iter().filter_map(|bin| Some(bin.latency_ms?[index])).collect();
+        values.sort_by(f64::total_cmp);
+        values.get(values.len() / 2).map_or(bottom, |&ms| scale.at(ms))
+    };
+    let from_top = [3, 2, 1, 0];
+    let wanted = from_top.map(typical);
+    let (dash, text) = if frame.stacked() { ((3.0, 10.0), 13.0) } else { ((5.0, 19.0), 24.0) };
+    for (index, y) in from_top.into_iter().zip(apart(&wanted, 13.0, top + 5.0, bottom - 2.0)) {
+        let name = LINES[index];
+        svg.line((frame.right + dash.0, y), (frame.right + dash.1, y), &format!("l {name}"));
+        svg.text((frame.right + text, y + 4.0), Anchor::Start, "t", name);
     }
 }
 
@@ -85,7 +93,8 @@ fn name_limits(svg: &mut Svg, frame: &Frame, limits: &[&SloData], scale: &Scale)
         let y = scale.at(slo.limit);
         let sign = if slo.bound == "min" { "≥" } else { "≤" };
         let statistic = slo.metric.rsplit('.').next().unwrap_or_default();
-        let text = format!("{statistic} {sign} {}", format::ms(slo.limit));
+        let limit = format!("{statistic} {sign} {}", format::ms(slo.limit));
+        let text = if frame.stacked() { limit } else { format!("{}: {limit}", slo.id) };
         svg.line((frame.left, y), (frame.right, y), "limit");
         svg.text((frame.left + 5.0, y - 5.0), Anchor::Start, "t halo", &text);
     }

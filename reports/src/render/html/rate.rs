@@ -4,14 +4,27 @@ use crate::render::format;
 use crate::render::html::frame::Frame;
 use crate::render::html::slices::{Bin, Slices};
 use crate::render::svg::axis::{Scale, from_zero};
-use crate::render::svg::label::apart;
+use crate::render::svg::label::{apart, width};
 use crate::render::svg::{Anchor, Svg};
 
 const HEIGHT: f64 = 84.0;
 
-/// Draws the panel from `top` on; answers where it ends.
-pub fn draw(svg: &mut Svg, frame: &Frame, slices: &Slices, top: f64) -> f64 {
-    let top = frame.title(svg, top, "Requests", "per second");
+const LINES: [&str; 2] = ["completed", "offered"];
+
+/// Draws the panel from `top` on; answers where it ends. Rates end with the load, at `load_s`: a bin that is cut short by it
+/// would look like a drop.
+pub fn draw(svg: &mut Svg, frame: &Frame, slices: &Slices, load_s: f64, top: f64) -> f64 {
+    let top = if frame.stacked() {
+        name_above(svg, frame, top);
+        frame.title(svg, top, "Requests a second", "")
+    } else {
+        frame.title(svg, top, "Requests", "per second")
+    };
+    if slices.is_empty() {
+        svg.text((frame.left + 6.0, top + 22.0), Anchor::Start, "t m", "no requests");
+        svg.line((frame.left, top + 30.0), (frame.right, top + 30.0), "grid");
+        return top + 34.0;
+    }
     let bottom = top + HEIGHT;
     let rates = |count: fn(&Bin) -> u64| -> Vec<f64> {
         slices.bins.iter().enumerate().map(|(index, bin)| slices.rate(index, count(bin))).collect()
@@ -25,21 +38,30 @@ pub fn draw(svg: &mut Svg, frame: &Frame, slices: &Slices, top: f64) -> f64 {
         let value = f64::from(tick) * step;
         frame.grid(svg, scale.at(value), &format::number(value));
     }
-    if slices.is_empty() {
-        svg.text(((frame.left + frame.right) / 2.0, (top + bottom) / 2.0), Anchor::Middle, "t m", "no requests");
-        return bottom;
-    }
     let line = |rates: &[f64]| -> Vec<Option<(f64, f64)>> {
-        rates.iter().enumerate().map(|(bin, rate)| Some((frame.time.at(slices.middle(bin)), scale.at(*rate)))).collect()
+        let judged = rates.iter().enumerate().filter(|(bin, _)| slices.middle(*bin) <= load_s);
+        judged.map(|(bin, rate)| Some((frame.time.at(slices.middle(bin)), scale.at(*rate)))).collect()
     };
     svg.polyline(&line(&completed), "l completed");
     svg.polyline(&line(&offered), "l offered");
-    let typical = |rates: &[f64]| rates[rates.len() * 3 / 4];
-    let wanted = [scale.at(typical(&completed)), scale.at(typical(&offered))];
-    for (name, y) in ["completed", "offered"].iter().zip(apart(&wanted, 14.0, top + 6.0, bottom - 2.0)) {
-        svg.line((frame.right + 3.0, y), (frame.right + 13.0, y), &format!("l {name}"));
-        let name = if frame.stacked() && *name == "completed" { "complete" } else { name };
-        svg.text((frame.right + 16.0, y + 4.0), Anchor::Start, "t", name);
+    if !frame.stacked() {
+        let typical = |rates: &[f64]| scale.at(rates[rates.len() * 3 / 4]);
+        let wanted = [typical(&completed), typical(&offered)];
+        for (name, y) in LINES.iter().zip(apart(&wanted, 14.0, top + 6.0, bottom - 2.0)) {
+            svg.line((frame.right + 5.0, y), (frame.right + 19.0, y), &format!("l {name}"));
+            svg.text((frame.right + 24.0, y + 4.0), Anchor::Start, "t", name);
+        }
     }
     bottom
+}
+
+/// On a phone the lines are named beside the title.
+fn name_above(svg: &mut Svg, frame: &Frame, top: f64) {
+    let mut x = frame.size.width();
+    for name in LINES.iter().rev() {
+        svg.text((x, top + 12.0), Anchor::End, "t halo", name);
+        x -= width(name, frame.size.font()) + 6.0;
+        svg.line((x - 12.0, top + 8.0), (x, top + 8.0), &format!("l {name}"));
+        x -= 22.0;
+    }
 }

@@ -251,7 +251,9 @@ fn faults_fact(faults: &[FaultData]) -> (String, bool) {
         (0, _) => ("none".to_owned(), false),
         (all, 0) => (format!("none of {all} injected"), true),
         (all, injected) if injected < all => (format!("{injected} of {all} injected, {verified} verified"), true),
-        (_, injected) => (format!("{injected} injected, {verified} verified"), verified < injected),
+        (_, injected) if verified < injected => (format!("{verified} of {injected} verified"), true),
+        (1, _) => ("1, verified".to_owned(), false),
+        (_, injected) => (format!("{injected}, all verified"), false),
     }
 }
 
@@ -313,7 +315,7 @@ pub fn timeline_note(slices: &Slices) -> String {
     match samples.get(samples.len() / 2) {
         None => "No request was measured.".to_owned(),
         Some(&middle) => format!(
-            "One point pools {width}: about {}. Requests stand where they should have started.",
+            "All steps together; one point is {width}, about {}. Requests stand where they should have started.",
             format::counted(middle, "request")
         ),
     }

@@ -41,8 +41,7 @@ impl Slices {
         let end_s = end(results);
         let slice_s = results.series.iter().map(|series| series.slice_s).fold(0.0, f64::max);
         let slice_s = if slice_s > 0.0 { slice_s } else { 0.25 };
-        let count = (end_s / slice_s).ceil().max(1.0);
-        let width_s = slice_s * (count / MOST as f64).ceil();
+        let width_s = width(end_s, slice_s);
         let bins = (end_s / width_s).ceil().max(1.0) as usize;
         let classes = classes(results);
         let mut by_bin: Vec<Vec<&SliceData>> = vec![Vec::new(); bins];
@@ -73,6 +72,14 @@ impl Slices {
     pub fn is_empty(&self) -> bool {
         self.bins.iter().all(|bin| bin.offered == 0 && bin.completed == 0)
     }
+}
+
+/// The width of a bin: a whole multiple of the recorder's slice, and one that people know if there is any.
+fn width(end_s: f64, slice_s: f64) -> f64 {
+    const KNOWN: [f64; 14] = [0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0];
+    let slices = (end_s / slice_s / MOST as f64).ceil().max(1.0);
+    let whole = |width: f64| (width / slice_s - (width / slice_s).round()).abs() < 1e-6;
+    KNOWN.into_iter().find(|&width| width >= slices * slice_s && whole(width)).unwrap_or(slices * slice_s)
 }
 
 /// The time axis ends when everything has: the last slice, span, fault and event.
@@ -190,5 +197,11 @@ mod tests {
         counts.add(7, 3);
         counts.add(u64::MAX, 1);
         assert_eq!(counts.latency_ms().map(|ms| ms[0]), Some(0.007));
+    }
+
+    #[test]
+    fn bins_have_widths_that_people_know() {
+        assert_eq!((width(25.2, 0.25), width(3600.4, 1.0), width(90.0, 0.25)), (0.25, 15.0, 0.5));
+        assert_eq!(width(90_000.0, 256.0), 512.0);
     }
 }

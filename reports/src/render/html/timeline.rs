@@ -26,7 +26,7 @@ pub fn draw(results: &Results, slices: &Slices, size: Size) -> String {
 fn contents(svg: &mut Svg, frame: &Frame, results: &Results, slices: &Slices) -> f64 {
     let y = lanes::draw(svg, frame, results, 4.0) + 8.0;
     let y = latency::draw(svg, frame, results, slices, y) + GAP;
-    let y = rate::draw(svg, frame, slices, y) + GAP;
+    let y = rate::draw(svg, frame, slices, results.summary.duration_s, y) + GAP;
     errors::draw(svg, frame, slices, y)
 }
 
