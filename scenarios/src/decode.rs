@@ -6,6 +6,8 @@
 pub(crate) mod fields;
 mod scalars;
 
+use std::collections::HashMap;
+
 use crate::diagnostic::{Code, Diagnostic, Problems};
 use crate::plan::Text;
 use crate::source::Span;
@@ -35,8 +37,10 @@ pub(crate) fn wrong_type(node: &Node, what: &str, problems: &mut Problems) {
 
 /// A value with its place.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Spanned<T> {
+pub struct Spanned<T> {
+    /// What was written.
     pub value: T,
+    /// Where.
     pub span: Span,
 }
 
@@ -63,7 +67,7 @@ impl<T: Decode> Decode for Vec<T> {
     /// Items that are wrong are told and left out.
     fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
         let Value::List(items) = &node.value else {
-            wrong_type(node, Self::WHAT, problems);
+            not_a_list(node, problems);
             return None;
         };
         if items.is_empty() {
@@ -73,9 +77,18 @@ impl<T: Decode> Decode for Vec<T> {
     }
 }
 
+fn not_a_list(node: &Node, problems: &mut Problems) {
+    if node.scalar().is_some_and(|scalar| scalar.broken) {
+        return;
+    }
+    let message = format!("expected a list, found {}", node.describe());
+    let help = "a list stands in brackets, `[a, b]`, or as lines that begin with `- `";
+    problems.push(Diagnostic::error(Code::E010, node.span, message, help).label("expected a list"));
+}
+
 /// One value, or a list of them.
 #[derive(Debug, Clone)]
-pub(crate) struct OneOrMany<T>(pub Vec<T>);
+pub struct OneOrMany<T>(pub Vec<T>);
 
 impl<T: Decode> Decode for OneOrMany<T> {
     const WHAT: &'static str = T::WHAT;
@@ -90,11 +103,11 @@ impl<T: Decode> Decode for OneOrMany<T> {
 
 /// Things by name. A thing that is wrong keeps its name with `None`, so that references to it are not told as unknown too.
 #[derive(Debug, Clone)]
-pub(crate) struct Named<T>(pub Vec<(Spanned<String>, Option<T>)>);
+pub struct Named<T>(pub Vec<(Spanned<String>, Option<T>)>, HashMap<String, usize>);
 
 impl<T> Default for Named<T> {
     fn default() -> Self {
-        Self(Vec::new())
+        Self(Vec::new(), HashMap::new())
     }
 }
 
@@ -105,7 +118,7 @@ impl<T> Named<T> {
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&T> {
-        self.0.iter().find(|(known, _)| known.value == name)?.1.as_ref()
+        self.0.get(*self.1.get(name)?)?.1.as_ref()
     }
 
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
@@ -113,7 +126,7 @@ impl<T> Named<T> {
     }
 
     pub(crate) fn place_of(&self, name: &str) -> Option<Span> {
-        self.0.iter().find(|(known, _)| known.value == name).map(|(name, _)| name.span)
+        self.0.get(*self.1.get(name)?).map(|(name, _)| name.span)
     }
 }
 
@@ -130,13 +143,14 @@ impl<T: Decode> Decode for Named<T> {
             let name = Spanned { value: entry.key.text.clone(), span: entry.key.span };
             (name, T::decode(&entry.value, problems))
         });
-        Some(Self(named.collect()))
+        let index = entries.iter().enumerate().map(|(index, entry)| (entry.key.text.clone(), index)).collect();
+        Some(Self(named.collect(), index))
     }
 }
 
 /// The name of something: part of file names, windows and `${...}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Name(pub String);
+pub struct Name(pub String);
 
 impl Decode for Name {
     const WHAT: &'static str = "a name";
@@ -161,7 +175,7 @@ fn check_name(name: &str, span: Span, problems: &mut Problems) {
 
 /// Free keys with values, in the order of the file: headers, environment, form fields.
 #[derive(Debug, Clone)]
-pub(crate) struct Pairs<T>(pub Vec<(Spanned<String>, T)>);
+pub struct Pairs<T>(pub Vec<(Spanned<String>, T)>);
 
 impl<T> Default for Pairs<T> {
     fn default() -> Self {
@@ -220,20 +234,20 @@ macro_rules! record {
     ) => {
         $(#[$meta])*
         #[derive(Debug, Clone)]
-        pub(crate) struct $name {
+        pub struct $name {
             /// Where it stands.
             pub span: $crate::source::Span,
+            /// Nothing in it was wrong. What is missing in a record that is not sound may well have been written.
+            pub sound: bool,
             $($(#[doc = $doc])+ pub $field: $crate::decode::field_type!($mode $ty),)*
         }
 
         impl $name {
             /// The keys of this type, in the order of the documentation.
             pub(crate) fn keys() -> Vec<$crate::decode::KeyDoc> {
-                let mut keys = Vec::new();
-                $($crate::decode::field_keys!(
-                    keys, $mode, $crate::decode::key_name!($field $($key)?), concat!($($doc),+), $ty
-                );)*
-                keys
+                [$($crate::decode::field_keys!(
+                    $mode, $crate::decode::key_name!($field $($key)?), concat!($($doc),+), $ty
+                )),*].concat()
             }
 
             /// Reads the keys that belong to this type.
@@ -241,15 +255,16 @@ macro_rules! record {
                 fields: &$crate::decode::Fields<'_>,
                 problems: &mut $crate::diagnostic::Problems,
             ) -> Option<Self> {
-                let errors_before = problems.errors();
                 $(let $field = $crate::decode::field_value!(
                     fields, problems, $mode, $crate::decode::key_name!($field $($key)?), $what, $ty
                 );)*
+                let sound = fields.sound_so_far(problems);
                 let record = Self {
                     span: fields.span(),
+                    sound,
                     $($field: $crate::decode::field_unwrap!($mode $field),)*
                 };
-                if problems.errors() == errors_before {
+                if sound {
                     $($check(&record, problems);)?
                 }
                 Some(record)
@@ -282,16 +297,16 @@ macro_rules! field_type {
 }
 
 macro_rules! field_keys {
-    ($keys:ident, flatten, $key:expr, $doc:expr, $ty:ty) => {
-        $keys.extend(<$ty>::keys())
+    (flatten, $key:expr, $doc:expr, $ty:ty) => {
+        <$ty>::keys()
     };
-    ($keys:ident, $mode:ident, $key:expr, $doc:expr, $ty:ty) => {
-        $keys.push($crate::decode::KeyDoc {
+    ($mode:ident, $key:expr, $doc:expr, $ty:ty) => {
+        vec![$crate::decode::KeyDoc {
             key: $key,
             doc: $doc,
             what: <$ty as $crate::decode::Decode>::WHAT,
             required: stringify!($mode) != "optional",
-        })
+        }]
     };
 }
 
@@ -323,7 +338,7 @@ macro_rules! words {
     ($(#[$meta:meta])* $name:ident: $($(#[doc = $doc:literal])+ $variant:ident = $word:literal,)+) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub(crate) enum $name {
+        pub enum $name {
             $($(#[doc = $doc])+ $variant,)+
         }
 

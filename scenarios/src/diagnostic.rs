@@ -8,7 +8,7 @@ pub use code::Code;
 use crate::source::{Sources, Span};
 
 /// Beyond so many, further problems are only counted: a broken file of a megabyte must not make a megabyte of messages.
-const MAX_KEPT: usize = 200;
+const MAX_KEPT: usize = 100;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,6 +79,11 @@ impl Problems {
     /// Adds an error.
     pub(crate) fn error(&mut self, code: Code, span: Span, message: impl Into<String>, help: impl Into<String>) {
         self.push(Diagnostic::error(code, span, message, help));
+    }
+
+    /// Whether further problems are only counted.
+    pub(crate) fn is_full(&self) -> bool {
+        self.kept.len() == MAX_KEPT
     }
 
     /// How many errors there were so far: a caller that compares before and after knows whether a part was sound.

@@ -123,6 +123,19 @@ impl Scenario {
         Ok(plan)
     }
 
+    /// `validate --strict`: what will run, but may not show what it seems to show. Warnings only, often none.
+    pub fn lint(&self) -> Diagnostics {
+        let plan = self.resolve(&mut Problems::default());
+        let mut problems = Problems::default();
+        crate::lint::lint(&self.root, &plan, &mut problems);
+        problems.into_diagnostics(self.sources.clone())
+    }
+
+    /// What the author wrote, typed, with the place of every value.
+    pub fn root(&self) -> &Root {
+        &self.root
+    }
+
     /// The texts that it was read from.
     pub fn sources(&self) -> &Sources {
         &self.sources

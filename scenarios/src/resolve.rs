@@ -24,6 +24,8 @@ use crate::units::{CountOrShare, Share};
 pub const READY_WITHIN: Duration = Duration::from_secs(10);
 /// A service ends within this when it is asked to.
 pub const STOP_WITHIN: Duration = Duration::from_secs(5);
+/// The step of a load entry in its short form.
+pub const SHORT_STEP: &str = "main";
 /// A request takes at most this.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Open iterations of the open model.
@@ -64,7 +66,7 @@ pub(crate) struct Resolver<'a> {
     sources: &'a Sources,
     from_file: bool,
     problems: &'a mut Problems,
-    not_built: Vec<NotBuilt>,
+    not_built: Vec<(Span, NotBuilt)>,
 }
 
 /// A feature of the language that a later version builds.
@@ -78,7 +80,8 @@ impl Resolver<'_> {
     }
 
     fn cannot(&mut self, span: Span, what: impl Into<String>, exit_code: u8) {
-        self.not_built.push(NotBuilt { what: what.into(), place: self.sources.place(span), exit_code });
+        let what = NotBuilt { what: what.into(), place: self.sources.place(span), exit_code };
+        self.not_built.push((span, what));
     }
 }
 
@@ -111,7 +114,8 @@ pub(crate) fn resolve(root: &Root, given: Given<'_>, problems: &mut Problems) ->
     plan.load = resolver.loads(&plan.journeys);
     plan.steady_state = resolver.steady_state(&plan.slos);
     resolver.rest();
-    plan.not_built = resolver.not_built;
+    resolver.not_built.sort_by_key(|(span, _)| *span);
+    plan.not_built = resolver.not_built.into_iter().map(|(_, what)| what).collect();
     plan
 }
 

@@ -1,17 +1,17 @@
 //! What the author wrote, typed: one file a top-level key. Nothing here is defaulted or resolved.
 
-pub(crate) mod auth;
-pub(crate) mod feeders;
-pub(crate) mod gates;
-pub(crate) mod journeys;
-pub(crate) mod load;
-pub(crate) mod outputs;
-pub(crate) mod safety;
-pub(crate) mod services;
-pub(crate) mod slos;
-pub(crate) mod steady_state;
-pub(crate) mod targets;
-pub(crate) mod timeline;
+pub mod auth;
+pub mod feeders;
+pub mod gates;
+pub mod journeys;
+pub mod load;
+pub mod outputs;
+pub mod safety;
+pub mod services;
+pub mod slos;
+pub mod steady_state;
+pub mod targets;
+pub mod timeline;
 
 use crate::decode::{Decode, Named, Pairs, Spanned, record};
 use crate::diagnostic::{Code, Problems};
@@ -85,7 +85,10 @@ impl Root {
 
     /// Whether every target could be read: if not, nothing can be said about those that are missing.
     pub(crate) fn targets_are_sound(&self) -> bool {
-        self.targets.as_ref().is_none_or(|targets| targets.0.iter().all(|(_, target)| target.is_some()))
+        match &self.targets {
+            None => self.sound,
+            Some(targets) => targets.0.iter().all(|(_, target)| target.as_ref().is_some_and(|target| target.sound)),
+        }
     }
 }
 

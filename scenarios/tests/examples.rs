@@ -41,3 +41,64 @@ fn the_demo_shop_becomes_a_whole_plan() {
     );
     assert_eq!(plan.not_built, []);
 }
+
+#[test]
+fn the_checkout_example_says_what_is_not_built_and_where() {
+    let plan = plan(
+        "checkout.brunt.yaml",
+        &options(&[
+            ("TOKEN_URL", "http://localhost:9000/token"),
+            ("CLIENT_SECRET", "hunter2"),
+            ("PROM_URL", "http://localhost:9090"),
+        ]),
+    );
+    let said: Vec<String> = plan
+        .not_built
+        .iter()
+        .map(|missing| {
+            let place = missing.place.rsplit('/').next().expect("a file name");
+            format!("{} {place} {}", missing.exit_code, missing.what)
+        })
+        .collect();
+    insta::assert_snapshot!("checkout_not_built", said.join("\n"));
+    insta::assert_snapshot!("checkout_resolved", plan.resolved_yaml);
+    assert!(!format!("{plan:?}").contains("hunter2"));
+}
+
+#[test]
+fn the_example_refuses_to_run_without_its_environment() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/checkout.brunt.yaml");
+    let problems = load(&path, &LoadOptions::default()).expect_err("TOKEN_URL is not set");
+    let told: Vec<String> =
+        problems.iter().map(|problem| format!("{} {}", problem.code.id(), problem.message)).collect();
+    assert_eq!(
+        told,
+        [
+            "E041 environment variable `TOKEN_URL` is not set",
+            "E042 environment variable `CLIENT_SECRET` holds no secret",
+            "E041 environment variable `PROM_URL` is not set",
+        ]
+    );
+}
+
+#[test]
+fn each_valid_fixture_has_its_plan() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/valid");
+    let entries = std::fs::read_dir(&folder).expect("the fixtures are there");
+    let mut files: Vec<_> = entries.map(|entry| entry.expect("readable").path()).collect();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "yaml"));
+    files.sort();
+    for file in files {
+        let name = file.file_stem().and_then(|stem| stem.to_str()).expect("a name").to_owned();
+        let scenario = load(&file, &LoadOptions::default()).unwrap_or_else(|problems| panic!("{problems}"));
+        let plan = scenario.plan().unwrap_or_else(|problems| panic!("{problems}"));
+        let shown = format!(
+            "{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}",
+            plan.load, plan.journeys, plan.timeline, plan.gates, plan.not_built
+        );
+        let shown = shown.replace(&format!("{}/", folder.display()), "");
+        insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true, snapshot_path => "../fixtures/valid/plans" }, {
+            insta::assert_snapshot!(name, shown);
+        });
+    }
+}

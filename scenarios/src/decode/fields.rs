@@ -1,5 +1,7 @@
 //! The keys of one mapping: which are there, which are unknown, which are missing.
 
+use std::cell::Cell;
+
 use super::Decode;
 use crate::diagnostic::{Code, Diagnostic, Problems};
 use crate::source::Span;
@@ -26,6 +28,10 @@ pub(crate) struct KeyDoc {
 pub(crate) struct Fields<'n> {
     entries: &'n [Entry],
     span: Span,
+    /// How many errors there were before this mapping was looked at.
+    errors_before: usize,
+    /// A value was there and could not be read, for a reason that was told elsewhere.
+    unread: Cell<bool>,
 }
 
 impl<'n> Fields<'n> {
@@ -42,12 +48,18 @@ impl<'n> Fields<'n> {
             problems.push(Diagnostic::error(Code::E010, node.span, message, help).label(label));
             return None;
         };
+        let errors_before = problems.errors();
         for entry in entries {
             if !known.iter().any(|known| known.key == entry.key.text) {
                 unknown_key(entry, what, known, problems);
             }
         }
-        Some(Self { entries, span: node.span })
+        Some(Self { entries, span: node.span, errors_before, unread: Cell::new(false) })
+    }
+
+    /// Whether nothing in this mapping was wrong so far.
+    pub(crate) fn sound_so_far(&self, problems: &Problems) -> bool {
+        !self.unread.get() && problems.errors() == self.errors_before
     }
 
     pub(crate) fn span(&self) -> Span {
@@ -63,13 +75,19 @@ impl<'n> Fields<'n> {
         keys.iter().any(|known| self.get(known.key).is_some())
     }
 
+    fn read<T: Decode>(&self, node: &Node, problems: &mut Problems) -> Option<T> {
+        let value = T::decode(node, problems);
+        self.unread.set(self.unread.get() || value.is_none());
+        value
+    }
+
     pub(crate) fn optional<T: Decode>(&self, key: &str, problems: &mut Problems) -> Option<T> {
-        T::decode(self.get(key)?, problems)
+        self.read(self.get(key)?, problems)
     }
 
     pub(crate) fn required<T: Decode>(&self, key: &str, what: &str, problems: &mut Problems) -> Option<T> {
         match self.get(key) {
-            Some(node) => T::decode(node, problems),
+            Some(node) => self.read(node, problems),
             None => {
                 let help = format!("add `{key}:` with {}", T::WHAT);
                 let message = format!("{what} needs the key `{key}`");
@@ -104,10 +122,11 @@ pub(crate) fn exactly_one(span: Span, what: &str, alternatives: &[(&str, bool)],
     let names: Vec<String> = alternatives.iter().map(|(name, _)| format!("`{name}`")).collect();
     let given: Vec<String> =
         alternatives.iter().filter(|(_, given)| *given).map(|(name, _)| format!("`{name}`")).collect();
-    let message = match given.len() {
+    let (message, label) = match given.len() {
         1 => return,
-        0 => format!("{what} needs one of {}", names.join(", ")),
-        _ => format!("{what} has {}, but only one of them can hold", given.join(" and ")),
+        0 => (format!("{what} needs one of {}", names.join(", ")), "none of them is here"),
+        _ => (format!("{what} has {}, but only one of them can hold", given.join(" and ")), "more than one"),
     };
-    problems.error(Code::E013, span, message, format!("give exactly one of {}", names.join(", ")));
+    let help = format!("give exactly one of {}", names.join(", "));
+    problems.push(Diagnostic::error(Code::E013, span, message, help).label(label));
 }

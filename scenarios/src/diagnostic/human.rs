@@ -33,7 +33,7 @@ fn one(renderer: &Renderer, problem: &Diagnostic, sources: &Sources) -> String {
     let text = source.text.as_str();
     let start = problem.span.start.min(text.len());
     let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
-    let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
+    let line_end = text[start..].find(['\r', '\n']).map_or(text.len(), |at| start + at);
     let mut line = &text[line_start..line_end];
     let at = start - line_start;
     if at <= MAX_LINE && line.len() > MAX_LINE {

@@ -1,5 +1,7 @@
 //! Gates.
 
+use std::collections::HashMap;
+
 use super::steady_state::scope;
 use super::{DEFAULT_ERROR_RATE, Resolver, bound};
 use crate::diagnostic::Code;
@@ -107,14 +109,15 @@ fn default_gate() -> Gate {
 
 /// Ids that were not given may be the same for several steps: they get a number.
 fn make_unique(gates: &mut [Gate]) {
-    for index in 1..gates.len() {
-        let (before, rest) = gates.split_at_mut(index);
-        let taken = |id: &str| before.iter().any(|gate| gate.id == id);
-        let own = rest[0].id.clone();
-        let mut number = 2;
-        while taken(&rest[0].id) {
-            rest[0].id = format!("{own}#{number}");
+    let mut used: HashMap<String, usize> = HashMap::new();
+    for gate in gates {
+        let own = gate.id.clone();
+        let mut number = used.get(&own).copied().unwrap_or(0);
+        while used.contains_key(&gate.id) {
             number += 1;
+            gate.id = format!("{own}#{}", number + 1);
         }
+        used.insert(own, number);
+        used.entry(gate.id.clone()).or_insert(0);
     }
 }

@@ -2,14 +2,11 @@
 
 mod json;
 
-use super::{REQUEST_TIMEOUT, Resolver};
+use super::{REQUEST_TIMEOUT, Resolver, SHORT_STEP};
 use crate::diagnostic::{Code, Problems};
 use crate::plan::{Body, Check, Extract, ExtractFrom, Journey, Request, Step, Text};
 use crate::scenario::journeys as written;
 use crate::validate;
-
-/// The step of a load entry in its short form.
-const SHORT_STEP: &str = "main";
 
 impl Resolver<'_> {
     pub(super) fn journeys(&mut self) -> Vec<Journey> {

@@ -1,5 +1,6 @@
 //! Load: every curve becomes linear stages.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::{DRAIN, MAX_IN_FLIGHT, Resolver};
@@ -10,6 +11,8 @@ use crate::scenario::load::Length;
 impl Resolver<'_> {
     pub(super) fn loads(&mut self, journeys: &[Journey]) -> Vec<Load> {
         let root = self.root;
+        let index: HashMap<&str, usize> =
+            journeys.iter().enumerate().map(|(index, journey)| (journey.name.as_str(), index)).collect();
         let mut loads = Vec::new();
         for (name, load) in root.loads() {
             if let Some(mix) = &load.mix {
@@ -18,7 +21,7 @@ impl Resolver<'_> {
             let mixed = load.mix.as_ref().and_then(|mix| mix.value.0.first()).map(|(name, _)| name.value.as_str());
             let wanted = load.journey.as_ref().map(|journey| journey.value.as_str());
             let wanted = wanted.or(mixed).unwrap_or(name.value.as_str());
-            let Some(journey) = journeys.iter().position(|journey| journey.name == wanted) else { continue };
+            let Some(&journey) = index.get(wanted) else { continue };
             loads.push(Load {
                 name: name.value.clone(),
                 journey,

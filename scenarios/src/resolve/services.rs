@@ -1,5 +1,6 @@
 //! Services and links, services in an order in which each one's addresses can be known.
 
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use super::{READY_WITHIN, Resolver, STOP_WITHIN};
@@ -23,13 +24,12 @@ impl Resolver<'_> {
     pub(super) fn links(&mut self) -> Vec<Link> {
         let mut links = Vec::new();
         for (name, link) in self.root.links.iter().flat_map(|links| links.iter()) {
-            let is_service = self.root.services.as_ref().is_some_and(|it| it.names().any(|it| it == link.to.value));
+            let is_service = self.root.services.as_ref().is_some_and(|it| it.place_of(&link.to.value).is_some());
             let to = if is_service { Ok(LinkTo::Service(link.to.value.clone())) } else { address(&link.to.value) };
             if let Some(listen) = &link.listen
                 && let Err(error) = host_and_port(&listen.value)
             {
-                let help = format!("{}: `127.0.0.1:18081`", error.help);
-                self.problems.error(Code::E049, listen.span, error.wrong, help);
+                self.problems.error(Code::E049, listen.span, error.wrong, "write `127.0.0.1:18081`");
             }
             match to {
                 Ok(to) => {
@@ -50,29 +50,45 @@ impl Resolver<'_> {
         links
     }
 
-    /// A service that names another's address, or that of a link to it, comes after it. Where that goes in a circle the order
-    /// of the file stays, and it is told: one of them must have a fixed port.
-    fn in_order(&mut self, mut waiting: Vec<Service>) -> Vec<Service> {
-        let mut ordered: Vec<Service> = Vec::new();
-        while !waiting.is_empty() {
-            let ready = waiting.iter().position(|service| {
-                let needs = self.needed_by(service);
-                !needs.iter().any(|need| *need != service.name && waiting.iter().any(|other| other.name == *need))
-            });
-            let Some(ready) = ready else {
-                let names: Vec<&str> = waiting.iter().map(|service| service.name.as_str()).collect();
-                let at = self.root.services.as_ref().and_then(|services| services.place_of(names[0]));
-                if let Some(at) = at {
-                    let message = format!("services wait for each other's addresses: {}", names.join(", "));
-                    let help = "give one of them a fixed `port` and write its address out";
-                    self.problems.error(Code::E044, at, message, help);
-                }
-                ordered.append(&mut waiting);
-                break;
-            };
-            ordered.push(waiting.remove(ready));
+    /// A service that names another's address, or that of a link to it, comes after it; otherwise the order of the file
+    /// stays. Where that goes in a circle it is told: one of them must have a fixed port.
+    fn in_order(&mut self, services: Vec<Service>) -> Vec<Service> {
+        let index: HashMap<&str, usize> =
+            services.iter().enumerate().map(|(index, service)| (service.name.as_str(), index)).collect();
+        let mut missing = vec![0_usize; services.len()];
+        let mut needed_for: Vec<Vec<usize>> = vec![Vec::new(); services.len()];
+        for (own, service) in services.iter().enumerate() {
+            let needs = self.needed_by(service);
+            let needs: BTreeSet<usize> = needs.iter().filter_map(|name| index.get(name.as_str()).copied()).collect();
+            for need in needs.into_iter().filter(|need| *need != own) {
+                missing[own] += 1;
+                needed_for[need].push(own);
+            }
         }
-        ordered
+        let mut ready: BTreeSet<usize> = (0..services.len()).filter(|index| missing[*index] == 0).collect();
+        let mut order = Vec::new();
+        while let Some(next) = ready.pop_first() {
+            order.push(next);
+            for &other in &needed_for[next] {
+                missing[other] -= 1;
+                if missing[other] == 0 {
+                    ready.insert(other);
+                }
+            }
+        }
+        let mut waiting = (0..services.len()).filter(|index| missing[*index] > 0);
+        if let Some(first) = waiting.next() {
+            let names: Vec<&str> =
+                std::iter::once(first).chain(waiting.take(4)).map(|at| services[at].name.as_str()).collect();
+            let at = self.root.services.as_ref().and_then(|services| services.place_of(names[0]));
+            if let Some(at) = at {
+                let message = format!("services wait for each other's addresses: {}", names.join(", "));
+                let help = "give one of them a fixed `port` and write its address out";
+                self.problems.error(Code::E044, at, message, help);
+            }
+        }
+        let mut services: Vec<Option<Service>> = services.into_iter().map(Some).collect();
+        order.into_iter().filter_map(|index| services[index].take()).collect()
     }
 
     /// The services whose addresses a service needs, directly or through links.

@@ -99,14 +99,14 @@ impl Resolver<'_> {
         let Some(target) = target.filter(|target| kind.takes.contains(target)) else { return };
         if kind.needs_packets(target) {
             let what = format!(
-                "`{}` on a {} acts on packets and needs {}, which is not built yet; on a link it can act on streams",
+                "`{}` on a {} target acts on packets and needs {}, which is not built yet; on a link it can act on streams",
                 kind.name,
                 target.word(),
                 kind.missing_rung()
             );
             self.cannot(fault.kind.span, what, PREFLIGHT);
         } else if !kind.built.contains(&target) {
-            let what = format!("`{}` on a {} is not built yet", kind.name, target.word());
+            let what = format!("`{}` on a {} target is not built yet", kind.name, target.word());
             self.not_built(fault.kind.span, what);
         } else {
             self.check_params_built(kind, fault, with);

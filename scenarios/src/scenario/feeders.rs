@@ -37,7 +37,12 @@ fn check(feeder: &Feeder, problems: &mut Problems) {
     let Some(weights) = &feeder.weights else { return };
     match &feeder.values {
         None => {
-            problems.error(Code::E066, weights.span, "`weights` go with `values`", "remove `weights`, or give `values`")
+            problems.error(
+                Code::E066,
+                weights.span,
+                "`weights` go with `values`",
+                "remove `weights`, or give `values`",
+            );
         }
         Some(values) if values.len() != weights.value.len() => {
             let message = format!("{} weights for {} values", weights.value.len(), values.len());

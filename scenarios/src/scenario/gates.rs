@@ -60,8 +60,10 @@ fn check(gate: &Gate, problems: &mut Problems) {
 
 /// The bound of a gate; its number is read once the metric, and so the unit, is known.
 #[derive(Debug, Clone)]
-pub(crate) enum Limit {
+pub enum Limit {
+    /// A value in the metric's unit.
     Absolute(Node),
+    /// A multiple of this run's baseline.
     OfBaseline(Box<OfBaseline>),
 }
 

@@ -1,12 +1,12 @@
 //! `journeys:` what one user does, step by step.
 
-mod check;
-mod extract;
+pub mod check;
+pub mod extract;
 
 use std::time::Duration;
 
-pub(crate) use check::Check;
-pub(crate) use extract::Extract;
+pub use check::Check;
+pub use extract::Extract;
 
 use crate::decode::fields::exactly_one;
 use crate::decode::{Name, OneOrMany, Pairs, Spanned, record, words};

@@ -63,8 +63,10 @@ words! {
 
 /// How long a load lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Length {
+pub enum Length {
+    /// As long as the timeline.
     Timeline,
+    /// So long.
     Fixed(Duration),
 }
 
@@ -81,8 +83,10 @@ impl Decode for Length {
 
 /// A height of the load curve: a rate in the open model, users in the closed one.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Level {
+pub enum Level {
+    /// Iterations a second.
     Rate(f64),
+    /// Users.
     Users(u64),
 }
 
@@ -150,6 +154,9 @@ record! {
     /// The last height.
     required to: Spanned<Level>,
 }
+
+/// So many users and open iterations at most: each is memory and a connection.
+const MAX_USERS: u64 = 1_000_000;
 
 /// A staircase may have so many stairs.
 pub(crate) const MAX_STAIRS: f64 = 1000.0;
@@ -219,11 +226,7 @@ record! {
 }
 
 fn check(load: &Load, problems: &mut Problems) {
-    let given = [
-        ("journey", load.journey.is_some()),
-        ("mix", load.mix.is_some()),
-        ("get` or another method", load.step.is_some()),
-    ];
+    let given = [("journey", load.journey.is_some()), ("mix", load.mix.is_some()), ("get", load.step.is_some())];
     exactly_one(load.span, "a load entry", &given, problems);
     let curve = [("stages", load.stages.is_some()), ("rate", load.rate.is_some()), ("users", load.users.is_some())];
     exactly_one(load.span, "a load entry", &curve, problems);
@@ -278,6 +281,12 @@ fn check_model(load: &Load, problems: &mut Problems) {
     if let Some(users) = load.users.as_ref().filter(|users| users.value == 0) {
         problems.error(Code::E028, users.span, "no user would ever come", "at least 1");
     }
+    let counts = [("users", &load.users), ("open iterations", &load.max_in_flight)];
+    for (what, count) in counts {
+        if let Some(count) = count.as_ref().filter(|count| count.value > MAX_USERS) {
+            problems.error(Code::E028, count.span, format!("too many {what}"), format!("at most {MAX_USERS}"));
+        }
+    }
     if let Some(rate) = load.rate.as_ref().filter(|rate| rate.value.0 <= 0.0) {
         problems.error(Code::E028, rate.span, "no iteration would ever start", "a rate above 0");
     }
@@ -295,6 +304,9 @@ fn check_model(load: &Load, problems: &mut Problems) {
                         "the closed model needs a number of users",
                         "write it without `/s`",
                     );
+                }
+                (true, Level::Users(users)) if users > MAX_USERS => {
+                    problems.error(Code::E028, level.span, "too many users", format!("at most {MAX_USERS}"));
                 }
                 _ => {}
             }

@@ -28,10 +28,12 @@ record! {
 
 /// `auto`, `true` or `false`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Auto {
+pub enum Auto {
     /// Where the environment says so.
     Auto,
+    /// Always.
     On,
+    /// Never.
     Off,
 }
 
@@ -67,7 +69,7 @@ record! {
 
 /// A text that may be empty: `${env.X:-}` switches something off where X is not set.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Maybe(pub Option<String>);
+pub struct Maybe(pub Option<String>);
 
 impl Decode for Maybe {
     const WHAT: &'static str = "an address, or nothing";

@@ -108,11 +108,7 @@ record! {
 
 fn check_docker(docker: &Docker, problems: &mut Problems) {
     let compose = docker.compose_project.is_some() || docker.service.is_some();
-    let given = [
-        ("name", docker.name.is_some()),
-        ("label", docker.label.is_some()),
-        ("compose_project` with `service", compose),
-    ];
+    let given = [("name", docker.name.is_some()), ("label", docker.label.is_some()), ("compose_project", compose)];
     exactly_one(docker.span, "a docker target", &given, problems);
     if compose && (docker.compose_project.is_none() || docker.service.is_none()) {
         let help = "give both, or `name`, or `label`";

@@ -30,7 +30,7 @@ fn parse(text: &str, units: &[(&str, u64)]) -> Option<u64> {
 }
 
 fn print(f: &mut fmt::Formatter<'_>, value: u64, units: &[(&str, u64)]) -> fmt::Result {
-    let whole = units.iter().find(|(_, scale)| value >= *scale && value % scale == 0);
+    let whole = units.iter().find(|(_, scale)| value >= *scale && value.is_multiple_of(*scale));
     let (unit, scale) = whole.or(units.last()).copied().unwrap_or(("", 1));
     write!(f, "{}{unit}", value / scale)
 }

@@ -1,6 +1,6 @@
 //! Rules of the timeline, of the load beside it, and of gates about faults.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use crate::catalogue::{FaultKind, Lasts, TargetKind};
@@ -106,7 +106,8 @@ fn check_kind(root: &Root, fault: &Fault, problems: &mut Problems) {
     let target = root.targets.as_ref().and_then(|targets| targets.get(&fault.target.value)).and_then(|it| it.kind());
     let Some(target) = target else { return };
     if !kind.takes.contains(&target) {
-        let message = format!("`{}` cannot hit `{}`, which is a {}", kind.name, fault.target.value, target.word());
+        let message =
+            format!("`{}` cannot hit `{}`, a target of kind `{}`", kind.name, fault.target.value, target.word());
         problems.error(Code::E051, fault.target.span, message, takes_help(kind, target));
     }
     let restart = fault.with.as_ref().and_then(|with| {
@@ -186,6 +187,8 @@ fn unique(what: &str, ids: impl IntoIterator<Item = (String, Span)>, problems: &
 
 /// Gates about recovery: a fault window, a `recover` after it, a steady state to recover to.
 fn check_recovery(root: &Root, problems: &mut Problems) {
+    let recovered = recovered(root);
+    let known: HashSet<String> = fault_ids(root).into_iter().map(|(id, _)| id).collect();
     for gate in root.gates.iter().flatten() {
         let Some(metric) = &gate.metric else { continue };
         let window = gate.window.as_ref().map_or(&WindowName::Run, |window| &window.value);
@@ -200,27 +203,25 @@ fn check_recovery(root: &Root, problems: &mut Problems) {
             WindowName::Recovery(id) => id,
             _ => continue,
         };
-        if is_recovered(root, id) == Some(false) {
+        if known.contains(id) && !recovered.contains(id) {
             let help = "add `- recover: { within: 30s }` after it to the timeline";
             problems.error(Code::E062, at, format!("no `recover` follows the fault `{id}`"), help);
         }
     }
 }
 
-/// Whether a `recover` follows the fault; `None` when there is no such fault.
-fn is_recovered(root: &Root, id: &str) -> Option<bool> {
+/// The faults that a `recover` follows.
+fn recovered(root: &Root) -> HashSet<String> {
     let ids = fault_ids(root);
-    let index = ids.iter().position(|(known, _)| known == id)?;
     let mut faults = 0;
-    let mut passed = false;
+    let mut recovered = 0;
     for item in root.timeline.iter().flatten() {
-        if passed && item.recover.is_some() {
-            return Some(true);
-        }
         faults += faults_in(item);
-        passed |= faults > index;
+        if item.recover.is_some() {
+            recovered = faults;
+        }
     }
-    Some(false)
+    ids.into_iter().take(recovered).map(|(id, _)| id).collect()
 }
 
 fn faults_in(item: &Item) -> usize {
@@ -259,7 +260,7 @@ fn check_load(root: &Root, problems: &mut Problems) {
     });
     let before = before.fold(Duration::ZERO, Duration::saturating_add);
     let timeline = root.timeline.as_deref().map(worst_case);
-    for (name, load) in root.loads() {
+    for (name, load) in root.loads().filter(|(_, load)| load.sound) {
         let lengths = lengths(load);
         for (length, span) in lengths.iter().rev().skip(1) {
             if *length == Length::Timeline {
@@ -269,6 +270,8 @@ fn check_load(root: &Root, problems: &mut Problems) {
         }
         let endless = lengths.iter().find(|(length, _)| *length == Length::Timeline);
         match (timeline, endless) {
+            // A timeline that could not be read is there all the same.
+            (None, _) if !root.sound => {}
             (None, Some((_, span))) => {
                 problems.error(Code::E063, *span, "there is no timeline", "write a duration: `for: 30s`");
             }

@@ -97,7 +97,7 @@ impl<'r, 'a, 't> Builder<'r, 'a, 't> {
             Event::UnresolvedAlias(name) => {
                 let help = format!("put `&{name}` before the value that it stands for, or quote the text: '*{name}'");
                 self.reader.problems.error(Code::E007, span, format!("no anchor `&{name}` before this alias"), help);
-                self.place(Node { span, value: Value::Scalar(Scalar::new("", true)) }, 0)
+                self.place(Node { span, value: Value::Scalar(Scalar { broken: true, ..Scalar::new("", true) }) }, 0)
             }
             _ => Ok(()),
         }
@@ -163,7 +163,7 @@ impl<'r, 'a, 't> Builder<'r, 'a, 't> {
             Content::Map { entries, merges, .. } if merges.is_empty() => Value::Map(entries),
             Content::Map { entries, merges, .. } => Value::Map(self.merged(entries, merges)),
         };
-        let flow = open.flow.then(|| Span { end: end.end, ..open.span });
+        let flow = open.flow.then_some(Span { end: end.end, ..open.span });
         let first = match &value {
             Value::Map(entries) => entries.first().map(|entry| entry.key.span),
             Value::List(items) => items.first().map(|item| item.span),

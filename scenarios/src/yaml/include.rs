@@ -61,8 +61,13 @@ impl<'a> Reader<'a> {
             self.too_deep(at);
             return None;
         }
-        if let Err(error) = std::fs::metadata(&path) {
-            let message = format!("cannot include `{name}`: {error}");
+        let why = match std::fs::metadata(&path) {
+            Err(error) => Some(error.to_string()),
+            Ok(found) if found.is_dir() => Some("it is a folder".to_owned()),
+            Ok(_) => None,
+        };
+        if let Some(why) = why {
+            let message = format!("cannot include `{name}`: {why}");
             let help = format!("paths are relative to the including file: looked for `{}`", path.display());
             self.problems.error(Code::E001, at, message, help);
             return None;

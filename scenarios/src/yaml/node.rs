@@ -5,14 +5,14 @@ use crate::source::Span;
 
 /// A value with its place. Of a mapping or list in block style the place is the key that it stands under.
 #[derive(Debug, Clone)]
-pub(crate) struct Node {
+pub struct Node {
     pub span: Span,
     pub value: Value,
 }
 
 /// What a node holds.
 #[derive(Debug, Clone)]
-pub(crate) enum Value {
+pub enum Value {
     Scalar(Scalar),
     List(Vec<Node>),
     Map(Vec<Entry>),
@@ -20,7 +20,7 @@ pub(crate) enum Value {
 
 /// A single value: one literal piece, until variables are filled in.
 #[derive(Debug, Clone)]
-pub(crate) struct Scalar {
+pub struct Scalar {
     pub text: Text,
     /// Written without quotes, so that it may be a number, a truth value or null.
     pub plain: bool,
@@ -30,14 +30,14 @@ pub(crate) struct Scalar {
 
 /// A key of a mapping with its value.
 #[derive(Debug, Clone)]
-pub(crate) struct Entry {
+pub struct Entry {
     pub key: Key,
     pub value: Node,
 }
 
 /// A key.
 #[derive(Debug, Clone)]
-pub(crate) struct Key {
+pub struct Key {
     pub text: String,
     pub span: Span,
 }

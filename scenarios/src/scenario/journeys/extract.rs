@@ -7,9 +7,12 @@ use crate::yaml::{Node, Value};
 
 /// A JSONPath as a plain text, or a mapping with one key.
 #[derive(Debug, Clone)]
-pub(crate) enum Extract {
+pub enum Extract {
+    /// Into the JSON of the body.
     JsonPath(Spanned<String>),
+    /// A response header.
     Header(Spanned<String>),
+    /// Over the body.
     Regex(Spanned<String>),
 }
 
