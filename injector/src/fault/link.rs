@@ -167,7 +167,7 @@ mod tests {
     use brunt_scenario::units::{CountOrShare, Share};
 
     use super::*;
-    use crate::proxy::lab::{LINK, Lab, echo, is_reset, ms, round_trip};
+    use crate::proxy::lab::{LINK, Lab, echo, is_reset, ms, round_trip, seen};
 
     fn planned(kind: &'static str, with: Params) -> plan::Fault {
         plan::Fault {
@@ -194,15 +194,17 @@ mod tests {
             fault.inject(&mut proxy, Change::Make).unwrap();
         }
         let mut client = lab.connect();
-        let span = round_trip(&mut client, b"x").as_millis();
-        assert!((50..95).contains(&span), "{span} ms: injected once");
-        assert!(matches!(fault.verify(&mut proxy).unwrap(), Seen::Yes(_)));
+        for _ in 0..6 {
+            let span = round_trip(&mut client, b"x").as_millis();
+            assert!((50..98).contains(&span), "{span} ms: injected once");
+        }
+        seen(|| fault.verify(&mut proxy).unwrap());
         for _ in 0..2 {
             let reverted = fault.revert(&mut proxy);
             assert!(matches!(reverted.effect, Seen::Yes(_)));
             assert_eq!((reverted.rollback_verified, reverted.error), (Some(true), None));
         }
-        assert!(round_trip(&mut client, b"x").as_millis() < 40);
+        assert!(round_trip(&mut client, b"x").as_millis() < 50);
     }
 
     #[test]

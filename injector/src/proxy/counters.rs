@@ -122,6 +122,9 @@ pub struct LinkStats {
     pub open: u64,
     /// Connections for which the upstream could not be reached; the client was reset at once.
     pub refused: u64,
+    /// How often brunt itself had no descriptor or local port left for a connection: what was measured through the link then
+    /// says nothing about the target.
+    pub starved: u64,
     /// Bytes read from clients.
     pub bytes_to: u64,
     /// Bytes read from the upstream.
@@ -136,6 +139,7 @@ pub(crate) struct ListenerCounters {
     pub connections: Count,
     pub open: Count,
     pub refused: Count,
+    pub starved: Count,
     pub bytes: [Count; 2],
     pub requests: Count,
 }

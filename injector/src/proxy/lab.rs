@@ -80,6 +80,21 @@ impl Lab {
     }
 }
 
+/// Waits until `look` finds the effect (the proxy files a delay just after the client has its bytes) and returns what it
+/// says.
+pub fn seen(mut look: impl FnMut() -> Seen) -> String {
+    let mut said = String::new();
+    eventually("the effect is seen", || match look() {
+        Seen::Yes(text) => {
+            said = text;
+            true
+        }
+        Seen::NotExercised(_) => false,
+        Seen::Absent(text) => panic!("absent: {text}"),
+    });
+    said
+}
+
 /// A fault of the catalogue by its parameters.
 pub fn fault(kind: &str, with: &[(&'static str, ParamValue)]) -> StreamFault {
     stream_fault(kind, &Params(with.iter().cloned().collect())).expect("the kind is built").unwrap()

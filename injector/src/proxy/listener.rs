@@ -132,6 +132,7 @@ impl Listener {
             connections: self.counters.connections.get(),
             open: self.counters.open.get(),
             refused: self.counters.refused.get(),
+            starved: self.counters.starved.get(),
             bytes_to: self.counters.bytes[Direction::To as usize].get(),
             bytes_from: self.counters.bytes[Direction::From as usize].get(),
             requests: self.counters.requests.get(),
@@ -168,7 +169,10 @@ impl Listener {
                 }
                 // The client has gone again, or descriptors have run out: other connections must end first.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(_) => self.timer.sleep(ACCEPT_PAUSE).await,
+                Err(_) => {
+                    self.counters.starved.add(1);
+                    self.timer.sleep(ACCEPT_PAUSE).await;
+                }
             }
         }
     }
@@ -209,14 +213,22 @@ impl Listener {
         match upstream.await {
             None => return,
             Some(Ok(upstream)) => lock(connection).connected(upstream),
-            Some(Err(_)) => {
-                self.counters.refused.add(1);
+            Some(Err(error)) => {
+                let count = if is_own(&error) { &self.counters.starved } else { &self.counters.refused };
+                count.add(1);
                 lock(connection).reset();
                 return;
             }
         }
         poll_fn(|cx| lock(connection).poll_pump(cx)).await;
     }
+}
+
+/// Whether a connection failed for want of something on this side: descriptors or local ports.
+fn is_own(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let own = [Errno::MFILE, Errno::NFILE, Errno::ADDRNOTAVAIL, Errno::NOBUFS, Errno::NOMEM];
+    Errno::from_io_error(error).is_some_and(|errno| own.contains(&errno))
 }
 
 /// Reaches the upstream, trying its addresses in the resolver's order.
@@ -227,4 +239,16 @@ async fn connect(upstream: &str) -> io::Result<TcpStream> {
     };
     socket.set_nodelay(true)?;
     Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn running_out_of_descriptors_is_not_the_targets_refusal() {
+        assert!(is_own(&io::Error::from_raw_os_error(rustix::io::Errno::MFILE.raw_os_error())));
+        assert!(!is_own(&io::ErrorKind::ConnectionRefused.into()));
+        assert!(!is_own(&io::Error::from_raw_os_error(rustix::io::Errno::CONNREFUSED.raw_os_error())));
+    }
 }

@@ -149,7 +149,7 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::proxy::lab::{Http, Lab, echo, fault, http, ms, round_trip, share, text, word};
+    use crate::proxy::lab::{Http, Lab, echo, fault, http, ms, round_trip, seen, share, text, word};
 
     const GET: &str = "GET /orders/1 HTTP/1.1\r\n\r\n";
 
@@ -165,21 +165,21 @@ mod tests {
         let (address, _) = http();
         let lab = Lab::new(address);
         let mut client = lab.http();
-        assert!(timed(&mut client, GET).0 < 40);
+        assert!(timed(&mut client, GET).0 < 60);
         let slow = fault(KIND, &[ms("latency", 80), text("path", "/orders/*"), word("method", "GET")]);
         let counters = lab.add("slow", slow.clone());
-        assert!(timed(&mut client, "GET /other HTTP/1.1\r\n\r\n").0 < 40);
-        assert!(timed(&mut client, "POST /orders/1 HTTP/1.1\r\ncontent-length: 2\r\n\r\nab").0 < 40);
+        assert!(timed(&mut client, "GET /other HTTP/1.1\r\n\r\n").0 < 60);
+        assert!(timed(&mut client, "POST /orders/1 HTTP/1.1\r\ncontent-length: 2\r\n\r\nab").0 < 60);
         assert_eq!(lab.verify(&slow, &counters), Seen::NotExercised("no matching request came along".into()));
-        for _ in 0..2 {
+        for _ in 0..6 {
             let (span, body) = timed(&mut client, GET);
-            assert!((80..120).contains(&span), "{span} ms");
+            assert!((80..140).contains(&span), "{span} ms");
             assert_eq!(body, "GET /orders/1 0");
         }
-        let Seen::Yes(said) = lab.verify(&slow, &counters) else { panic!("not verified") };
-        assert!(said.starts_with("held 2 requests, first for 8"), "{said}");
+        let said = seen(|| lab.verify(&slow, &counters));
+        assert!(said.starts_with("held 6 requests"), "{said}");
         lab.remove("slow");
-        assert!(timed(&mut client, GET).0 < 40);
+        assert!(timed(&mut client, GET).0 < 60);
     }
 
     #[test]
@@ -213,7 +213,7 @@ mod tests {
             crate::proxy::lab::eventually("the beginning has passed", passed);
             lab.add("slow", fault(KIND, &[ms("latency", 80)]));
             let (span, body) = timed(&mut client, &request[beginning..]);
-            assert!(span < 40, "{span} ms after {beginning} bytes");
+            assert!(span < 60, "{span} ms after {beginning} bytes");
             assert_eq!(body, "POST /a 10");
             assert!(timed(&mut client, "GET /b HTTP/1.1\r\n\r\n").0 >= 80);
             lab.remove("slow");

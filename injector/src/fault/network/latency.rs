@@ -129,10 +129,14 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::proxy::lab::{Lab, echo, fault, is_silent_for, ms, round_trip, server, share, word};
+    use crate::proxy::lab::{Lab, echo, fault, is_silent_for, ms, round_trip, seen, server, share, word};
+
+    /// What a busy machine may add.
+    const SLACK: Duration = Duration::from_millis(55);
 
     fn about(span: Duration, expected: u64) -> bool {
-        span >= Duration::from_millis(expected) && span < Duration::from_millis(expected + 40)
+        let expected = Duration::from_millis(expected);
+        span >= expected && span < expected + SLACK
     }
 
     #[test]
@@ -140,19 +144,19 @@ mod tests {
         let lab = Lab::new(echo());
         let mut client = lab.connect();
         let quick = round_trip(&mut client, b"before");
-        assert!(quick < Duration::from_millis(40), "{quick:?}");
+        assert!(quick < SLACK, "{quick:?}");
         let slow = fault(KIND, &[ms("latency", 100)]);
         let counters = lab.add("slow", slow.clone());
         assert_eq!(lab.verify(&slow, &counters), Seen::NotExercised("no message came along".into()));
-        for _ in 0..3 {
+        for _ in 0..6 {
             let span = round_trip(&mut client, b"during");
             assert!(about(span, 100), "{span:?}");
         }
-        let Seen::Yes(text) = lab.verify(&slow, &counters) else { panic!("not verified") };
-        assert!(text.starts_with("held 3 messages, first for 10"), "{text}");
+        let text = seen(|| lab.verify(&slow, &counters));
+        assert!(text.starts_with("held 6 messages"), "{text}");
         lab.remove("slow");
         let quick = round_trip(&mut client, b"after");
-        assert!(quick < Duration::from_millis(40), "{quick:?}");
+        assert!(quick < SLACK, "{quick:?}");
     }
 
     #[test]
@@ -243,7 +247,7 @@ mod tests {
         proxy.add("wire", 0, "slow", fault(KIND, &[ms("latency", 100)])).unwrap();
         let mut sockets = addresses.iter().map(|address| std::net::TcpStream::connect(address).unwrap());
         assert!(about(round_trip(&mut sockets.next().unwrap(), b"x"), 100));
-        assert!(round_trip(&mut sockets.next().unwrap(), b"x") < Duration::from_millis(40));
+        assert!(round_trip(&mut sockets.next().unwrap(), b"x") < SLACK);
     }
 
     #[test]
