@@ -88,6 +88,11 @@ impl Judge {
             || self.extract.iter().any(|(_, source)| !matches!(source, Source::Header(_)))
     }
 
+    /// The reply's header fields have to be kept.
+    pub fn reads_headers(&self) -> bool {
+        !self.headers.is_empty() || self.extract.iter().any(|(_, source)| matches!(source, Source::Header(_)))
+    }
+
     /// Templates are compared with, or values extracted.
     pub fn needs_scope(&self) -> bool {
         !self.extract.is_empty()

@@ -92,8 +92,8 @@ async fn send(
     let open = OpenRequest { series: request.series, warmup, intended };
     let templates = &worker.compiled.templates;
     let exchange = async {
-        let build = request.prepare(templates, scope, worker.is_tls(request.destination))?;
-        worker.client.send(request.destination, request.judge.reads_body(), &trace, build).await
+        let prepared = request.prepare(templates, scope, worker.is_tls(request.destination))?;
+        worker.client.send(&prepared, &trace).await
     };
     let ended = worker.until(open, intended.after(request.timeout), exchange).await;
     // The end of the drain and not the moment when this task was told of it.

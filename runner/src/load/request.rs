@@ -13,9 +13,9 @@ use hyper::{Method, Uri};
 use super::LoadError;
 use super::check::Judge;
 use super::destinations::{Address, Destination};
-use super::http::Version;
-use super::http::connection::Outgoing;
+use super::http::Wanted;
 use super::http::failure::Failure;
+use super::http::http2::Outgoing;
 use super::template::{Scope, Template, Templates};
 
 /// What the server sees as the client, unless the step says otherwise.
@@ -37,8 +37,12 @@ pub struct Request {
     pub continue_on_error: bool,
     /// Some part of it is a template.
     pub needs_scope: bool,
+    wanted: Wanted,
+    is_late: bool,
     method: Method,
     path: Path,
+    /// Request line and header fields as HTTP/1.1 writes them, if nothing in them is late.
+    head: Vec<u8>,
     headers: HeaderMap,
     late_headers: Vec<(HeaderName, Template)>,
     own_host: bool,
@@ -67,6 +71,13 @@ enum Escape {
     None,
     Json,
     Form,
+}
+
+/// A request of one iteration.
+pub struct Prepared<'a> {
+    request: &'a Request,
+    rendered: Option<Rendered>,
+    tls: bool,
 }
 
 /// The parts of one request that were rendered for one iteration.
@@ -131,20 +142,26 @@ impl Request {
             _ => {}
         }
         let judge = Judge::compile(step, templates, known)?;
-        let needs_scope = matches!(path, Path::Late { .. })
-            || !late_headers.is_empty()
-            || matches!(body, Parts::Late(_))
-            || judge.needs_scope();
+        let is_late = matches!(path, Path::Late { .. }) || !late_headers.is_empty() || matches!(body, Parts::Late(_));
+        let wanted =
+            Wanted { body: judge.reads_body(), headers: judge.reads_headers(), is_head: step.method == "HEAD" };
+        let mut head = Vec::new();
+        if let (Path::Fixed(uri), false) = (&path, is_late) {
+            write_head(&method, uri, &headers, &mut head);
+        }
         Ok(Self {
             series,
             destination: destination.0,
             label: format!("{} {}", step.method, step.path),
             timeout: step.timeout,
+            needs_scope: is_late || judge.needs_scope(),
             judge,
             continue_on_error: step.continue_on_error,
-            needs_scope,
+            wanted,
+            is_late,
             method,
             path,
+            head,
             headers,
             late_headers,
             own_host: is_given(&HOST),
@@ -152,19 +169,19 @@ impl Request {
         })
     }
 
-    /// Renders what is late, once for each iteration, and returns what makes the request for an address and a protocol.
-    /// A template that cannot be rendered fails the step with class `check`: nothing is sent.
-    pub fn prepare<'a>(
-        &'a self,
+    /// Renders what is late for one iteration. A template that cannot be rendered fails the step with class `check`: nothing
+    /// is sent.
+    pub fn prepare(
+        &self,
         templates: &Templates,
         scope: Option<&Arc<Scope>>,
         tls: bool,
-    ) -> Result<impl Fn(&Address, Version) -> Result<Outgoing, Failure> + 'a, Failure> {
+    ) -> Result<Prepared<'_>, Failure> {
         let rendered = match scope {
-            Some(scope) if self.needs_scope => Some(self.render(templates, scope)?),
+            Some(scope) if self.is_late => Some(self.render(templates, scope)?),
             _ => None,
         };
-        Ok(move |address: &Address, version| self.build(rendered.as_ref(), address, version, tls))
+        Ok(Prepared { request: self, rendered, tls })
     }
 
     fn render(&self, templates: &Templates, scope: &Arc<Scope>) -> Result<Rendered, Failure> {
@@ -195,42 +212,69 @@ impl Request {
         };
         Ok(Rendered { uri, headers, body })
     }
+}
 
-    fn build(
-        &self,
-        rendered: Option<&Rendered>,
-        address: &Address,
-        version: Version,
-        tls: bool,
-    ) -> Result<Outgoing, Failure> {
-        let path = match (rendered, &self.path) {
-            (Some(rendered), _) => &rendered.uri,
-            (None, Path::Fixed(fixed)) => fixed,
+impl Prepared<'_> {
+    /// Index of its destination.
+    pub fn destination(&self) -> usize {
+        self.request.destination
+    }
+
+    /// What of the reply has to be kept.
+    pub fn wanted(&self) -> Wanted {
+        self.request.wanted
+    }
+
+    /// Puts the bytes for an HTTP/1.1 connection to `address` at the end of `out`.
+    pub fn write_http1(&self, address: &Address, out: &mut Vec<u8>) {
+        match &self.rendered {
+            Some(rendered) => write_head(&self.request.method, &rendered.uri, &rendered.headers, out),
+            None => out.extend_from_slice(&self.request.head),
+        }
+        if !self.request.own_host {
+            out.extend_from_slice(b"host: ");
+            out.extend_from_slice(address.authority.as_bytes());
+            out.extend_from_slice(b"\r\n");
+        }
+        out.extend_from_slice(b"\r\n");
+        out.extend_from_slice(&self.body());
+    }
+
+    /// The request for an HTTP/2 connection to `address`.
+    pub fn http2(&self, address: &Address) -> Result<Outgoing, Failure> {
+        let (uri, headers) = match (&self.rendered, &self.request.path) {
+            (Some(rendered), _) => (&rendered.uri, &rendered.headers),
+            (None, Path::Fixed(uri)) => (uri, &self.request.headers),
             (None, Path::Late { .. }) => {
                 return Err(Failure::new(ErrorClass::Check, "a template without its iteration"));
             }
         };
-        let body = match (rendered.and_then(|rendered| rendered.body.clone()), &self.body) {
-            (Some(body), _) => body,
-            (None, Parts::Fixed(body)) => body.clone(),
-            (None, _) => Bytes::new(),
-        };
-        let mut request = hyper::Request::new(Full::new(body));
-        *request.method_mut() = self.method.clone();
-        *request.headers_mut() = rendered.map_or(&self.headers, |rendered| &rendered.headers).clone();
-        match version {
-            Version::Http1 => {
-                *request.uri_mut() = path.clone();
-                if !self.own_host {
-                    request.headers_mut().insert(HOST, address.authority.clone());
-                }
-            }
-            Version::Http2 => {
-                *request.version_mut() = hyper::Version::HTTP_2;
-                *request.uri_mut() = absolute(path, address, tls)?;
-            }
-        }
+        let mut request = hyper::Request::new(Full::new(self.body()));
+        *request.method_mut() = self.request.method.clone();
+        *request.headers_mut() = headers.clone();
+        *request.version_mut() = hyper::Version::HTTP_2;
+        *request.uri_mut() = absolute(uri, address, self.tls)?;
         Ok(request)
+    }
+
+    fn body(&self) -> Bytes {
+        match (&self.rendered, &self.request.body) {
+            (Some(Rendered { body: Some(body), .. }), _) | (_, Parts::Fixed(body)) => body.clone(),
+            _ => Bytes::new(),
+        }
+    }
+}
+
+/// Request line and header fields, without `host` and the empty line.
+fn write_head(method: &Method, uri: &Uri, headers: &HeaderMap, out: &mut Vec<u8>) {
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    for part in [method.as_str(), " ", path, " HTTP/1.1\r\n"] {
+        out.extend_from_slice(part.as_bytes());
+    }
+    for (name, value) in headers {
+        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+            out.extend_from_slice(part);
+        }
     }
 }
 

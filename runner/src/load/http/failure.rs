@@ -69,11 +69,8 @@ impl Failure {
         Self::tls(socket, error)
     }
 
-    /// hyper gave up on a request that was under way.
-    pub fn http(error: &hyper::Error) -> Self {
-        // What breaks the rules of HTTP/2 ends its connection, and counts as that.
-        let is_http = !(error.is_parse() || error.is_parse_too_large());
-        let class = if is_http { ErrorClass::Reset } else { ErrorClass::Protocol };
+    /// hyper gave up on a request over HTTP/2. What breaks its rules ends the connection, and counts as that.
+    pub fn http2(error: &hyper::Error) -> Self {
         let mut text = error.to_string();
         let mut cause = error.source();
         while let Some(inner) = cause {
@@ -83,6 +80,6 @@ impl Failure {
             }
             cause = inner.source();
         }
-        Self::new(class, text)
+        Self::new(ErrorClass::Reset, text)
     }
 }

@@ -1,6 +1,5 @@
 //! A reply, and how much of its body is kept.
 
-use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::HeaderMap;
 
@@ -14,64 +13,42 @@ const EXAMPLE: usize = 160;
 pub struct Reply {
     /// Its status.
     pub status: StatusCode,
-    /// Its head.
+    /// Its header fields, if they were wanted.
     pub headers: HeaderMap,
-    /// The body as far as it was asked for: all of it (at most [`MAX_KEPT`]), or the beginning of an error's.
-    pub body: Bytes,
+    /// The body as far as it was wanted: all of it (at most [`MAX_KEPT`]), or the beginning of an error's.
+    pub body: Vec<u8>,
     /// Bytes of the whole body.
     pub size: u64,
 }
 
 /// A reply whose body is being read.
 pub struct Reading {
-    status: StatusCode,
-    headers: HeaderMap,
-    kept: Kept,
-    size: u64,
-}
-
-/// Most bodies are one piece, which need not be copied.
-enum Kept {
-    Nothing,
-    One(Bytes),
-    Many(Vec<u8>),
+    reply: Reply,
+    most: usize,
 }
 
 impl Reading {
-    /// A reply whose head is there.
-    pub fn new(status: StatusCode, headers: HeaderMap) -> Self {
-        Self { status, headers, kept: Kept::Nothing, size: 0 }
+    /// A reply whose head is there; `keep_body`: the body is wanted.
+    pub fn new(status: StatusCode, headers: HeaderMap, keep_body: bool) -> Self {
+        let most = match keep_body {
+            true => MAX_KEPT,
+            false if status.as_u16() >= 400 => EXAMPLE,
+            false => 0,
+        };
+        Self { reply: Reply { status, headers, body: Vec::new(), size: 0 }, most }
     }
 
-    /// The next piece of the body; `keep`: the body is wanted.
-    pub fn take(&mut self, piece: Bytes, keep: bool) {
-        self.size += piece.len() as u64;
-        let most = match keep {
-            true => MAX_KEPT,
-            false if self.status.as_u16() >= 400 => EXAMPLE,
-            false => return,
-        };
-        self.kept = match std::mem::replace(&mut self.kept, Kept::Nothing) {
-            Kept::Nothing => Kept::One(piece.slice(..piece.len().min(most))),
-            Kept::One(first) => {
-                let mut all = first.to_vec();
-                all.extend_from_slice(&piece[..piece.len().min(most - first.len().min(most))]);
-                Kept::Many(all)
-            }
-            Kept::Many(mut all) => {
-                all.extend_from_slice(&piece[..piece.len().min(most - all.len().min(most))]);
-                Kept::Many(all)
-            }
-        };
+    /// The next piece of the body.
+    pub fn take(&mut self, piece: &[u8]) {
+        self.reply.size += piece.len() as u64;
+        let room = self.most - self.reply.body.len();
+        if room > 0 {
+            self.reply.body.extend_from_slice(&piece[..piece.len().min(room)]);
+        }
     }
 
     /// The body has ended.
     pub fn finish(self) -> Reply {
-        let body = match self.kept {
-            Kept::Nothing => Bytes::new(),
-            Kept::One(piece) => piece,
-            Kept::Many(all) => all.into(),
-        };
-        Reply { status: self.status, headers: self.headers, body, size: self.size }
+        self.reply
     }
 }
