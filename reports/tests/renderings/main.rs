@@ -3,6 +3,7 @@
 mod github;
 mod html;
 mod junit;
+mod labels;
 mod sample;
 mod summary;
 mod text;

@@ -536,6 +536,7 @@ pub fn aborted() -> Results {
         series.histograms.retain(|name, _| name == "baseline" || name == "warmup");
     }
     results.spans.retain(|span| span.from_s < end && span.window != "run");
+    results.spans.iter_mut().for_each(|span| span.to_s = span.to_s.min(end));
     results.slos[0].broken = vec![[11.0, end]];
     results.slos[1].broken.clear();
     let summary = &mut results.summary;
@@ -578,6 +579,8 @@ pub fn empty() -> Results {
     no_data.verdict = GateVerdict::Inconclusive;
     no_data.note = "no samples".to_owned();
     summary.gates = vec![no_data];
+    summary.health.in_flight_max = 0;
+    summary.health.generator_cpu = 0.0;
     summary.health.send_lag_ms = LagData::default();
     summary.health.queued_ms = LagData::default();
     results

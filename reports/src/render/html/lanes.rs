@@ -135,7 +135,8 @@ impl Lanes<'_> {
         };
         let end = frame.time.at(end_s).max(from + 2.0);
         svg.line((from, middle), (end, middle), class);
-        svg.line((end, middle - 7.0), (end, middle + 7.0), "recovery");
+        let end_class = if class == "recovery" { class } else { "recovery gave-up" };
+        svg.line((end, middle - 7.0), (end, middle + 7.0), end_class);
         end
     }
 

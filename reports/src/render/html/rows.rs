@@ -227,8 +227,26 @@ pub fn facts(results: &Results) -> Vec<Fact> {
         fact("Steady state", steady, false),
         fact("Recovery", recovery, bad_recovery),
         fact("Requests", requests, false),
-        fact("Measurement", if summary.health.valid { "valid" } else { "not valid" }.to_owned(), !summary.health.valid),
+        fact("Measurement", measurement(results).to_owned(), !summary.health.valid),
     ]
+}
+
+fn measurement(results: &Results) -> &'static str {
+    let health = &results.summary.health;
+    match (health.valid, health.scheduled.max(health.started)) {
+        (false, _) => "not valid",
+        (true, 0) => "no data",
+        (true, _) => "valid",
+    }
+}
+
+/// Whether the figures can be trusted, in a sentence.
+pub fn trust(results: &Results) -> &'static str {
+    match measurement(results) {
+        "valid" => "The generator kept its schedule; its figures can be trusted.",
+        "no data" => "Nothing was sent, so there is nothing to trust or to doubt.",
+        _ => "The figures of this run cannot be trusted.",
+    }
 }
 
 fn gates_fact(results: &Results) -> (String, bool) {
