@@ -131,3 +131,36 @@ impl FaultKind {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{ALL, read};
+    use crate::diagnostic::{Code, Problems};
+    use crate::source::{Sources, Span};
+
+    #[test]
+    fn every_entry_is_sound() {
+        let names: BTreeSet<&str> = ALL.iter().map(|kind| kind.name).collect();
+        assert_eq!(names.len(), ALL.len(), "a kind stands twice");
+        for kind in ALL {
+            assert!(kind.built.iter().all(|target| kind.takes.contains(target)), "{}", kind.name);
+            assert!(kind.params.iter().all(|param| !(param.required && param.default.is_some())), "{}", kind.name);
+        }
+    }
+
+    #[test]
+    fn every_default_is_a_value_of_its_type_and_only_what_is_required_is_missed() {
+        let mut sources = Sources::default();
+        let file = sources.add("nothing", "", "");
+        for kind in ALL {
+            let mut problems = Problems::default();
+            let params = read(kind, None, Span { file, start: 0, end: 0 }, &mut problems);
+            let told = problems.into_diagnostics(sources.clone());
+            assert!(told.iter().all(|problem| problem.code == Code::E012), "{}: {told}", kind.name);
+            assert_eq!(told.len(), kind.params.iter().filter(|param| param.required).count(), "{}: {told}", kind.name);
+            assert_eq!(params.0.len(), kind.params.iter().filter(|param| param.default.is_some()).count());
+        }
+    }
+}

@@ -102,3 +102,28 @@ pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{FOREIGN, foreign, nearest};
+
+    #[test]
+    fn people_from_other_tools_are_understood_however_they_write() {
+        for word in ["arrivalRate", "arrival_rate", "ARRIVAL-RATE"] {
+            assert_eq!(foreign(word), Some("called `rate` here, with a unit: `rate: 200/s`"));
+        }
+        assert_eq!(foreign("rate"), None);
+        let words: BTreeSet<&str> = FOREIGN.iter().map(|(word, _)| *word).collect();
+        assert_eq!(words.len(), FOREIGN.len(), "a word stands twice");
+        assert!(words.len() >= 40);
+    }
+
+    #[test]
+    fn only_a_slip_of_the_finger_is_near() {
+        assert_eq!(nearest("targte", ["target", "timeout"]), Some("target"));
+        assert_eq!(nearest("xyz", ["target", "timeout"]), None);
+        assert_eq!(nearest(&"a".repeat(1000), ["target"]), None);
+    }
+}

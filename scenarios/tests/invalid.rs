@@ -170,3 +170,50 @@ fn thousands_of_wrong_names_are_told_in_time() {
     assert_eq!(problems.len(), 10_000);
     assert!(rendered.ends_with("and 9900 more\n"), "{}", &rendered[rendered.len() - 200..]);
 }
+
+/// What is handed on to other parsers (JSONPath, regular expressions, templates) is as hostile as the YAML around it.
+#[test]
+fn hostile_values_inside_of_a_scenario_end_in_a_problem_too() {
+    let step = |more: &str| {
+        format!(
+            "version: 1\ntargets: {{ api: {{ url: \"http://a\" }} }}\n\
+             load: {{ main: {{ get: /, rate: 5/s, for: 3s, {more} }} }}\nnonsense: 1\n"
+        )
+    };
+    let parens = |n: usize| format!("{}@.a{}", "(".repeat(n), ")".repeat(n));
+    for more in [
+        format!("extract: {{ a: \"$[?{}]\" }}", parens(30)),
+        format!("extract: {{ a: \"$[?{}]\" }}", parens(230)),
+        format!("extract: {{ a: \"${}\" }}", "[?@".repeat(160)),
+        format!("extract: {{ a: \"$[?{}@]\" }}", "!".repeat(450)),
+        format!("extract: {{ a: \"${}\" }}", "..*".repeat(160)),
+        format!("check: {{ regex: \"{}\" }}", "(".repeat(5000)),
+        "check: { regex: \"((a{1000}){1000}){1000}\" }".to_owned(),
+        format!("body: \"{{{{ {} }}}}\"", "(".repeat(10_000)),
+        format!("body: \"{{{{ {} }}}}\"", "a.".repeat(10_000)),
+        format!("body: \"{{{{ {}1 }}}}\"", "-".repeat(900)),
+        format!("body: \"{{{{ {}1 }}}}\"", "-".repeat(10_000)),
+        format!("body: \"{{{{ {{'a': {{}}}} {}1 }}}}\"", "not ".repeat(10_000)),
+        format!("body: \"{{% if {}1 %}}{{{{ a }}}}\"", "-".repeat(10_000)),
+        format!("body: \"{}\"", "{{".repeat(10_000)),
+    ] {
+        let begun = Instant::now();
+        let problems = load_text("hostile.yaml", &step(&more), &LoadOptions::default()).expect_err("`nonsense`");
+        assert_told_well(&problems);
+        assert!(begun.elapsed() < SOON, "{:?}: {}", begun.elapsed(), &more[..40]);
+    }
+}
+
+#[test]
+fn groups_in_groups_are_read_to_the_limit_of_depth() {
+    for groups in [25, 40] {
+        let mut text =
+            "version: 1\ntargets: { api: { url: \"http://a\" } }\nload: { main: { get: /, rate: 5/s } }\ntimeline: "
+                .to_owned();
+        text.push_str(&"[{ parallel: ".repeat(groups));
+        text.push_str("[{ pause: 0s }]");
+        text.push_str(&"}]".repeat(groups));
+        let problems = load_text("groups.yaml", &text, &LoadOptions::default()).expect_err("a pause of no length");
+        assert_eq!(first_code(&problems), if groups == 25 { "E028" } else { "E003" });
+    }
+}

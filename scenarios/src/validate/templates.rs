@@ -1,5 +1,7 @@
 //! `{{ }}`: every template compiles, and every name in it is known at its step.
 
+mod expression;
+
 use std::collections::{BTreeSet, HashMap};
 
 use minijinja::Environment;
@@ -81,7 +83,7 @@ impl Checker<'_> {
 
     fn one(&mut self, text: &Text, span: Span, names: &BTreeSet<String>) {
         let template = with_placeholders(text);
-        if !template.contains("{{") && !template.contains("{%") && !template.contains("{#") {
+        if !template.contains("{{") {
             return;
         }
         let environment = &self.environment;
@@ -118,6 +120,9 @@ fn with_placeholders(text: &Text) -> String {
 
 /// The names that a template needs from outside, or why it does not compile.
 fn compile(environment: &Environment<'_>, template: &str) -> Result<Vec<String>, String> {
+    if expression::longest(template) > expression::MAX_LENGTH {
+        return Err(format!("an expression is longer than {} characters", expression::MAX_LENGTH));
+    }
     match environment.template_from_str(template) {
         Ok(template) => {
             let used = template.undeclared_variables(false).into_iter();
