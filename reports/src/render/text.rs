@@ -92,21 +92,18 @@ impl Page<'_> {
         if gates.is_empty() {
             return;
         }
-        let mut table = Table::new(&["gate", "", "", "", ""], 5);
+        let mut table = Table::new(&["gate", "", ""], 3);
         for gate in &gates {
-            table.row([
-                words::printable(&gate.id),
-                words::printable(&words::measured(gate)),
-                words::printable(&gate.window),
-                words::comparison(gate),
-                words::printable(&gate.note),
-            ]);
+            let about = format!("{} in {}", words::measured(gate), gate.window);
+            table.row([words::printable(&gate.id), words::comparison(gate), words::printable(&about)]);
         }
         out.push('\n');
-        for (index, text) in table.lines().into_iter().enumerate() {
-            match index.checked_sub(1).map(|index| gates[index].verdict) {
-                None => line(out, &self.paint(&format!("  {text}"), Ink::Faint)),
-                Some(verdict) => line(out, &format!("{} {text}", self.mark(verdict))),
+        let mut lines = table.lines().into_iter();
+        line(out, &self.paint(&format!("  {}", lines.next().unwrap_or_default()), Ink::Faint));
+        for (gate, text) in gates.iter().zip(lines) {
+            line(out, &format!("{} {text}", self.mark(gate.verdict)));
+            if gate.verdict != GateVerdict::Pass && !gate.note.is_empty() {
+                line(out, &self.paint(&format!("    {}", words::printable(&gate.note)), Ink::Faint));
             }
         }
     }
