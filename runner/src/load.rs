@@ -7,8 +7,8 @@
 //!   set_ready, DNS
 //! ```
 //!
-//! Use: [`raise descriptors and start`](start), read batches from the channel, tell it when the timeline ends
-//! ([`Load::end_timeline`]), and [`Load::join`] it.
+//! Use: [`Destinations::resolve`], [`preflight::check`], [`start`]; read batches from the channel, say when the timeline
+//! ends ([`Load::end_timeline`]), and [`Load::join`].
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! An HTTP/1.1 connection: one request at a time, written in one piece, its reply read through the worker's buffer.
 //!
 //! This is not hyper, which serves any client and pays for it with two channels, a buffer for each connection and a map of
-//! headers for each message: about two thirds of the user time of a small request. Here the request's bytes are ready, an idle
+//! headers for each message: more than half of the user time of a small request (3.1 against 1.4 us, measured). Here the request's bytes are ready, an idle
 //! connection owns nothing but its socket, and the task whose request it is does all the work.
 
 use std::cell::RefCell;
