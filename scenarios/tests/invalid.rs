@@ -217,3 +217,16 @@ fn groups_in_groups_are_read_to_the_limit_of_depth() {
         assert_eq!(first_code(&problems), if groups == 25 { "E028" } else { "E003" });
     }
 }
+
+#[test]
+fn problems_at_the_end_of_a_very_long_line_are_shown_in_time() {
+    let labels: String = (0..30_000).map(|n| format!("k{n}: aaaaaaaaaaaaaaaaaaaa, ")).collect();
+    let wrong: String = (0..200).map(|n| format!("wrong{n}: 1, ")).collect();
+    let text = format!("{{ version: 1, labels: {{ {labels} }}, {wrong} load: {{}} }}\n");
+    let begun = Instant::now();
+    let problems = load_text("long.yaml", &text, &LoadOptions::default()).expect_err("200 unknown keys");
+    let rendered = problems.render(false);
+    assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
+    assert!(rendered.contains("--> long.yaml:1:888919"), "{}", &rendered[..500]);
+    assert!(rendered.len() < 100_000, "{} bytes", rendered.len());
+}

@@ -1,12 +1,12 @@
 //! Problems for people: the offending line, a caret under the place, and what to do.
 
 use annotate_snippets::renderer::DecorStyle;
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 
 use super::{Diagnostic, Diagnostics, Severity};
 use crate::source::Sources;
 
-/// Longer lines are cut, so that a file without line breaks does not fill the screen.
+/// Longer lines are not shown, only named: a file without line breaks would fill the screen.
 const MAX_LINE: usize = 400;
 /// Wide enough that no message of ours wraps in the middle of a word.
 const WIDTH: usize = 160;
@@ -34,24 +34,21 @@ fn one(renderer: &Renderer, problem: &Diagnostic, sources: &Sources) -> String {
     let start = problem.span.start.min(text.len());
     let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
     let line_end = text[start..].find(['\r', '\n']).map_or(text.len(), |at| start + at);
-    let mut line = &text[line_start..line_end];
-    let at = start - line_start;
-    if at <= MAX_LINE && line.len() > MAX_LINE {
-        line = &line[..line.floor_char_boundary(MAX_LINE.max(at))];
-    }
-    let until = (problem.span.end.min(line_end) - line_start).clamp(at, line.len().max(at));
+    let (number, column) = sources.position(problem.span);
     let level = match problem.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let snippet = Snippet::source(line)
-        .line_start(sources.position(problem.span).0)
-        .path(source.name.as_str())
-        .annotation(AnnotationKind::Primary.span(at..until).label(problem.label.as_str()));
-    let report = [level
-        .primary_title(problem.message.as_str())
-        .id(problem.code.id())
-        .element(snippet)
-        .element(Level::HELP.message(problem.help.as_str()))];
-    renderer.render(&report)
+    let report = level.primary_title(problem.message.as_str()).id(problem.code.id());
+    let report = if line_end - line_start > MAX_LINE {
+        let place = Origin::path(source.name.as_str()).line(number).char_column(column);
+        report.element(place).element(Level::NOTE.message(problem.label.as_str()))
+    } else {
+        let at = start - line_start;
+        let until = (problem.span.end.min(line_end) - line_start).max(at);
+        let mark = AnnotationKind::Primary.span(at..until).label(problem.label.as_str());
+        let line = &text[line_start..line_end];
+        report.element(Snippet::source(line).line_start(number).path(source.name.as_str()).annotation(mark))
+    };
+    renderer.render(&[report.element(Level::HELP.message(problem.help.as_str()))])
 }
