@@ -128,20 +128,18 @@ impl Connection {
 
     /// A fault leaves this connection: what it held becomes ready, or the connection is reset if it cannot be healed.
     pub fn unseat(&mut self, fault_id: &str) {
-        let Some(place) = self.seats.iter().position(|seat| &*seat.fault_id == fault_id && !seat.retired) else {
+        let Some(place) = self.seats.iter().position(|seat| &*seat.fault_id == fault_id && seat.retired.is_none())
+        else {
             return;
         };
         let now = Nanos::now();
         let retired = self.seats[place].retire(now);
-        self.advance(now);
-        match retired {
-            Retired::Gone => drop(self.seats.remove(place)),
-            Retired::Finishing => {}
-            Retired::Reset => {
-                self.seats[place].counters.connections_reset.add(1);
-                self.reset();
-            }
+        if retired == Retired::Reset {
+            self.seats[place].counters.connections_reset.add(1);
+            self.reset();
         }
+        self.advance(now);
+        self.seats.retain(|seat| !seat.is_done());
         self.wake();
     }
 
@@ -175,7 +173,7 @@ impl Connection {
         if self.reset_if_due(now) {
             return Poll::Ready(Progress::Over);
         }
-        if !self.seats.iter().any(|seat| seat.stage.hangs() && !seat.retired) {
+        if !self.seats.iter().any(|seat| seat.stage.hangs() && seat.retired.is_none()) {
             return Poll::Ready(Progress::Open);
         }
         loop {
@@ -243,7 +241,7 @@ impl Connection {
     }
 
     fn reset_if_due(&mut self, now: Nanos) -> bool {
-        let due = self.seats.iter().find(|seat| seat.stage.resets_at() <= now && !seat.retired);
+        let due = self.seats.iter().find(|seat| seat.stage.resets_at() <= now && seat.retired.is_none());
         if let Some(seat) = due {
             seat.counters.connections_reset.add(1);
             self.reset();

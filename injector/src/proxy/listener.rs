@@ -63,7 +63,7 @@ impl Active {
             stage: self.fault.stage(arrival, &counters),
             queues: Default::default(),
             counters,
-            retired: false,
+            retired: None,
         }
     }
 }

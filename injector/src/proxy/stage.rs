@@ -279,14 +279,17 @@ pub(crate) struct Seat {
     pub stage: Box<dyn Stage>,
     pub queues: [Pieces; 2],
     pub counters: Arc<FaultCounters>,
-    pub retired: bool,
+    /// How the fault has left this connection; `None` while it acts.
+    pub retired: Option<Retired>,
 }
 
 impl Seat {
-    /// Gives a piece to the stage.
+    /// Gives a piece to the stage. Once the stage is gone the piece passes: what is due elsewhere may still come this way
+    /// before the seat is taken out, and must not be held anew.
     pub fn take(&mut self, direction: Direction, content: Content, now: Nanos) {
         let mut outlet = Outlet { queues: &mut self.queues, now, counters: &self.counters };
         match content {
+            content if self.retired == Some(Retired::Gone) => outlet.put(direction, content, Nanos::PAST, false),
             Content::Bytes(bytes) => self.stage.bytes(direction, bytes, &mut outlet),
             Content::End => self.stage.end(direction, &mut outlet),
             Content::Reset => outlet.reset(direction),
@@ -298,13 +301,13 @@ impl Seat {
         let mut outlet = Outlet { queues: &mut self.queues, now, counters: &self.counters };
         let retired = self.stage.retire(&mut outlet);
         self.queues.iter_mut().for_each(Pieces::release);
-        self.retired = true;
+        self.retired = Some(retired);
         retired
     }
 
     /// It has retired, finished what it had begun, and holds nothing.
     pub fn is_done(&self) -> bool {
-        self.retired && self.stage.finished() && self.queues.iter().all(|pieces| pieces.first().is_none())
+        self.retired.is_some() && self.stage.finished() && self.queues.iter().all(|pieces| pieces.first().is_none())
     }
 
     /// The next instant at which this seat has something to do.
