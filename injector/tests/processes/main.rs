@@ -6,3 +6,4 @@ mod faults;
 mod lab;
 mod safety;
 mod scene;
+mod targets;
