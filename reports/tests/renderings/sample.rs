@@ -113,18 +113,7 @@ impl Maker {
                 faults: Vec::new(),
                 findings: Vec::new(),
                 errors: Vec::new(),
-                health: Health {
-                    send_lag_ms: LagData { p50: Some(0.03), p99: Some(0.11), max: Some(2.4) },
-                    queued_ms: LagData { p50: Some(0.0), p99: Some(0.02), max: Some(1.1) },
-                    generator_cpu: 0.21,
-                    in_flight_max: 84,
-                    scheduled: started,
-                    started,
-                    dropped: 0,
-                    valid: true,
-                    reasons: Vec::new(),
-                    warnings: Vec::new(),
-                },
+                health: healthy(started),
             },
             series: self.series,
             spans,
@@ -144,6 +133,22 @@ impl Maker {
                 commit: Some("4f6c1d2".to_owned()),
             },
         }
+    }
+}
+
+/// A generator that kept its schedule.
+fn healthy(started: u64) -> Health {
+    Health {
+        send_lag_ms: LagData { p50: Some(0.03), p99: Some(0.11), max: Some(2.4) },
+        queued_ms: LagData { p50: Some(0.0), p99: Some(0.02), max: Some(1.1) },
+        generator_cpu: 0.21,
+        in_flight_max: 84,
+        scheduled: started,
+        started,
+        dropped: 0,
+        valid: true,
+        reasons: Vec::new(),
+        warnings: Vec::new(),
     }
 }
 
