@@ -3,12 +3,69 @@
 //! Units stand in the names: `_s` seconds, `_ms` milliseconds, rates a second, `error_rate` a fraction from 0 to 1. A window
 //! with no samples has `null` percentiles, never 0.
 
-use std::collections::BTreeMap;
+pub(crate) mod faults;
+pub(crate) mod plan_words;
+pub(crate) mod windows;
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use brunt_scenario::units::Offset;
 use serde::{Deserialize, Serialize};
 
 /// The schema's name, in the field `schema`.
 pub const SCHEMA: &str = "brunt.results/1";
+
+/// A results.json cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// Not JSON, or not the JSON of a run.
+    #[error("this is not the results.json of a run")]
+    NotResults(#[source] serde_json::Error),
+    /// Written by another version of brunt.
+    #[error("these are results of another version: the file says `{0}`, this version reads `{SCHEMA}`")]
+    OtherVersion(String),
+}
+
+/// Reads results.json. The schema is looked at first, so that a file of another version is called that, and not broken.
+pub fn read(text: &str) -> Result<Results, ReadError> {
+    #[derive(Deserialize)]
+    struct Marked {
+        schema: String,
+    }
+    let marked: Marked = serde_json::from_str(text).map_err(ReadError::NotResults)?;
+    if marked.schema != SCHEMA {
+        return Err(ReadError::OtherVersion(marked.schema));
+    }
+    serde_json::from_str(text).map_err(ReadError::NotResults)
+}
+
+/// Writes results.json, a line break at its end. The same results give the same bytes.
+pub fn write(results: &Results) -> String {
+    let mut text = serde_json::to_string_pretty(results).expect("plain data whose keys are strings has a JSON form");
+    text.push('\n');
+    text
+}
+
+/// An instant in seconds, to the microsecond: how every `_s` is written.
+pub fn seconds(at: Offset) -> f64 {
+    rounded_seconds(at.as_secs_f64())
+}
+
+/// A span in seconds, to the microsecond.
+pub fn seconds_of(span: Duration) -> f64 {
+    rounded_seconds(span.as_secs_f64())
+}
+
+/// Seconds, a rate or a fraction, to six places.
+pub fn rounded_seconds(value: f64) -> f64 {
+    (value * 1e6).round() / 1e6
+}
+
+/// Microseconds in milliseconds, to the microsecond: how every `_ms` is written.
+pub fn millis_of_micros(micros: f64) -> f64 {
+    micros.round() / 1e3
+}
 
 /// A run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -340,7 +397,8 @@ pub struct SliceData {
     pub completed: u64,
     /// Failed requests by class, by intended start.
     pub errors: BTreeMap<String, u64>,
-    /// Latencies of the requests whose intended start lies in it: pairs of (microseconds, count), ascending, at three digits.
+    /// Latencies of the requests whose intended start lies in it: pairs of (microseconds, count), ascending, at two digits
+    /// (the histograms of the windows have three).
     pub latency_us: Vec<(u64, u64)>,
 }
 

@@ -1,0 +1,116 @@
+//! Whether a gate's window came about, whole and undisturbed.
+
+use std::time::Duration;
+
+use brunt_scenario::metric::{Metric, WindowName};
+use brunt_scenario::plan::{Fault, Item};
+
+use super::{Evidence, stop_word};
+use crate::facts::{Effect, Stopped};
+use crate::render::format;
+
+/// A window that is shorter than planned by less than this share is whole: edges are stamped by people's clocks and kernels.
+const WHOLE: f64 = 0.999;
+
+/// How much of its window a gate can be judged on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reach {
+    /// All of it.
+    Whole,
+    /// The run ended during it; says so.
+    CutShort(String),
+    /// It never began.
+    Never,
+}
+
+impl Evidence<'_> {
+    /// How far the run got into a window.
+    pub(super) fn reach(&self, name: &WindowName, metric: Metric) -> Reach {
+        let Some(stopped) = &self.facts.stopped else {
+            return if self.began(name) { Reach::Whole } else { Reach::Never };
+        };
+        // The run was given up before the part that gates are about.
+        if matches!(stopped, Stopped::SteadyStateNotMet(_)) || !self.began(name) {
+            return Reach::Never;
+        }
+        if metric == Metric::RecoveryTime && self.recover_cut_short(name) {
+            return Reach::Never;
+        }
+        if self.is_whole(name) { Reach::Whole } else { Reach::CutShort(format!("cut short: {}", stop_word(stopped))) }
+    }
+
+    fn began(&self, name: &WindowName) -> bool {
+        match name {
+            WindowName::Fault(id) => {
+                self.facts.faults.iter().any(|fault| fault.id == *id && fault.injecting_at.is_some())
+            }
+            _ => self.measured.windows.contains_key(name),
+        }
+    }
+
+    fn recover_cut_short(&self, name: &WindowName) -> bool {
+        let WindowName::Fault(id) = name else { return false };
+        !self.recovered_whole(id)
+    }
+
+    fn recovered_whole(&self, id: &String) -> bool {
+        self.facts.recovers.iter().any(|recover| recover.faults.contains(id) && !recover.cut_short)
+    }
+
+    fn is_whole(&self, name: &WindowName) -> bool {
+        match name {
+            WindowName::Warmup => true,
+            WindowName::Run => false,
+            WindowName::Baseline => {
+                let planned: Duration = self.plan.timeline.iter().map(baseline_of).sum();
+                self.measured.windows.get(name).is_some_and(|window| window.length_s() >= planned.as_secs_f64() * WHOLE)
+            }
+            WindowName::Recovery(id) => self.recovered_whole(id),
+            WindowName::Fault(id) => self.fault_is_whole(id),
+        }
+    }
+
+    /// It was active for as long as the plan says; an instant fault: its target became whole again.
+    fn fault_is_whole(&self, id: &str) -> bool {
+        let planned = self.plan.timeline.iter().find_map(|item| fault_in(item, id)).and_then(|fault| fault.lasts);
+        let long_enough =
+            |active: Duration| planned.is_none_or(|planned| active.as_secs_f64() >= planned.as_secs_f64() * WHOLE);
+        self.facts.faults.iter().filter(|fault| fault.id == id && fault.removed_at.is_some()).any(|fault| {
+            fault.instant
+                || fault.active_at.zip(fault.removing_at).is_some_and(|(from, to)| long_enough(to.since(from)))
+        })
+    }
+
+    /// Why what was measured in a window says nothing about the system: an instance had ended by itself before its end.
+    pub(super) fn spoilt(&self, name: &WindowName) -> Option<String> {
+        let end = self.measured.windows.get(name)?.to().as_secs_f64();
+        let exit = self.facts.events.iter().find(|event| event.kind == "service.exited" && event.at_s < end)?;
+        Some(format!("`{}` ended by itself at {}", exit.subject, format::seconds(exit.at_s)))
+    }
+
+    /// Why a fault's window cannot pass: no traffic met the fault.
+    pub(super) fn not_exercised(&self, name: &WindowName) -> Option<String> {
+        let (WindowName::Fault(id) | WindowName::Recovery(id)) = name else { return None };
+        self.facts.faults.iter().find(|fault| fault.id == *id).and_then(|fault| match &fault.effect {
+            Effect::NotExercised(why) => Some(format!("no traffic exercised the fault: {why}")),
+            _ => None,
+        })
+    }
+}
+
+fn baseline_of(item: &Item) -> Duration {
+    match item {
+        Item::Baseline(length) => *length,
+        Item::Parallel(members) => members.iter().map(|member| baseline_of(&member.item)).sum(),
+        Item::Pause(_) | Item::Recover { .. } | Item::Fault(_) => Duration::ZERO,
+    }
+}
+
+/// The fault with an id, wherever it stands in an item of the timeline.
+pub fn fault_in<'a>(item: &'a Item, id: &str) -> Option<&'a Fault> {
+    match item {
+        Item::Fault(fault) => (fault.id == id).then_some(fault),
+        Item::Parallel(members) => members.iter().find_map(|member| fault_in(&member.item, id)),
+        Item::Baseline(_) | Item::Pause(_) | Item::Recover { .. } => None,
+    }
+}

@@ -1,0 +1,206 @@
+//! What a screen may ask while the run goes on.
+
+use std::collections::BTreeMap;
+
+use brunt_scenario::metric::{Metric, Statistic};
+use brunt_scenario::plan::{Plan, Scope};
+use brunt_scenario::units::Offset;
+
+use super::Recorder;
+use super::slo::{Judged, State};
+use crate::metric::series_in;
+use crate::sample::ErrorClass;
+use crate::stats::quantile::of_counts;
+use crate::stats::sparse::TwoDigits;
+
+/// The short span of a snapshot: 5 s, nanoseconds.
+const RECENT: u64 = 5_000_000_000;
+
+/// A snapshot of the run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Live {
+    /// When it was taken.
+    pub at: Offset,
+    /// The last five seconds, or since the start. Warm-up counts here.
+    pub recent: LiveSpan,
+    /// Everything since warm-up.
+    pub total: LiveSpan,
+    /// Failed requests by class, since warm-up.
+    pub errors: BTreeMap<ErrorClass, u64>,
+    /// Requests that are open.
+    pub open: u64,
+    /// Most iterations open at once.
+    pub in_flight_max: u64,
+    /// Worker handled the arrival minus the intended start, 99th percentile since warm-up, milliseconds.
+    pub send_lag_p99_ms: Option<f64>,
+    /// Arrivals above `max_in_flight`, warm-up included.
+    pub dropped: u64,
+}
+
+/// The numbers of one span. Percentiles of the recent span have two digits, those of the total three.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LiveSpan {
+    /// Its length in seconds.
+    pub length_s: f64,
+    /// Requests that should have started in it.
+    pub offered: u64,
+    /// Requests that ended in it.
+    pub completed: u64,
+    /// Requests that failed.
+    pub errors: u64,
+    /// Median, milliseconds.
+    pub p50_ms: Option<f64>,
+    /// 90th percentile.
+    pub p90_ms: Option<f64>,
+    /// 99th percentile.
+    pub p99_ms: Option<f64>,
+    /// Largest.
+    pub max_ms: Option<f64>,
+}
+
+impl LiveSpan {
+    /// Requests that should have started, a second.
+    pub fn offered_per_s(&self) -> f64 {
+        per_second(self.offered, self.length_s)
+    }
+
+    /// Requests that ended, a second.
+    pub fn completed_per_s(&self) -> f64 {
+        per_second(self.completed, self.length_s)
+    }
+
+    /// Failed requests of all that should have started and have ended; `None` without requests.
+    pub fn error_rate(&self) -> Option<f64> {
+        (self.offered > 0).then(|| self.errors as f64 / self.offered as f64)
+    }
+
+    fn percentiles(&mut self, ascending: &[(u64, u64)]) {
+        let n = ascending.iter().map(|(_, count)| count).sum();
+        let at = |q| of_counts(ascending.iter().copied(), n, q).map(|us| us as f64 / 1e3);
+        (self.p50_ms, self.p90_ms, self.p99_ms, self.max_ms) = (at(0.5), at(0.9), at(0.99), at(1.0));
+    }
+}
+
+fn per_second(count: u64, length_s: f64) -> f64 {
+    if length_s > 0.0 { count as f64 / length_s } else { 0.0 }
+}
+
+/// One objective at one instant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SloStatus {
+    /// Its id.
+    pub id: String,
+    /// `None`: fewer than ten requests in the span, so not known, which never counts as holding.
+    pub holds: Option<bool>,
+    /// The value over the span, in the metric's unit, as far as it is known: percentiles come from the slices of the time
+    /// axis (two digits, whole slices), so a value close to the bound may lie on its other side; `holds` is exact.
+    pub value: Option<f64>,
+    /// It belongs to the steady state.
+    pub steady: bool,
+}
+
+impl Recorder {
+    /// Every objective over the span that ends at `at`, in the order of the plan.
+    pub fn slo_status(&self, plan: &Plan, at: Offset) -> Vec<SloStatus> {
+        (0..self.objectives.len().min(plan.slos.len()))
+            .map(|index| {
+                let slo = &plan.slos[index];
+                let judged = self.objectives.status(index, at, &self.newest);
+                let holds = match judged.state {
+                    State::Unknown => None,
+                    State::Holds => Some(true),
+                    State::Broken => Some(false),
+                };
+                let value = judged.value.or_else(|| match slo.metric {
+                    Metric::Latency(statistic) => self.recent_percentile(&slo.scope, statistic, judged, at),
+                    _ => None,
+                });
+                SloStatus { id: slo.id.clone(), holds, value, steady: self.objectives.steady.contains(&index) }
+            })
+            .collect()
+    }
+
+    /// Whether every objective of the steady state holds over the span that ends at `at`. A steady state of probes alone
+    /// has no objective that could be broken.
+    pub fn steady(&self, at: Offset) -> bool {
+        self.objectives
+            .steady
+            .iter()
+            .all(|index| self.objectives.status(*index, at, &self.newest).state == State::Holds)
+    }
+
+    /// The earliest instant on the grid of 50 ms, not before `since`, such that every objective of the steady state holds
+    /// over the span that begins there and ends by `at`. `None` while there is none, and when there is no objective.
+    pub fn earliest_hold_since(&self, since: Offset, at: Offset) -> Option<Offset> {
+        self.objectives.earliest_hold_since(since, at, &self.newest)
+    }
+
+    /// A snapshot for a screen.
+    pub fn live(&self, at: Offset) -> Live {
+        Live {
+            at,
+            recent: self.recent(at),
+            total: self.total(at),
+            errors: self.errors.by_class(),
+            open: self.newest.iter().map(|worker| worker.open.len() as u64).sum(),
+            in_flight_max: self.watch.in_flight_max,
+            send_lag_p99_ms: self.watch.lag_data().p99,
+            dropped: self.watch.dropped,
+        }
+    }
+
+    fn recent(&self, at: Offset) -> LiveSpan {
+        // A slice that has just begun would make the rates look low.
+        let width = self.slices.width();
+        let end = at.0 / width;
+        let start = end.saturating_sub(RECENT.div_ceil(width));
+        let range = usize::try_from(start).unwrap_or(usize::MAX)..usize::try_from(end).unwrap_or(usize::MAX);
+        let mut span = LiveSpan { length_s: (end - start) as f64 * width as f64 / 1e9, ..LiveSpan::default() };
+        let mut latency = TwoDigits::default();
+        for series in 0..self.series.len() {
+            for slice in self.slices.part(series, range.clone()) {
+                span.offered += u64::from(slice.offered);
+                span.completed += u64::from(slice.completed);
+                span.errors += u64::from(slice.failed());
+                latency.merge(&slice.latency);
+            }
+        }
+        span.percentiles(&latency.iter().collect::<Vec<_>>());
+        span
+    }
+
+    fn total(&self, at: Offset) -> LiveSpan {
+        let mut span = LiveSpan {
+            length_s: self.first_judged.map_or(0.0, |from| at.since(from).as_secs_f64()),
+            ..LiveSpan::default()
+        };
+        let mut latency = super::cells::three_digits();
+        for cell in self.run_cells() {
+            span.offered += cell.offered;
+            span.completed += cell.completed;
+            span.errors += cell.errors;
+            super::cells::add(&mut latency, &cell.latency);
+        }
+        let counts = latency.iter_recorded().map(|step| (step.value_iterated_to(), step.count_since_last_iteration()));
+        span.percentiles(&counts.collect::<Vec<_>>());
+        span
+    }
+
+    fn recent_percentile(&self, scope: &Scope, statistic: Statistic, judged: Judged, at: Offset) -> Option<f64> {
+        let width = self.slices.width();
+        let range = usize::try_from(judged.from.0 / width).ok()?..usize::try_from(judged.to.0.div_ceil(width)).ok()?;
+        let scope = series_in(&self.series, scope);
+        let mut latency = TwoDigits::default();
+        for series in &scope {
+            self.slices.part(*series, range.clone()).iter().for_each(|slice| latency.merge(&slice.latency));
+        }
+        for request in self.newest.iter().flat_map(|worker| &worker.open) {
+            let inside = judged.from <= request.intended && request.intended < judged.to;
+            if inside && !request.warmup && scope.contains(&usize::from(request.series)) {
+                latency.record(super::cells::micros(request.intended, at));
+            }
+        }
+        let n = latency.count();
+        of_counts(latency.iter(), n, statistic.quantile()?).map(|us| us as f64 / 1e3)
+    }
+}

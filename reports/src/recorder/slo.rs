@@ -1,0 +1,284 @@
+//! Objectives over a sliding span: do they hold now, since when, and where were they broken.
+//!
+//! Requests are counted in buckets of 50 ms by intended start. A percentile needs only two counts a bucket, because the
+//! nearest-rank percentile is at most the bound exactly when at least ceil(q n) requests are. So the answer is exact and a
+//! bucket has 16 bytes. Spans whose requests have all ended are judged once, kept as runs of equal states, and their buckets
+//! freed; memory does not grow with time.
+
+mod history;
+mod rule;
+
+use std::collections::VecDeque;
+
+use brunt_scenario::plan::Plan;
+use brunt_scenario::units::Offset;
+
+pub use self::history::{History, State};
+use self::rule::{Rule, Tally};
+use super::Newest;
+use crate::metric::series_in;
+use crate::sample::{Arrival, Iteration, OpenRequest, Request, Series};
+
+/// Width of a bucket, and the grid on which a recovery is found: 50 ms.
+pub const GRID: u64 = 50_000_000;
+/// A broken span is looked for at every fifth bucket: each 250 ms.
+pub const TICK: u64 = 5;
+/// Spans are judged for good when all their requests have ended and this long has passed: a worker that hands its batch over
+/// late is still counted.
+const MARGIN: u64 = 60_000_000_000 / GRID;
+
+/// All objectives of a plan.
+#[derive(Debug)]
+pub struct Objectives {
+    all: Vec<Objective>,
+    /// Indices of those that the steady state is made of; all of them, when a plan has objectives but no steady state.
+    pub steady: Vec<usize>,
+    /// By series: the objectives that count its requests.
+    by_series: Vec<Vec<usize>>,
+}
+
+/// One objective.
+#[derive(Debug)]
+struct Objective {
+    rule: Rule,
+    /// Buckets that a span has.
+    over: u64,
+    /// The journeys that it is about, by index.
+    journeys: Vec<bool>,
+    buckets: VecDeque<Tally>,
+    /// Number of the first bucket that is kept; spans that start before it stand in `history`.
+    base: u64,
+    history: History,
+}
+
+/// The tally of a span and what follows from it.
+#[derive(Debug, Clone, Copy)]
+pub struct Judged {
+    /// What it means.
+    pub state: State,
+    /// The measured value, in the metric's unit; `None` without samples, and for percentiles, of which only the state is
+    /// known here.
+    pub value: Option<f64>,
+    /// First instant of the span.
+    pub from: Offset,
+    /// Its end.
+    pub to: Offset,
+}
+
+impl Objectives {
+    /// Nothing counted yet.
+    pub fn new(plan: &Plan, series: &[Series]) -> Self {
+        let mut by_series = vec![Vec::new(); series.len()];
+        let mut all = Vec::new();
+        for (index, slo) in plan.slos.iter().enumerate() {
+            let scope = series_in(series, &slo.scope);
+            scope.iter().for_each(|series| by_series[*series].push(index));
+            let in_scope = |name: &str| scope.iter().any(|at| series[*at].journey == name);
+            all.push(Objective {
+                rule: Rule::new(slo),
+                over: u64::try_from(slo.over.as_nanos()).unwrap_or(u64::MAX).div_ceil(GRID).max(1),
+                journeys: plan.journeys.iter().map(|journey| in_scope(&journey.name)).collect(),
+                buckets: VecDeque::new(),
+                base: 0,
+                history: History::default(),
+            });
+        }
+        let steady = match &plan.steady_state {
+            Some(steady) => steady.slos.clone(),
+            None => (0..all.len()).collect(),
+        };
+        Self { all, steady, by_series }
+    }
+
+    /// Counts a request outside warm-up.
+    pub fn file(&mut self, request: &Request) {
+        for index in &self.by_series[usize::from(request.series)] {
+            let objective = &mut self.all[*index];
+            if let Some((at, tally)) = objective.rule.request(request) {
+                objective.count(at, tally);
+            }
+        }
+    }
+
+    /// Counts an iteration outside warm-up.
+    pub fn file_iteration(&mut self, iteration: &Iteration) {
+        for objective in &mut self.all {
+            if objective.journeys.get(usize::from(iteration.journey)) == Some(&true)
+                && let Some(tally) = objective.rule.iteration(iteration)
+            {
+                objective.count(iteration.intended, tally);
+            }
+        }
+    }
+
+    /// Counts an arrival outside warm-up; `first_series` is the first step of its journey.
+    pub fn file_arrival(&mut self, arrival: &Arrival, first_series: Option<u16>) {
+        let Some(series) = first_series else { return };
+        for index in &self.by_series[usize::from(series)] {
+            let objective = &mut self.all[*index];
+            if let Some(tally) = objective.rule.arrival(arrival) {
+                objective.count(arrival.intended, tally);
+            }
+        }
+    }
+
+    /// Judges the spans in which nothing can change any more, and frees their buckets.
+    pub fn settle(&mut self, workers: &[Newest]) {
+        let Some(upto) = workers.iter().map(Newest::complete_upto).min() else { return };
+        let complete = (upto.0 / GRID).saturating_sub(MARGIN);
+        self.all.iter_mut().for_each(|objective| objective.settle(complete));
+    }
+
+    /// Judges every span that ends by `end`; for the end of the run, when every request has ended.
+    pub fn settle_all(&mut self, end: Offset) {
+        self.all.iter_mut().for_each(|objective| objective.settle(end.0 / GRID));
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// How many buckets a span of an objective has.
+    pub fn over(&self, index: usize) -> u64 {
+        self.all[index].over
+    }
+
+    /// Judges the span of an objective that ends at `at`, rounded down to the grid, open requests included.
+    pub fn status(&self, index: usize, at: Offset, workers: &[Newest]) -> Judged {
+        let objective = &self.all[index];
+        let end = visible(at, workers) / GRID;
+        let start = end.saturating_sub(objective.over);
+        let overlay = self.overlay(index, start, end, at, workers);
+        let tally = objective.sum(start, end, &overlay);
+        let (state, value) = objective.rule.judge(tally, end - start);
+        Judged { state, value, from: Offset(start * GRID), to: Offset(end * GRID) }
+    }
+
+    /// The earliest instant on the grid, not before `since`, such that every objective of the steady state holds over the
+    /// span that begins there and ends by `at`. `None`: not yet.
+    pub fn earliest_hold_since(&self, since: Offset, at: Offset, workers: &[Newest]) -> Option<Offset> {
+        let first = since.0.div_ceil(GRID);
+        let end = visible(at, workers) / GRID;
+        let mut states = Vec::new();
+        for index in &self.steady {
+            let starts = (end + 1).saturating_sub(self.all[*index].over);
+            let overlay = self.overlay(*index, first, end, at, workers);
+            states.push(self.all[*index].states(first, starts, &overlay));
+        }
+        let shortest = states.iter().map(Vec::len).min()?;
+        let found = (0..shortest).find(|at| states.iter().all(|states| states[*at] == State::Holds))?;
+        Some(Offset((first + found as u64) * GRID))
+    }
+
+    /// The state of the spans of an objective, by their start. Complete only after [`Objectives::settle_all`].
+    pub fn history(&self, index: usize) -> &History {
+        &self.all[index].history
+    }
+
+    /// What the open requests add to the buckets from `start` to `end`.
+    fn overlay(&self, index: usize, start: u64, end: u64, at: Offset, workers: &[Newest]) -> Vec<Tally> {
+        let mut overlay = vec![Tally::default(); usize::try_from(end.saturating_sub(start)).unwrap_or(0)];
+        for request in workers.iter().flat_map(|worker| &worker.open) {
+            let bucket = request.intended.0 / GRID;
+            if request.warmup || bucket < start || bucket >= end || !self.counts(index, request) {
+                continue;
+            }
+            let age = at.0.saturating_sub(request.intended.0);
+            if let Some(tally) = self.all[index].rule.open(age) {
+                overlay[(bucket - start) as usize].add(tally);
+            }
+        }
+        overlay
+    }
+
+    fn counts(&self, index: usize, request: &OpenRequest) -> bool {
+        self.by_series.get(usize::from(request.series)).is_some_and(|of| of.contains(&index))
+    }
+}
+
+/// Until when the data may be looked at: what the slowest worker has handed over, unless it is stuck for more than a
+/// second; then its silence counts.
+fn visible(at: Offset, workers: &[Newest]) -> u64 {
+    let upto = workers.iter().map(|worker| worker.upto.0).min().unwrap_or(at.0);
+    if at.0.saturating_sub(upto) > 1_000_000_000 { at.0 } else { upto.min(at.0) }
+}
+
+impl Newest {
+    /// Every request that should have started before it has ended and is filed.
+    fn complete_upto(&self) -> Offset {
+        self.open.iter().map(|request| request.intended).min().unwrap_or(self.upto).min(self.upto)
+    }
+}
+
+impl Objective {
+    fn count(&mut self, at: Offset, tally: Tally) {
+        // A sample of a settled span would come more than a minute late; it is left out of the objective.
+        let Some(index) = (at.0 / GRID).checked_sub(self.base) else { return };
+        let index = usize::try_from(index).unwrap_or(usize::MAX);
+        if self.buckets.len() <= index {
+            self.buckets.resize(index + 1, Tally::default());
+        }
+        self.buckets[index].add(tally);
+    }
+
+    /// Judges every span that ends by the bucket `complete`.
+    fn settle(&mut self, complete: u64) {
+        let starts = (complete + 1).saturating_sub(self.over);
+        if starts <= self.base {
+            return;
+        }
+        let states = self.states(self.base, starts, &[]);
+        for (start, state) in (self.base..).zip(states) {
+            self.history.push(start, state);
+        }
+        let gone = usize::try_from(starts - self.base).unwrap_or(usize::MAX).min(self.buckets.len());
+        self.buckets.drain(..gone);
+        self.base = starts;
+    }
+
+    /// The states of the spans that start at the buckets `first..end`. `overlay` is added to the buckets from `first` on.
+    fn states(&self, first: u64, end: u64, overlay: &[Tally]) -> Vec<State> {
+        let mut states = Vec::new();
+        let mut tally: Option<Tally> = None;
+        for start in first..end {
+            if start < self.base {
+                states.push(self.history.at(start));
+                continue;
+            }
+            let at = |bucket: u64| {
+                let mut both = self.bucket(bucket);
+                both.add(overlay.get((bucket - first) as usize).copied().unwrap_or_default());
+                both
+            };
+            let sum = match tally {
+                Some(mut sum) => {
+                    sum.remove(at(start - 1));
+                    sum.add(at(start + self.over - 1));
+                    sum
+                }
+                None => (start..start + self.over).map(at).fold(Tally::default(), |mut sum, one| {
+                    sum.add(one);
+                    sum
+                }),
+            };
+            tally = Some(sum);
+            states.push(self.rule.judge(sum, self.over).0);
+        }
+        states
+    }
+
+    fn sum(&self, start: u64, end: u64, overlay: &[Tally]) -> Tally {
+        let mut sum = Tally::default();
+        for bucket in start..end {
+            sum.add(self.bucket(bucket));
+        }
+        overlay.iter().for_each(|tally| sum.add(*tally));
+        sum
+    }
+
+    fn bucket(&self, number: u64) -> Tally {
+        let index = number.checked_sub(self.base).and_then(|index| usize::try_from(index).ok());
+        index.and_then(|index| self.buckets.get(index)).copied().unwrap_or_default()
+    }
+}

@@ -1,0 +1,155 @@
+//! How one objective counts and judges: the arithmetic behind `metric`, `max` and `min`.
+
+use brunt_scenario::metric::{Metric, Statistic};
+use brunt_scenario::plan::{Bound, Slo};
+use brunt_scenario::units::Offset;
+
+use super::history::State;
+use crate::sample::{Arrival, ErrorClass, Iteration, Request};
+use crate::stats::quantile::rank;
+
+/// With fewer requests in a span nothing is known.
+const ENOUGH: u64 = 10;
+/// Bounds are compared with this tolerance: 1 - 0.01 is 0.99.
+const EPSILON: f64 = 1e-9;
+
+/// What is counted in a bucket.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    n: u32,
+    /// On the wrong side of the bound, or failed; what the metric is about.
+    bad: u32,
+    /// Microseconds; only means need it.
+    sum: u64,
+}
+
+impl Tally {
+    /// Adds another one.
+    pub fn add(&mut self, other: Self) {
+        self.n += other.n;
+        self.bad += other.bad;
+        self.sum += other.sum;
+    }
+
+    /// Takes away what was added before.
+    pub fn remove(&mut self, other: Self) {
+        self.n -= other.n;
+        self.bad -= other.bad;
+        self.sum -= other.sum;
+    }
+
+    fn one(bad: bool, nanoseconds: u64) -> Self {
+        Self { n: 1, bad: u32::from(bad), sum: nanoseconds / 1000 }
+    }
+}
+
+/// One objective's metric and bound.
+#[derive(Debug, Clone, Copy)]
+pub struct Rule {
+    metric: Metric,
+    bound: Bound,
+}
+
+impl Rule {
+    /// Of an objective of the plan.
+    pub fn new(slo: &Slo) -> Self {
+        Self { metric: slo.metric, bound: slo.bound }
+    }
+
+    /// What a request counts, and at which instant; `None` if this metric is not taken of requests.
+    pub fn request(&self, request: &Request) -> Option<(Offset, Tally)> {
+        let intended = request.intended;
+        let is = |class| request.error == Some(class);
+        let tally = match self.metric {
+            Metric::Latency(_) => self.timed(request.done.0.saturating_sub(intended.0)),
+            Metric::Service(_) => self.timed(request.done.0.saturating_sub(request.sent?.0)),
+            Metric::ErrorRate | Metric::SuccessRate => Tally::one(request.error.is_some(), 0),
+            Metric::CheckFailures => Tally::one(is(ErrorClass::Check), 0),
+            Metric::Unfinished => Tally::one(is(ErrorClass::Unfinished), 0),
+            Metric::Requests | Metric::RateOffered => Tally::one(false, 0),
+            Metric::RateCompleted => return Some((request.done, Tally::one(false, 0))),
+            _ => return None,
+        };
+        Some((intended, tally))
+    }
+
+    /// What an iteration counts, at its intended start.
+    pub fn iteration(&self, iteration: &Iteration) -> Option<Tally> {
+        matches!(self.metric, Metric::Iteration(_)).then(|| self.timed(iteration.busy_ns))
+    }
+
+    /// What an arrival counts, at its intended start.
+    pub fn arrival(&self, arrival: &Arrival) -> Option<Tally> {
+        match self.metric {
+            Metric::Dropped => Some(Tally::one(arrival.dropped, 0)),
+            Metric::SendLagP99 => Some(self.timed(arrival.lag_ns)),
+            // The schedule asked for it, though no request came of it.
+            Metric::RateOffered => arrival.dropped.then(|| Tally::one(false, 0)),
+            _ => None,
+        }
+    }
+
+    /// What a request that is open counts: its age is its latency so far, its outcome is not known.
+    pub fn open(&self, age_ns: u64) -> Option<Tally> {
+        match self.metric {
+            Metric::Latency(_) => Some(self.timed(age_ns)),
+            Metric::Requests | Metric::RateOffered => Some(Tally::one(false, 0)),
+            _ => None,
+        }
+    }
+
+    /// What a tally over `buckets` buckets means, and its value where one follows from it.
+    pub fn judge(&self, tally: Tally, buckets: u64) -> (State, Option<f64>) {
+        let n = u64::from(tally.n);
+        if n < ENOUGH {
+            return (State::Unknown, None);
+        }
+        let (n_f, bad) = (f64::from(tally.n), f64::from(tally.bad));
+        let value = match self.metric {
+            Metric::Latency(Statistic::Mean)
+            | Metric::Service(Statistic::Mean)
+            | Metric::Iteration(Statistic::Mean) => tally.sum as f64 / n_f / 1e3,
+            Metric::Latency(statistic) | Metric::Service(statistic) | Metric::Iteration(statistic) => {
+                let holds = self.quantile_holds(statistic.quantile().unwrap_or(1.0), n, u64::from(tally.bad));
+                return (State::of(holds), None);
+            }
+            Metric::SendLagP99 => return (State::of(self.quantile_holds(0.99, n, u64::from(tally.bad))), None),
+            Metric::ErrorRate => bad / n_f,
+            Metric::SuccessRate => 1.0 - bad / n_f,
+            Metric::CheckFailures | Metric::Dropped | Metric::Unfinished => bad,
+            Metric::Requests => n_f,
+            Metric::RateOffered | Metric::RateCompleted => n_f / (buckets as f64 * super::GRID as f64 / 1e9),
+            // Not taken of a sliding span; validation refuses them.
+            Metric::RecoveryTime | Metric::DegradedFor | Metric::TimeToDetect | Metric::GeneratorCpu => {
+                return (State::Unknown, None);
+            }
+        };
+        let holds = match self.bound {
+            Bound::Max(max) => value <= max + EPSILON,
+            Bound::Min(min) => value >= min - EPSILON,
+        };
+        (State::of(holds), Some(value))
+    }
+
+    /// Whether the nearest-rank percentile keeps the bound, from the count of values on the wrong side of it.
+    fn quantile_holds(&self, q: f64, n: u64, bad: u64) -> bool {
+        match self.bound {
+            Bound::Max(_) => n - bad >= rank(q, n),
+            Bound::Min(_) => bad < rank(q, n),
+        }
+    }
+
+    fn timed(&self, nanoseconds: u64) -> Tally {
+        let bad = match self.bound {
+            Bound::Max(max) => nanoseconds as f64 > max * 1e6,
+            Bound::Min(min) => (nanoseconds as f64) < min * 1e6,
+        };
+        Tally::one(bad, nanoseconds)
+    }
+}
+
+impl State {
+    fn of(holds: bool) -> Self {
+        if holds { Self::Holds } else { Self::Broken }
+    }
+}

@@ -1,0 +1,4 @@
+//! Arithmetic on counts and distributions; knows nothing of runs. Each file says where its method is published.
+
+pub mod quantile;
+pub mod sparse;
