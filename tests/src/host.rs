@@ -59,8 +59,8 @@ pub fn resident_kib(pid: u32) -> Option<u64> {
     line.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// The state letter, after the name in parentheses, which may hold anything.
-fn state(pid: u32) -> Option<char> {
+/// The state letter of a process: after the name in parentheses, which may hold anything.
+pub fn state(pid: u32) -> Option<char> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(") ")?.1.chars().next()
 }

@@ -4,7 +4,8 @@ mod expression;
 
 use std::collections::{BTreeSet, HashMap};
 
-use minijinja::Environment;
+use minijinja::value::Rest;
+use minijinja::{Environment, ErrorKind, UndefinedBehavior};
 
 use crate::decode::Spanned;
 use crate::diagnostic::{Code, Problems};
@@ -22,7 +23,12 @@ const BUILT_IN: [&str; 5] = ["uuid", "now", "rand_int", "iteration", "user"];
 const LANGUAGE: [&str; 4] = ["range", "dict", "namespace", "loop"];
 
 pub(super) fn check(root: &Root, problems: &mut Problems) {
-    let mut checker = Checker { environment: Environment::new(), known: HashMap::new(), problems };
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Chainable);
+    for function in ["uuid", "now", "rand_int"] {
+        environment.add_function(function, |_: Rest<minijinja::Value>| "");
+    }
+    let mut checker = Checker { environment, known: HashMap::new(), problems };
     for (_, journey) in root.journeys.iter().flat_map(|journeys| journeys.iter()) {
         let feeders = journey.feed.iter().flat_map(|feed| &feed.value.0).map(|name| name.value.clone());
         checker.steps(journey.steps.iter(), feeders.collect());
@@ -119,17 +125,29 @@ fn with_placeholders(text: &Text) -> String {
 }
 
 /// The names that a template needs from outside, or why it does not compile.
-fn compile(environment: &Environment<'_>, template: &str) -> Result<Vec<String>, String> {
-    if expression::longest(template) > expression::MAX_LENGTH {
+fn compile(environment: &Environment<'_>, text: &str) -> Result<Vec<String>, String> {
+    if expression::longest(text) > expression::MAX_LENGTH {
         return Err(format!("an expression is longer than {} characters", expression::MAX_LENGTH));
     }
-    match environment.template_from_str(template) {
+    match environment.template_from_str(text) {
         Ok(template) => {
             let used = template.undeclared_variables(false).into_iter();
             let mut used: Vec<String> = used.filter(|name| !LANGUAGE.contains(&name.as_str())).collect();
             used.sort();
-            Ok(used)
+            unknown_filter(environment, text).map_or(Ok(used), Err)
         }
         Err(error) => Err(error.detail().unwrap_or("syntax error").to_owned()),
     }
+}
+
+/// A filter or test that does not exist shows only when the template is rendered: so render it once, with nothing in it.
+/// Templates with statements are left to the run, since a loop may go round for as long as it likes.
+fn unknown_filter(environment: &Environment<'_>, template: &str) -> Option<String> {
+    if template.contains("{%") {
+        return None;
+    }
+    let error = environment.render_str(template, ()).err()?;
+    let unknown =
+        matches!(error.kind(), ErrorKind::UnknownFilter | ErrorKind::UnknownTest | ErrorKind::UnknownFunction);
+    unknown.then(|| error.detail().unwrap_or("an unknown filter or function").to_owned())
 }

@@ -1,0 +1,17 @@
+//! Stories about the whole program, told from outside: each starts the `brunt` binary against real processes and looks at
+//! what it said, what it left, and what the machine looks like afterwards.
+//!
+//! `BRUNT_BIN` names the binary (`tests/run` sets it to a release build); stories that measure hold the machine alone.
+
+mod bad_input;
+mod crash_leaves_nothing;
+mod documents_run;
+mod first_use;
+mod gates_exit_codes;
+mod honesty;
+mod memory;
+mod nothing_is_lost;
+mod report_in_chromium;
+mod signals;
+mod truth;
+mod windows;
