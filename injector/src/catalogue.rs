@@ -142,4 +142,12 @@ mod tests {
         assert_eq!(find("process.pause").unwrap().hits, "service, process");
         assert!(find("process.paus").is_none());
     }
+
+    #[test]
+    fn what_is_called_built_for_a_link_is_what_can_be_built() {
+        for entry in ALL.iter().filter(|entry| entry.hits == "link") {
+            let known = crate::fault::link::stream_fault(entry.kind, &brunt_scenario::plan::Params::default());
+            assert_eq!(known.is_some(), entry.built, "{}", entry.kind);
+        }
+    }
 }
