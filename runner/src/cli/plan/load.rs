@@ -1,38 +1,32 @@
 //! The load curve in words, and what it adds up to.
 
-use std::time::Duration;
-
-use brunt_scenario::plan::{Load, Model, Plan, Stage, Step};
+use brunt_report::render::format;
+use brunt_scenario::plan::{Load, Model, Plan, Stage};
 use brunt_scenario::units::print_duration;
 
 use super::Page;
 use super::times::Schedule;
+use crate::load::estimate::{Estimate, estimate, memory};
 
-/// What an open iteration takes at most, beside the reply that it waits for: its connection and its variables. Measured
-/// with one HTTP/1.1 connection an iteration.
-const BYTES_OF_AN_ITERATION: f64 = 20.0 * 1024.0;
-/// The program itself, its threads, and the histograms of a scenario of a few steps.
-const BYTES_OF_THE_REST: f64 = 24.0 * 1024.0 * 1024.0;
-
-/// Writes the section.
+/// Writes the section. `estimate` is asked twice, because the timeline may end sooner or later.
 pub fn write(page: &mut Page, plan: &Plan, schedule: &Schedule) {
+    let sooner = estimate(plan, schedule.end.earliest);
+    let later = estimate(plan, schedule.end.latest);
     let mut rows = Vec::new();
-    for load in &plan.load {
-        let journey = plan.journeys.get(load.journey);
-        let name = journey.map_or("", |journey| journey.name.as_str());
-        rows.push(vec![load.name.clone(), format!("journey {name}, {}", curve(load))]);
-        let steps =
-            journey.map_or(0, |journey| journey.steps.iter().filter(|step| matches!(step, Step::Request(_))).count());
-        rows.push(vec![String::new(), prediction(load, steps, schedule)]);
+    for (load, (least, most)) in plan.load.iter().zip(sooner.iter().zip(&later)) {
+        let journey = plan.journeys.get(load.journey).map_or("", |journey| journey.name.as_str());
+        rows.push(vec![load.name.clone(), format!("journey {journey}, {}", curve(load))]);
+        rows.push(vec![String::new(), prediction(least, most)]);
     }
-    let open: f64 = plan.load.iter().map(most_open).sum();
-    let most = (BYTES_OF_THE_REST + open * BYTES_OF_AN_ITERATION) / (1024.0 * 1024.0);
-    let usual = BYTES_OF_THE_REST / (1024.0 * 1024.0);
-    let memory = format!(
-        "about {usual:.0} MiB; {most:.0} MiB if all {} iterations that may be open are; it does not grow with time",
-        count(open)
-    );
-    rows.push(vec!["memory".to_owned(), memory]);
+    let connections: usize = later.iter().map(|load| load.connections).sum();
+    rows.push(vec![
+        "memory".to_owned(),
+        format!(
+            "at most {} MiB, with {} open; it does not grow with time",
+            memory(&later).div_ceil(1024 * 1024),
+            format::counted(connections as u64, "connection")
+        ),
+    ]);
     page.section("load", &rows);
 }
 
@@ -65,35 +59,16 @@ fn stage_in_words(stage: &Stage, unit: &str) -> String {
     text
 }
 
-fn prediction(load: &Load, steps: usize, schedule: &Schedule) -> String {
-    if load.model == Model::Closed {
-        return format!("as many iterations as replies allow, {} requests each", count(steps as f64));
-    }
-    let least = iterations(load, schedule.end.earliest);
-    let most = iterations(load, schedule.end.latest);
-    let range = |factor: f64| {
-        let (least, most) = (count(least * factor), count(most * factor));
-        if least == most { least } else { format!("{least} to {most}") }
+fn prediction(least: &Estimate, most: &Estimate) -> String {
+    let range = |least: Option<u64>, most: Option<u64>| match (least?, most?) {
+        (least, most) if least == most => Some(format::count(least)),
+        (least, most) => Some(format!("{} to {}", format::count(least), format::count(most))),
     };
-    format!("{} iterations, {} requests if every step is reached", range(1.0), range(steps as f64))
-}
-
-/// The area below the curve until `end`.
-fn iterations(load: &Load, end: Duration) -> f64 {
-    let mut from = Duration::ZERO;
-    let mut total = 0.0;
-    for stage in &load.stages {
-        let length = stage.length.unwrap_or_else(|| end.saturating_sub(from));
-        total += f64::midpoint(stage.from, stage.to) * length.as_secs_f64();
-        from += length;
-    }
-    total
-}
-
-fn most_open(load: &Load) -> f64 {
-    match load.model {
-        Model::Closed => load.stages.iter().map(|stage| stage.from.max(stage.to)).fold(0.0, f64::max),
-        Model::OpenConstant | Model::OpenPoisson => load.max_in_flight as f64,
+    let iterations = range(least.iterations, most.iterations);
+    let requests = range(least.requests, most.requests);
+    match iterations.zip(requests) {
+        Some((iterations, requests)) => format!("{iterations} iterations, {requests} requests if no step fails"),
+        None => "as many iterations as the replies allow".to_owned(),
     }
 }
 
@@ -101,8 +76,4 @@ fn most_open(load: &Load) -> f64 {
 fn number(value: f64) -> String {
     let text = format!("{value:.3}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-fn count(value: f64) -> String {
-    brunt_report::render::format::count(value.round() as u64)
 }
