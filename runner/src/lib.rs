@@ -5,7 +5,12 @@
 pub mod cli;
 pub mod clock;
 pub mod demo;
+pub mod environment;
 pub mod exit;
 pub mod files;
 pub mod load;
+pub mod probe;
+pub mod run;
+pub mod services;
+pub mod timeline;
 pub mod ui;

@@ -8,11 +8,11 @@
 //! ```
 //!
 //! Use: [`Destinations::resolve`], [`preflight::check`], [`start`]; read batches from the channel, say when the timeline
-//! ends ([`Load::end_timeline`]), and [`Load::join`].
+//! ends ([`Steering::end_timeline`]), and [`Load::join`].
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use brunt_report::sample::Batch;
@@ -41,7 +41,7 @@ pub mod preflight;
 mod randomness;
 mod request;
 mod template;
-mod tls;
+pub mod tls;
 mod worker;
 
 /// Above it another worker is worth its core: iterations a second.
@@ -150,7 +150,7 @@ pub fn start(
     let needs_tls = destinations.list().iter().any(|destination| destination.tls);
     let tls = needs_tls.then(|| tls::client_config(options.insecure)).transpose()?;
     let of = options.workers.unwrap_or_else(|| sensible_workers(&plan)).min(most_workers(&compiled)).max(1);
-    let control = Arc::new(Control { timeline_ends: AtomicU64::new(u64::MAX), abort: AtomicBool::new(false) });
+    let control = Arc::new(Control::default());
     let zero = clock.now().after(LEAD);
     let mut ends = Vec::with_capacity(of);
     for index in 0..of {
@@ -186,19 +186,35 @@ pub fn start(
     Ok(Load { started: zero, workers: of, notes, control, ends, dns })
 }
 
-impl Load {
+/// Ends a load from outside, while somebody else waits in [`Load::join`].
+#[derive(Clone)]
+pub struct Steering(Arc<Control>);
+
+impl Steering {
     /// Load whose last stage is open-ended gets no arrival at or after `at`.
     pub fn end_timeline(&self, at: Offset) {
-        self.control.timeline_ends.store(at.0, Ordering::Relaxed);
+        self.0.timeline_ends.store(at.0, Ordering::Relaxed);
+    }
+
+    /// No load gets an arrival at or after `at`, whatever its stages say; open requests get their drain.
+    pub fn stop(&self, at: Offset) {
+        self.0.stops.store(at.0, Ordering::Relaxed);
     }
 
     /// Stops within 50 ms, without a drain: what is open is reported as unfinished.
     pub fn abort(&self) {
-        self.control.abort.store(true, Ordering::Relaxed);
+        self.0.abort.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Load {
+    /// What ends it.
+    pub fn steering(&self) -> Steering {
+        Steering(Arc::clone(&self.control))
     }
 
-    /// Waits until every worker has sent its last batch. Without [`Load::end_timeline`] or [`Load::abort`] an open-ended
-    /// load never ends.
+    /// Waits until every worker has sent its last batch. Without [`Steering::end_timeline`] or [`Steering::abort`] an
+    /// open-ended load never ends.
     pub async fn join(self) -> Result<LoadEnd, LoadError> {
         let mut all = LoadEnd { load_ended: Offset(0), scheduled: 0, invalid: Vec::new() };
         let mut exhausted = BTreeSet::new();

@@ -81,11 +81,6 @@ pub fn state_of(pid: u32) -> Option<char> {
     Stat::read(pid).ok().filter(|stat| !stat.is_zombie()).map(|stat| stat.state)
 }
 
-/// Alive and not stopped; a process that sleeps is seen running now and then.
-pub fn runs(pid: u32) -> bool {
-    state_of(pid).is_some_and(|state| state != 'T')
-}
-
 pub fn pid_of(victim: &Victim) -> u32 {
     match victim {
         Victim::Instance { process: Some(process), .. } | Victim::Process { process, .. } => process.pid,

@@ -9,7 +9,7 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Poll;
 
 use brunt_report::sample::{Batch, ErrorClass, ErrorExample, OpenRequest};
@@ -40,8 +40,26 @@ const EXAMPLES: u8 = 3;
 pub struct Control {
     /// Open-ended stages end then: nanoseconds since run zero.
     pub timeline_ends: AtomicU64,
+    /// Every load ends then, whatever its stages say: a guardrail or a signal. Nanoseconds since run zero.
+    pub stops: AtomicU64,
     /// Stop now, without a drain.
     pub abort: AtomicBool,
+}
+
+impl Default for Control {
+    /// Nothing ends yet.
+    fn default() -> Self {
+        let never = || AtomicU64::new(u64::MAX);
+        Self { timeline_ends: never(), stops: never(), abort: AtomicBool::new(false) }
+    }
+}
+
+impl Control {
+    /// When a load gets its last arrival: at the fixed end of its stages, or with the timeline; at the latest when all stop.
+    fn ends(&self, fixed: Option<Offset>) -> Offset {
+        let planned = fixed.unwrap_or_else(|| Offset(self.timeline_ends.load(Ordering::Relaxed)));
+        planned.min(Offset(self.stops.load(Ordering::Relaxed)))
+    }
 }
 
 /// What one worker is given.

@@ -109,7 +109,7 @@ fn an_open_ended_load_lasts_as_long_as_the_timeline() {
     let mut told = 0;
     let outcome = run_with(plan, &Options::default(), |load, _clock| {
         let at = brunt_scenario::units::Offset(load.started.0 + 250_000_000);
-        load.end_timeline(at);
+        load.steering().end_timeline(at);
         told = at.0;
     });
     let outcome = outcome.unwrap();
@@ -125,7 +125,7 @@ fn an_aborted_load_stops_at_once_and_says_what_was_open() {
         while clock.now().0 < load.started.0 + 100_000_000 {
             std::thread::sleep(Duration::from_millis(1));
         }
-        load.abort();
+        load.steering().abort();
     });
     let outcome = outcome.unwrap();
     assert!((20..60).contains(&outcome.end.scheduled), "{} were due", outcome.end.scheduled);

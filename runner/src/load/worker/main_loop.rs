@@ -123,10 +123,8 @@ impl Main {
 
     /// When a load ends: with its last stage, or with the timeline if that is open-ended.
     fn ends(&self, index: usize) -> Offset {
-        match self.share.compiled.load[index].curve.ends() {
-            Some(end) => self.share.zero.after(end),
-            None => Offset(self.share.control.timeline_ends.load(Ordering::Relaxed)),
-        }
+        let fixed = self.share.compiled.load[index].curve.ends().map(|end| self.share.zero.after(end));
+        self.share.control.ends(fixed)
     }
 
     fn start_arrivals(&mut self, index: usize, now: Offset, ends: Offset) -> bool {

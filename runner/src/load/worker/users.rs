@@ -3,7 +3,6 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use brunt_report::sample::Arrival;
 use brunt_scenario::units::Offset;
@@ -52,10 +51,7 @@ impl Looping {
         let curve = &self.worker.compiled.load[self.load].curve;
         loop {
             let intended = self.worker.clock.now();
-            let ends = match curve.ends() {
-                Some(_) => self.ends,
-                None => Offset(self.control.timeline_ends.load(Ordering::Relaxed)),
-            };
+            let ends = self.control.ends(curve.ends().map(|_| self.ends));
             if self.slot >= self.users.wanted.get() || intended >= ends || self.worker.drained.get().is_some() {
                 break;
             }

@@ -1,0 +1,338 @@
+//! One run from a plan to its results: what `brunt run` does once it has understood the scenario.
+//!
+//! ```text
+//!  links and services up -> pre-flight -> victims resolved -> load starts -> warm-up -> steady state? -> timeline
+//!                                                                                                          |
+//!  report <- results <- services end <- drain <- faults come off <- timeline over, guardrail or signal <---+
+//! ```
+//!
+//! Nothing is injected before everything that can be checked has been checked. From the moment at which something is
+//! changed there is one way out, through [`drive`]'s end: also an error undoes what was done.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use brunt_injector::Injector;
+use brunt_report::results::{Event, Finding, Results, Severity};
+use brunt_scenario::plan::{Item, NotBuilt, Plan};
+use brunt_scenario::units::Offset;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use crate::clock::Clock;
+use crate::files::{Files, FilesError};
+use crate::load::destinations::Destinations;
+use crate::load::{self, Load, Steering};
+use crate::probe::{self, Question};
+use crate::services::{self, Layout, ServiceError};
+use crate::{environment, timeline, ui};
+
+mod drive;
+mod orchestrator;
+mod record;
+
+use drive::{Driven, Signals};
+use record::Record;
+
+/// How a run is to be carried out; from the command line.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// `--out`.
+    pub out: Option<PathBuf>,
+    /// `--workers`.
+    pub workers: Option<usize>,
+    /// `--insecure`: certificates are not checked.
+    pub insecure: bool,
+    /// `--no-faults`: the timeline's faults are left out.
+    pub no_faults: bool,
+    /// `--ui`.
+    pub ui: ui::Choice,
+    /// The command line, secrets masked, for the report.
+    pub command: String,
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Outcome {
+    /// As in results.json.
+    pub results: Results,
+    /// Where the files lie.
+    pub out: PathBuf,
+    /// Files that could not be written, in words; the others were.
+    pub unwritten: Vec<String>,
+    /// The third signal: faults may still be in place, and `brunt cleanup` is to be run. Exit 6.
+    pub gave_up: bool,
+}
+
+/// The run did not begin, or could not be carried out. Nothing is injected any more when this is returned.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The scenario asks for what this version cannot do.
+    #[error("{}", not_built_text(.0))]
+    NotBuilt(Vec<NotBuilt>),
+    /// No place for the files.
+    #[error(transparent)]
+    Files(#[from] FilesError),
+    /// The agent, the journal or the proxy could not be had.
+    #[error("cannot prepare the faults: {0}")]
+    Injector(#[source] brunt_injector::Error),
+    /// A service or a link did not come up.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    /// A load target does not answer, or the load cannot be started.
+    #[error("{0}")]
+    Load(#[from] load::LoadError),
+    /// A fault's target resolves to nothing, to too much, or to what must not be hit.
+    #[error("fault `{fault}` ({place}): {source}")]
+    Target {
+        /// The fault.
+        fault: String,
+        /// Where it stands.
+        place: String,
+        /// Why.
+        source: brunt_injector::ResolveError,
+    },
+    /// A probe has no address.
+    #[error("{0}")]
+    Probe(String),
+    /// A signal came before the load had started. Nothing was injected; what had been started is ended.
+    #[error("interrupted before the load started; nothing was injected")]
+    Interrupted(i32),
+    /// The machine refuses what every run needs.
+    #[error("{what}: {source}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// Why not.
+        source: std::io::Error,
+    },
+}
+
+impl RunError {
+    /// 2 for a scenario that asks for what is not built, 1 for a broken machine, 3 for everything that pre-flight found.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::NotBuilt(what) => what.iter().map(|what| what.exit_code).min().unwrap_or(2),
+            Self::System { .. } => 1,
+            Self::Interrupted(number) => 128 + u8::try_from(*number).unwrap_or(2),
+            _ => 3,
+        }
+    }
+}
+
+fn not_built_text(all: &[NotBuilt]) -> String {
+    let lines: Vec<String> = all.iter().map(|one| format!("  {}: {}", one.place, one.what)).collect();
+    format!("this version cannot do what the scenario asks for:\n{}", lines.join("\n"))
+}
+
+/// Carries out a plan.
+///
+/// # Errors
+/// When it could not begin; a run that has begun always ends with an [`Outcome`].
+pub async fn execute(mut plan: Plan, options: Options) -> Result<Outcome, RunError> {
+    if !plan.not_built.is_empty() {
+        return Err(RunError::NotBuilt(plan.not_built));
+    }
+    if options.no_faults {
+        leave_faults_out(&mut plan.timeline);
+    }
+    let plan = Arc::new(plan);
+    let mut signals = Signals::listen().map_err(|source| RunError::System { what: "listening for signals", source })?;
+    let mut files = Files::prepare(&plan, options.out.as_deref(), Clock::start())?;
+    let mut screen = ui::Ui::new(options.ui);
+    let staged = tokio::select! {
+        staged = stage(&plan, &options, &files) => staged,
+        number = signals.next() => Err(RunError::Interrupted(number)),
+    };
+    let (stage, sources) = match staged {
+        Ok(staged) => staged,
+        Err(error) => {
+            files.discard();
+            return Err(error);
+        }
+    };
+    let cpu = cpu_time();
+    let driven = drive::drive(&stage, sources, signals, &mut files, &mut screen, options.insecure).await;
+    Ok(finish(stage, driven, files, screen, cpu, &options).await)
+}
+
+/// Everything that stands before the first request.
+struct Stage {
+    plan: Arc<Plan>,
+    clock: Clock,
+    layout: Arc<Layout>,
+    injector: Arc<Injector>,
+    record: Arc<Record>,
+    recorder: JoinHandle<()>,
+    destinations: Arc<Destinations>,
+    steering: Steering,
+    load_started: Offset,
+    workers: usize,
+    notes: Vec<String>,
+    questions: Vec<Question>,
+}
+
+/// What speaks by itself while the run goes on.
+struct Sources {
+    load: Load,
+    injector: UnboundedReceiver<brunt_injector::Event>,
+}
+
+/// Brings links and services up, checks every target, resolves every victim, and starts the load last. When it fails, or
+/// is dropped half-way because of a signal, the injector is dropped with it, and the agent ends what had been started.
+async fn stage(plan: &Arc<Plan>, options: &Options, files: &Files) -> Result<(Stage, Sources), RunError> {
+    let exe =
+        std::env::current_exe().map_err(|source| RunError::System { what: "finding the brunt binary", source })?;
+    // Run zero is when the load starts; whatever the injector stamps before then is stamped zero.
+    let zero = Arc::new(OnceLock::<Clock>::new());
+    let (injector, says) = Injector::start(injector_options(plan, &exe, &zero)).await.map_err(RunError::Injector)?;
+    let mut layout = services::lay_out(plan, &exe)?;
+    services::open_links(plan, &mut layout, &injector).await?;
+    for service in &plan.services {
+        services::start(service, &layout, &files.logs(), &injector).await?;
+    }
+    resolve_all(plan, &injector)?;
+    let steady = plan.steady_state.iter().flat_map(|steady| &steady.probes);
+    let questions = steady
+        .map(|probe| probe::question(probe, plan, &layout.addresses).map_err(RunError::Probe))
+        .collect::<Result<_, _>>()?;
+    let destinations = Arc::new(Destinations::resolve(plan, &layout.addresses).await?);
+    load::preflight::check(&destinations).await?;
+    let clock = *zero.get_or_init(Clock::start);
+    let record = Record::new(plan, clock);
+    let (batches, filed) = tokio::sync::mpsc::unbounded_channel();
+    let recorder =
+        record.file_from(filed).map_err(|source| RunError::System { what: "starting the recorder", source })?;
+    let wanted = load::Options { workers: options.workers, insecure: options.insecure };
+    let load = load::start(Arc::clone(plan), &layout.addresses, Arc::clone(&destinations), clock, &wanted, batches)?;
+    let stage = Stage {
+        plan: Arc::clone(plan),
+        clock,
+        layout: Arc::new(layout),
+        injector: Arc::new(injector),
+        record,
+        recorder,
+        destinations,
+        steering: load.steering(),
+        load_started: load.started,
+        workers: load.workers,
+        notes: load.notes.clone(),
+        questions,
+    };
+    Ok((stage, Sources { load, injector: says }))
+}
+
+fn injector_options(plan: &Plan, exe: &Path, zero: &Arc<OnceLock<Clock>>) -> brunt_injector::Options {
+    let zero = Arc::clone(zero);
+    brunt_injector::Options {
+        exe: exe.to_owned(),
+        state_dir: None,
+        run_id: format!("{:x}-{}", plan.seed, std::process::id()),
+        lease: plan.safety.lease,
+        seed: plan.seed,
+        force_no_effect: std::env::var_os("BRUNT_TEST_NO_EFFECT").is_some(),
+        clock: Arc::new(move || zero.get().map_or(Offset::default(), Clock::now)),
+    }
+}
+
+/// Finds the victims of every fault once before anything is touched, so that a wrong selector is found now and not in
+/// minute four. They are resolved again when their turn comes: a restarted process has another id.
+fn resolve_all(plan: &Plan, injector: &Injector) -> Result<(), RunError> {
+    for fault in timeline::faults_of(&plan.timeline) {
+        let target = &plan.targets[&fault.target];
+        injector.resolve(fault, target).map_err(|source| RunError::Target {
+            fault: fault.id.clone(),
+            place: fault.place.clone(),
+            source,
+        })?;
+    }
+    Ok(())
+}
+
+fn leave_faults_out(items: &mut Vec<Item>) {
+    items.retain_mut(|item| match item {
+        Item::Fault(_) => false,
+        Item::Parallel(members) => {
+            members.retain(|member| !matches!(member.item, Item::Fault(_)));
+            !members.is_empty()
+        }
+        Item::Baseline(_) | Item::Pause(_) | Item::Recover { .. } => true,
+    });
+}
+
+/// Ends services and agent, then turns what was measured into results and files.
+async fn finish(
+    stage: Stage,
+    driven: Driven,
+    mut files: Files,
+    mut screen: ui::Ui,
+    cpu: Duration,
+    options: &Options,
+) -> Outcome {
+    let Driven { orchestrator, load_end, gave_up } = driven;
+    let worked = cpu_time().saturating_sub(cpu);
+    let ended = stage.clock.now();
+    let mut facts = orchestrator.into_facts();
+    facts.load_ended = load_end.load_ended;
+    facts.scheduled = load_end.scheduled;
+    facts.invalid.extend(load_end.invalid);
+    facts.warnings.extend(stage.notes);
+    facts.ended = ended;
+    facts.started_at = crate::files::rfc3339(stage.clock.wall_at(Offset::default()));
+    facts.brunt_version = env!("CARGO_PKG_VERSION").to_owned();
+    facts.schedule_digest = load::arrivals::schedule_digest(&stage.plan);
+    facts.environment = environment::describe(stage.workers, &options.command);
+    // All threads of this process together: load workers, proxy, recorder.
+    facts.generator_cpu = worked.as_secs_f64() / ended.as_secs_f64().max(1e-3) / stage.workers as f64;
+    if !gave_up {
+        for (id, reverted) in end_services(stage.injector).await {
+            if let Some(error) = reverted.error {
+                facts.findings.push(stuck(&id, &error, ended));
+            }
+        }
+    }
+    let over = event(ended, "run.ended", "run", "over");
+    files.event(&over);
+    screen.event(&over);
+    facts.events.push(over);
+    // The recorder's thread ends when the last worker has hung up, which it has.
+    let _ = tokio::task::spawn_blocking(move || stage.recorder.join()).await;
+    let (recorder, windows) = Record::into_parts(stage.record)
+        .expect("the loop and the recorder's thread, the only other holders, have ended");
+    let results = recorder.finish(&stage.plan, &windows, facts);
+    let out = files.out().to_owned();
+    let unwritten = files.write(&results);
+    Outcome { results, out, unwritten, gave_up }
+}
+
+/// Undoes what is left, ends the services and the agent. Returns what could not be undone.
+async fn end_services(injector: Arc<Injector>) -> Vec<(String, brunt_injector::Reverted)> {
+    let reverted = injector.revert_all().await;
+    injector.stop_services().await;
+    // Tasks that still hold the injector have nothing left to wait for; the agent ends with its input if they do.
+    if let Some(injector) = Arc::into_inner(injector) {
+        let _ = injector.close().await;
+    }
+    reverted
+}
+
+fn stuck(id: &str, error: &str, at: Offset) -> Finding {
+    let text = format!("fault `{id}` could not be undone: {error}. Run `brunt cleanup`.");
+    Finding { severity: Severity::Error, text, at_s: Some(at.as_secs_f64()) }
+}
+
+fn event(at: Offset, kind: &str, subject: &str, text: &str) -> Event {
+    Event { at_s: at.as_secs_f64(), kind: kind.to_owned(), subject: subject.to_owned(), text: text.to_owned() }
+}
+
+/// CPU time of this process so far, all threads.
+fn cpu_time() -> Duration {
+    let used = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF);
+    // getrusage of oneself cannot fail; a zero would only leave the CPU figure out.
+    used.map(|used| {
+        let micros = |time: nix::sys::time::TimeVal| time.tv_sec() as u64 * 1_000_000 + time.tv_usec() as u64;
+        Duration::from_micros(micros(used.user_time()) + micros(used.system_time()))
+    })
+    .unwrap_or_default()
+}

@@ -1,0 +1,269 @@
+//! The loop: waits for whatever comes next, lets the orchestrator decide, carries out what it says.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use brunt_injector::target::process::find;
+use brunt_injector::{Event as InjectorEvent, Injector};
+use brunt_report::recorder::live::Live;
+use brunt_scenario::plan::{Plan, Probe, Target};
+use brunt_scenario::units::Offset;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, interval_at};
+
+use super::orchestrator::{Input, Orchestrator, Todo};
+use super::{Sources, Stage};
+use crate::files::Files;
+use crate::load::{Load, LoadEnd};
+use crate::probe::{self, Question};
+use crate::services::Layout;
+use crate::{services, timeline, ui};
+
+/// How often objectives and the effects of faults are looked at.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// What ends a wait.
+enum Wake {
+    /// Something to decide on.
+    Input(Input),
+    /// Time to show how things stand.
+    Live,
+}
+
+/// How the loop ended.
+pub struct Driven {
+    /// Everything that was decided.
+    pub orchestrator: Orchestrator,
+    /// How the load ended.
+    pub load_end: LoadEnd,
+    /// The third signal: faults may still be in place.
+    pub gave_up: bool,
+}
+
+/// Runs until everything is over. Never fails: what goes wrong on the way becomes part of the facts.
+pub async fn drive(
+    stage: &Stage,
+    sources: Sources,
+    signals: Signals,
+    files: &mut Files,
+    screen: &mut ui::Ui,
+    insecure: bool,
+) -> Driven {
+    let (inputs, received) = unbounded_channel();
+    let probes = ask_probes(stage, &inputs, insecure);
+    let load = wait_for_load(sources.load, &inputs);
+    let mut listening = Listening::new(received, sources.injector, signals);
+    let mut orchestrator = Orchestrator::new(Arc::clone(&stage.plan), Arc::clone(&stage.record), stage.load_started);
+    let mut gave_up = false;
+    while !orchestrator.is_over() && !gave_up {
+        let input = match listening.next(stage, orchestrator.next_deadline()).await {
+            Wake::Input(input) => input,
+            Wake::Live => {
+                let live = stage.record.lock().recorder.live(stage.clock.now());
+                screen.live(&status(&live));
+                continue;
+            }
+        };
+        let todos = orchestrator.handle(input, stage.clock.now());
+        for event in orchestrator.take_said() {
+            files.event(&event);
+            screen.event(&event);
+        }
+        for todo in todos {
+            gave_up |= todo == Todo::GiveUp;
+            carry_out(todo, stage, files, &inputs);
+        }
+    }
+    for task in probes {
+        task.abort();
+    }
+    if gave_up {
+        stage.steering.abort();
+    }
+    // The load is over, or stops within 50 ms.
+    let load_end = load.await.unwrap_or_else(|panic| Err(panic.to_string())).unwrap_or_else(|why| {
+        let ended = stage.clock.now();
+        LoadEnd { load_ended: ended, scheduled: 0, invalid: vec![format!("the load broke: {why}")] }
+    });
+    Driven { orchestrator, load_end, gave_up }
+}
+
+fn wait_for_load(load: Load, inputs: &UnboundedSender<Input>) -> JoinHandle<Result<LoadEnd, String>> {
+    let inputs = inputs.clone();
+    tokio::spawn(async move {
+        let end = load.join().await.map_err(|error| error.to_string());
+        // The loop is gone only when the run is over; then nobody needs to know.
+        let _ = inputs.send(Input::LoadOver);
+        end
+    })
+}
+
+/// What a status line shows of a snapshot.
+fn status(live: &Live) -> ui::Live {
+    ui::Live {
+        at: live.at,
+        requests: live.total.completed,
+        errors: live.total.errors,
+        dropped: live.dropped,
+        in_flight: live.open,
+        per_second: live.recent.completed_per_s(),
+        error_rate: live.recent.error_rate(),
+        p50_ms: live.recent.p50_ms,
+        p99_ms: live.recent.p99_ms,
+    }
+}
+
+/// SIGINT and SIGTERM. Listening begins before anything is started, so that no signal kills a run that has to roll back.
+pub struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    /// Listens from now on.
+    ///
+    /// # Errors
+    /// When the handlers cannot be installed.
+    pub fn listen() -> std::io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// The next one, by number.
+    pub async fn next(&mut self) -> i32 {
+        tokio::select! {
+            _ = self.interrupt.recv() => libc_number(SignalKind::interrupt()),
+            _ = self.terminate.recv() => libc_number(SignalKind::terminate()),
+        }
+    }
+}
+
+fn libc_number(kind: SignalKind) -> i32 {
+    kind.as_raw_value()
+}
+
+/// Everything that the loop listens to.
+struct Listening {
+    inputs: UnboundedReceiver<Input>,
+    injector: UnboundedReceiver<InjectorEvent>,
+    signals: Signals,
+    look: Interval,
+    live: Interval,
+}
+
+impl Listening {
+    fn new(inputs: UnboundedReceiver<Input>, injector: UnboundedReceiver<InjectorEvent>, signals: Signals) -> Self {
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut live = interval_at(Instant::now() + ui::LIVE_EVERY, ui::LIVE_EVERY);
+        live.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        Self { inputs, injector, signals, look, live }
+    }
+
+    async fn next(&mut self, stage: &Stage, deadline: Option<Offset>) -> Wake {
+        let wait = deadline.map(|deadline| deadline.since(stage.clock.now()));
+        let due = async {
+            match wait {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            number = self.signals.next() => Wake::Input(Input::Signal(number)),
+            Some(input) = self.inputs.recv() => Wake::Input(input),
+            Some(event) = self.injector.recv() => Wake::Input(Input::Injector(event)),
+            () = due => Wake::Input(Input::Due),
+            _ = self.look.tick() => Wake::Input(Input::Look),
+            _ = self.live.tick() => Wake::Live,
+        }
+    }
+}
+
+fn ask_probes(stage: &Stage, inputs: &UnboundedSender<Input>, insecure: bool) -> Vec<JoinHandle<()>> {
+    let probes = stage.plan.steady_state.iter().flat_map(|steady| &steady.probes).zip(&stage.questions).enumerate();
+    let ask = |(index, (probe, question)): (usize, (&Probe, &Question))| {
+        let (question, timeout, inputs) = (question.clone(), probe.timeout, inputs.clone());
+        let mut every = interval(probe.every);
+        every.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        tokio::spawn(async move {
+            loop {
+                every.tick().await;
+                let outcome = probe::ask(&question, timeout, insecure).await;
+                if inputs.send(Input::Probed { probe: index, outcome }).is_err() {
+                    return;
+                }
+            }
+        })
+    };
+    probes.map(ask).collect()
+}
+
+/// Starts what the orchestrator wants; what comes of it arrives as an input.
+fn carry_out(todo: Todo, stage: &Stage, files: &Files, inputs: &UnboundedSender<Input>) {
+    let injector = Arc::clone(&stage.injector);
+    let plan = Arc::clone(&stage.plan);
+    let answer = inputs.clone();
+    // A send fails only after the loop has ended; then nobody needs the answer.
+    let reply = move |input| drop(answer.send(input));
+    match todo {
+        Todo::Inject(fault) => {
+            tokio::spawn(async move {
+                let outcome = inject(&plan, fault, &injector).await;
+                reply(Input::Injected { fault, outcome });
+            });
+        }
+        Todo::Verify(fault) => {
+            tokio::spawn(async move {
+                let id = &timeline::faults_of(&plan.timeline)[fault].id;
+                let outcome = injector.verify(id).await.map_err(|error| error.to_string());
+                reply(Input::Verified { fault, outcome });
+            });
+        }
+        Todo::Revert(fault) => {
+            tokio::spawn(async move {
+                let id = &timeline::faults_of(&plan.timeline)[fault].id;
+                let outcome = injector.revert(id).await;
+                reply(Input::Reverted { fault, outcome });
+            });
+        }
+        Todo::CountMembers(fault) => {
+            let target = &timeline::faults_of(&plan.timeline)[fault].target;
+            if let Some(Target::Process(matching)) = plan.targets.get(target) {
+                // A process that went away while it was looked at is no member; the next look is 250 ms away.
+                let count = find(target, matching, true).map_or(0, |found| found.len());
+                reply(Input::Members { fault, count });
+            }
+        }
+        Todo::AwaitReady { service, index } => {
+            let (layout, logs) = (Arc::clone(&stage.layout), files.logs());
+            tokio::spawn(async move {
+                let outcome = await_ready(&plan, &layout, &service, index, &logs).await;
+                reply(Input::InstanceReady { service, index, outcome });
+            });
+        }
+        Todo::SetReady { service, index, ready } => stage.destinations.set_ready(&service, index, ready),
+        Todo::EndOpenEndedLoad => stage.steering.end_timeline(stage.clock.now()),
+        Todo::StopLoad => stage.steering.stop(stage.clock.now()),
+        Todo::AbortLoad => stage.steering.abort(),
+        Todo::GiveUp => {}
+    }
+}
+
+/// Resolves again (a restarted process has another id) and injects.
+async fn inject(plan: &Plan, fault: usize, injector: &Injector) -> Result<Vec<String>, String> {
+    let fault = timeline::faults_of(&plan.timeline)[fault];
+    let victims = injector.resolve(fault, &plan.targets[&fault.target]).map_err(|error| error.to_string())?;
+    injector.inject(fault, &victims).await.map_err(|error| error.to_string())?;
+    Ok(victims.names())
+}
+
+async fn await_ready(plan: &Plan, layout: &Layout, service: &str, index: usize, logs: &Path) -> Result<(), String> {
+    let found = plan.services.iter().find(|candidate| candidate.name == service);
+    let (Some(service), Some(port)) = (found, layout.ports.get(service).and_then(|ports| ports.get(index))) else {
+        return Err(format!("no service `{service}` with an instance {index} in this run"));
+    };
+    services::wait_ready(service, index, *port, logs).await.map_err(|error| error.to_string())
+}

@@ -1,0 +1,233 @@
+//! The life of a fault as the orchestrator sees it: asked for, in place, looked at, undone, whole again.
+
+use brunt_injector::{Reverted, Seen};
+use brunt_report::facts::{Effect, FaultFacts, Stopped};
+use brunt_report::results::Severity;
+use brunt_scenario::metric::WindowName;
+use brunt_scenario::plan::{Fault, Target};
+use brunt_scenario::units::Offset;
+
+use super::{Orchestrator, Phase, Todo};
+use crate::timeline::FaultPhase;
+
+impl Orchestrator {
+    pub(super) fn begin_inject(&mut self, fault: usize) -> Vec<Todo> {
+        let id = self.faults[fault].id.clone();
+        let at = self.record.open_window(WindowName::Fault(id.clone()));
+        self.faults[fault].injecting_at = Some(at);
+        self.phases[fault] = FaultPhase::Injecting;
+        self.whole_at[fault] = self.ready_members(fault);
+        self.since_recover.push(fault);
+        let text = format!("{} on {}", self.faults[fault].kind, self.faults[fault].target);
+        self.say(at, "fault.injecting", &id, text);
+        vec![Todo::Inject(fault)]
+    }
+
+    pub(super) fn begin_revert(&mut self, fault: usize, now: Offset) -> Vec<Todo> {
+        let facts = &mut self.faults[fault];
+        facts.removing_at = Some(now);
+        self.phases[fault] = FaultPhase::Removing;
+        let id = facts.id.clone();
+        if !facts.instant {
+            self.say(now, "fault.removing", &id, "undoing".to_owned());
+        }
+        vec![Todo::Revert(fault)]
+    }
+
+    pub(super) fn injected(&mut self, fault: usize, outcome: Result<Vec<String>, String>, now: Offset) -> Vec<Todo> {
+        let id = self.faults[fault].id.clone();
+        match outcome {
+            Ok(instances) => {
+                let at = now;
+                self.faults[fault].active_at = Some(at);
+                self.say(at, "fault.active", &id, format!("in place on {}", instances.join(", ")));
+                self.faults[fault].instances = instances;
+                self.phases[fault] = FaultPhase::Active(at);
+                if self.phase == Phase::Ending { self.begin_revert(fault, now) } else { Vec::new() }
+            }
+            Err(why) => {
+                let at = self.record.close_window(&WindowName::Fault(id.clone()));
+                self.phases[fault] = FaultPhase::Removed;
+                self.faults[fault].removed_at = Some(at);
+                self.faults[fault].effect = Effect::Absent(format!("it could not be injected: {why}"));
+                self.say(at, "fault.failed", &id, why.clone());
+                self.stop(Stopped::Invalid(format!("fault `{id}` could not be injected: {why}")), now)
+            }
+        }
+    }
+
+    pub(super) fn verified(&mut self, fault: usize, outcome: Result<Seen, String>, now: Offset) -> Vec<Todo> {
+        self.verifying[fault] = false;
+        if !matches!(self.phases[fault], FaultPhase::Active(_)) {
+            // It was taken off meanwhile: what `revert` says of its effect counts.
+            return Vec::new();
+        }
+        let id = self.faults[fault].id.clone();
+        match outcome {
+            Ok(Seen::Yes(how)) => {
+                if !matches!(self.faults[fault].effect, Effect::Verified(_)) {
+                    self.say(now, "fault.verified", &id, how.clone());
+                }
+                self.faults[fault].effect = Effect::Verified(how);
+                Vec::new()
+            }
+            Ok(Seen::NotExercised(why)) => {
+                self.faults[fault].effect = Effect::NotExercised(why);
+                Vec::new()
+            }
+            Ok(Seen::Absent(why)) => {
+                self.say(now, "fault.absent", &id, why.clone());
+                let sentence = format!("fault `{id}` is in place, but its effect is absent: {why}");
+                self.faults[fault].effect = Effect::Absent(why);
+                self.stop(Stopped::Invalid(sentence), now)
+            }
+            Err(why) => {
+                self.say(now, "fault.unverifiable", &id, why.clone());
+                self.faults[fault].effect = Effect::Absent(why.clone());
+                self.stop(Stopped::Invalid(format!("the effect of fault `{id}` could not be looked at: {why}")), now)
+            }
+        }
+    }
+
+    pub(super) fn reverted(&mut self, fault: usize, outcome: Reverted) -> Vec<Todo> {
+        let id = self.faults[fault].id.clone();
+        let instant = self.faults[fault].instant;
+        let at = self.record.close_window(&WindowName::Fault(id.clone()));
+        self.phases[fault] = FaultPhase::Removed;
+        let facts = &mut self.faults[fault];
+        facts.rollback_verified = outcome.rollback_verified;
+        facts.residue = outcome.residue;
+        if !instant {
+            facts.removed_at = Some(at);
+        }
+        // What was seen at the end replaces "not exercised yet", but never a verdict that was already reached.
+        if !matches!(facts.effect, Effect::Absent(_)) {
+            facts.effect = match outcome.effect {
+                Seen::Yes(how) => Effect::Verified(how),
+                Seen::NotExercised(why) => Effect::NotExercised(why),
+                Seen::Absent(why) => Effect::Absent(why),
+            };
+        }
+        match outcome.error {
+            Some(error) => {
+                self.say(at, "fault.stuck", &id, error.clone());
+                let text = format!("fault `{id}` could not be undone: {error}. Run `brunt cleanup`.");
+                self.finding(Severity::Error, text, Some(at));
+            }
+            None if !instant => self.say(at, "fault.removed", &id, "undone".to_owned()),
+            None => {}
+        }
+        Vec::new()
+    }
+
+    pub(super) fn injector_says(&mut self, event: brunt_injector::Event, now: Offset) -> Vec<Todo> {
+        match event {
+            brunt_injector::Event::InstanceExited { service, index, status, by_fault, .. } => {
+                if let Some(ready) = self.ready.get_mut(&service).and_then(|ready| ready.get_mut(index)) {
+                    *ready = false;
+                }
+                let name = format!("{service}#{index}");
+                match by_fault {
+                    Some(fault) => self.say(now, "service.exited", &name, format!("{status}, by fault `{fault}`")),
+                    None => {
+                        self.say(now, "service.exited", &name, format!("{status}, without a fault"));
+                        let text = format!("service `{service}`, instance {index}, exited by itself: {status}");
+                        self.finding(Severity::Error, text, Some(now));
+                    }
+                }
+                vec![Todo::SetReady { service, index, ready: false }]
+            }
+            brunt_injector::Event::InstanceStarted { service, index, pid, .. } => {
+                self.say(now, "service.started", &format!("{service}#{index}"), format!("again, as process {pid}"));
+                vec![Todo::AwaitReady { service, index }]
+            }
+            brunt_injector::Event::InstanceNotStarted { service, index, reason, .. } => {
+                self.say(now, "service.not_started", &format!("{service}#{index}"), reason.clone());
+                let text = format!("service `{service}`, instance {index}, was not started again: {reason}");
+                self.finding(Severity::Error, text, Some(now));
+                Vec::new()
+            }
+            brunt_injector::Event::AgentLost { reason, .. } => {
+                self.say(now, "agent.lost", "agent", reason.clone());
+                self.stop(Stopped::Invalid(format!("the agent that holds the faults is gone: {reason}")), now)
+            }
+        }
+    }
+
+    pub(super) fn instance_ready(
+        &mut self,
+        service: String,
+        index: usize,
+        outcome: Result<(), String>,
+        now: Offset,
+    ) -> Vec<Todo> {
+        let name = format!("{service}#{index}");
+        match outcome {
+            Ok(()) => {
+                if let Some(ready) = self.ready.get_mut(&service).and_then(|ready| ready.get_mut(index)) {
+                    *ready = true;
+                }
+                self.say(now, "service.ready", &name, "answers again".to_owned());
+                let mut todos = vec![Todo::SetReady { service, index, ready: true }];
+                for fault in 0..self.phases.len() {
+                    todos.extend(self.whole_again(fault, self.ready_members(fault), now));
+                }
+                todos
+            }
+            Err(why) => {
+                self.say(now, "service.not_ready", &name, why.clone());
+                self.finding(Severity::Error, format!("`{name}` did not come back: {why}"), Some(now));
+                Vec::new()
+            }
+        }
+    }
+
+    pub(super) fn members(&mut self, fault: usize, count: usize, now: Offset) -> Vec<Todo> {
+        if self.whole_at[fault] == 0 {
+            self.whole_at[fault] = count;
+        }
+        self.whole_again(fault, count, now)
+    }
+
+    /// An instant fault's window ends when its target has as many ready members as before.
+    pub(super) fn whole_again(&mut self, fault: usize, members: usize, now: Offset) -> Vec<Todo> {
+        let waiting = self.faults[fault].instant && matches!(self.phases[fault], FaultPhase::Active(_));
+        if !waiting || self.whole_at[fault] == 0 || members < self.whole_at[fault] {
+            return Vec::new();
+        }
+        let id = self.faults[fault].id.clone();
+        let at = self.record.close_window(&WindowName::Fault(id.clone()));
+        self.faults[fault].removed_at = Some(at);
+        self.say(at, "fault.removed", &id, "the target is whole again".to_owned());
+        self.begin_revert(fault, now)
+    }
+
+    /// Ready members of a fault's target, where it is a service; 0 for anything else.
+    pub(super) fn ready_members(&self, fault: usize) -> usize {
+        match self.plan.targets.get(&self.faults[fault].target) {
+            Some(Target::Service(service)) => {
+                self.ready.get(service).map_or(0, |ready| ready.iter().filter(|ready| **ready).count())
+            }
+            _ => 0,
+        }
+    }
+}
+
+/// A fault that has not had its turn.
+pub(super) fn planned(fault: &Fault) -> FaultFacts {
+    FaultFacts {
+        id: fault.id.clone(),
+        kind: fault.kind.to_owned(),
+        target: fault.target.clone(),
+        instances: Vec::new(),
+        mechanism: brunt_injector::catalogue::find(fault.kind).map_or_else(String::new, |entry| entry.rung.to_owned()),
+        instant: brunt_injector::is_instant(fault.kind),
+        injecting_at: None,
+        active_at: None,
+        removing_at: None,
+        removed_at: None,
+        effect: Effect::NotInjected,
+        rollback_verified: None,
+        residue: Vec::new(),
+    }
+}

@@ -1,0 +1,228 @@
+//! The processes that brunt starts: where they listen, and when they are ready.
+//!
+//! Ports are chosen before anything starts, so every `${services.x.url}` and `${links.x.url}` is known whatever the order,
+//! also where two services point at each other. The processes themselves are children of the agent (`brunt-injector`), so
+//! that they end even if this process is killed.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use brunt_injector::{Injector, InstanceSpec};
+use brunt_scenario::plan::{Addresses, LinkTo, Plan, Ready, Service, UnknownAddress};
+
+use crate::probe;
+
+pub mod port;
+
+/// How often readiness is asked for: short beside the start of any process, long beside the cost of asking.
+const READY_POLL: Duration = Duration::from_millis(20);
+
+/// A service or a link could not be brought up: exit 3, nothing was injected.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// No free port.
+    #[error("cannot find ports for the services: {0}")]
+    Ports(#[source] std::io::Error),
+    /// A fixed port is taken.
+    #[error("service `{service}`: port {port} is in use on 127.0.0.1; free it or leave `port:` out to get a free one")]
+    PortInUse {
+        /// The service.
+        service: String,
+        /// Its `port:`.
+        port: u16,
+    },
+    /// A command or a variable names something that has no address.
+    #[error("service `{service}`: {source}")]
+    Address {
+        /// The service.
+        service: String,
+        /// What is not known.
+        source: UnknownAddress,
+    },
+    /// The process did not start.
+    #[error("service `{service}`: {source}")]
+    Start {
+        /// The service.
+        service: String,
+        /// Why.
+        source: brunt_injector::Error,
+    },
+    /// A link's listener could not be opened.
+    #[error("link `{link}`: {source}")]
+    Link {
+        /// The link.
+        link: String,
+        /// Why.
+        source: brunt_injector::Error,
+    },
+    /// It did not get ready in time, or it exited before.
+    #[error("service `{service}`, instance {index}: {why}\n{tail}")]
+    NotReady {
+        /// The service.
+        service: String,
+        /// Which instance.
+        index: usize,
+        /// What was waited for, or how it exited.
+        why: String,
+        /// The last lines of its output.
+        tail: String,
+    },
+}
+
+/// Where everything listens.
+#[derive(Debug, Clone, Default)]
+pub struct Layout {
+    /// Service name to the port of each instance.
+    pub ports: BTreeMap<String, Vec<u16>>,
+    /// What fills the late parts of texts.
+    pub addresses: Addresses,
+}
+
+/// Chooses the ports of all instances.
+///
+/// # Errors
+/// When a fixed port is taken or too few are free.
+pub fn lay_out(plan: &Plan, exe: &Path) -> Result<Layout, ServiceError> {
+    let wanted = plan.services.iter().filter(|service| service.port.is_none()).map(|service| service.instances).sum();
+    let mut free = port::free_ports(wanted).map_err(ServiceError::Ports)?.into_iter();
+    let mut layout = Layout::default();
+    layout.addresses.exe = exe.display().to_string();
+    for service in &plan.services {
+        let ports: Vec<u16> = match service.port {
+            Some(port) => {
+                std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, port))
+                    .map_err(|_| ServiceError::PortInUse { service: service.name.clone(), port })?;
+                vec![port]
+            }
+            None => free.by_ref().take(service.instances).collect(),
+        };
+        let urls = ports.iter().map(|port| format!("http://127.0.0.1:{port}")).collect();
+        layout.addresses.services.insert(service.name.clone(), urls);
+        layout.ports.insert(service.name.clone(), ports);
+    }
+    Ok(layout)
+}
+
+/// Opens the listeners of all links; their upstreams need not listen yet.
+///
+/// # Errors
+/// When an address is taken.
+pub async fn open_links(plan: &Plan, layout: &mut Layout, injector: &Injector) -> Result<(), ServiceError> {
+    for link in &plan.links {
+        let (upstreams, https) = match &link.to {
+            LinkTo::Service(name) => {
+                let ports = layout.ports.get(name).map(Vec::as_slice).unwrap_or_default();
+                (ports.iter().map(|port| format!("127.0.0.1:{port}")).collect(), false)
+            }
+            LinkTo::Address { host, port, https } => (vec![format!("{host}:{port}")], *https),
+        };
+        let listeners = injector
+            .open_link(&link.name, https, upstreams, link.listen.as_deref())
+            .await
+            .map_err(|source| ServiceError::Link { link: link.name.clone(), source })?;
+        let scheme = if https { "https" } else { "http" };
+        let urls = listeners.iter().map(|address| format!("{scheme}://{address}")).collect();
+        layout.addresses.links.insert(link.name.clone(), urls);
+    }
+    Ok(())
+}
+
+/// Starts one service: all its instances, then waits for each.
+///
+/// # Errors
+/// When a process does not start, exits, or is not ready in time; the message holds the last 20 lines of its output.
+pub async fn start(service: &Service, layout: &Layout, logs: &Path, injector: &Injector) -> Result<(), ServiceError> {
+    let address = |source| ServiceError::Address { service: service.name.clone(), source };
+    for (index, port) in layout.ports[&service.name].iter().enumerate() {
+        let fill = |text: &brunt_scenario::plan::Text| text.fill(&layout.addresses, Some(*port)).map_err(address);
+        let mut command = service.run.iter().map(fill).collect::<Result<Vec<_>, _>>()?.into_iter();
+        let spec = InstanceSpec {
+            service: service.name.clone(),
+            index,
+            program: command.next().unwrap_or_default(),
+            args: command.collect(),
+            cwd: service.cwd.clone(),
+            env: service
+                .env
+                .iter()
+                .map(|(name, value)| Ok((name.clone(), fill(value)?)))
+                .collect::<Result<Vec<_>, ServiceError>>()?,
+            log: log_path(logs, &service.name, index),
+            stop_signal: service.stop_signal,
+            stop_within: service.stop_within,
+        };
+        injector
+            .start_instance(spec)
+            .await
+            .map_err(|source| ServiceError::Start { service: service.name.clone(), source })?;
+    }
+    for (index, port) in layout.ports[&service.name].iter().enumerate() {
+        wait_ready(service, index, *port, logs).await?;
+    }
+    Ok(())
+}
+
+/// Where an instance's output goes.
+pub fn log_path(logs: &Path, service: &str, index: usize) -> PathBuf {
+    logs.join(format!("{service}-{index}.log"))
+}
+
+/// Waits until an instance is ready.
+///
+/// # Errors
+/// [`ServiceError::NotReady`] after `ready.within`.
+pub async fn wait_ready(service: &Service, index: usize, port: u16, logs: &Path) -> Result<(), ServiceError> {
+    let log = log_path(logs, &service.name, index);
+    let deadline = tokio::time::Instant::now() + service.ready_within;
+    loop {
+        let answer = is_ready(&service.ready, port, &log).await;
+        let Err(why) = answer else { return Ok(()) };
+        if tokio::time::Instant::now() >= deadline {
+            let seconds = service.ready_within.as_secs_f64();
+            return Err(ServiceError::NotReady {
+                service: service.name.clone(),
+                index,
+                why: format!("not ready after {seconds} s: {why}"),
+                tail: last_lines(&log),
+            });
+        }
+        tokio::time::sleep(READY_POLL).await;
+    }
+}
+
+async fn is_ready(ready: &Ready, port: u16, log: &Path) -> Result<(), String> {
+    let timeout = Duration::from_secs(1);
+    match ready {
+        Ready::Tcp => probe::connect(&format!("127.0.0.1:{port}"), timeout).await,
+        Ready::Http(path) => {
+            let url = format!("http://127.0.0.1:{port}{path}");
+            match probe::get(&url, timeout, false).await? {
+                status if status < 400 => Ok(()),
+                status => Err(format!("GET {path} answered {status}")),
+            }
+        }
+        Ready::Log(pattern) => {
+            let pattern = regex::Regex::new(pattern).map_err(|error| error.to_string())?;
+            let text = std::fs::read(log).unwrap_or_default();
+            let text = String::from_utf8_lossy(&text);
+            if text.lines().any(|line| pattern.is_match(line)) {
+                Ok(())
+            } else {
+                Err(format!("no line of its output matches `{pattern}`"))
+            }
+        }
+    }
+}
+
+/// The last 20 lines that an instance wrote: what a person looks at first.
+pub fn last_lines(log: &Path) -> String {
+    const LINES: usize = 20;
+    let text = std::fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<&str> = text.lines().collect();
+    if lines.is_empty() {
+        return format!("(it wrote nothing to {})", log.display());
+    }
+    lines[lines.len().saturating_sub(LINES)..].iter().map(|line| format!("  | {line}\n")).collect()
+}
