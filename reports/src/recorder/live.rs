@@ -102,7 +102,7 @@ pub struct SloStatus {
 impl Recorder {
     /// Every objective over the span that ends at `at`, in the order of the plan.
     pub fn slo_status(&self, plan: &Plan, at: Offset) -> Vec<SloStatus> {
-        (0..self.objectives.len().min(plan.slos.len()))
+        (0..self.objectives.count().min(plan.slos.len()))
             .map(|index| {
                 let slo = &plan.slos[index];
                 let judged = self.objectives.status(index, at, &self.newest);

@@ -146,12 +146,12 @@ impl Places {
         }
     }
 
-    /// The spans of a window, ends cut at `end`.
+    /// The spans of a window, cut at `end`; one that began later has no length.
     pub fn spans_of(&self, window: usize, end: Offset) -> Vec<(Offset, Offset)> {
         self.spans
             .iter()
-            .filter(|span| span.window == window && span.from <= end.0)
-            .map(|span| (Offset(span.from), Offset(span.to.min(end.0))))
+            .filter(|span| span.window == window)
+            .map(|span| (Offset(span.from), Offset(span.to.min(end.0).max(span.from))))
             .collect()
     }
 }

@@ -1,0 +1,9 @@
+//! What a run came to, told from the outside: synthetic samples and facts in, results.json out.
+
+mod aborted;
+mod gates;
+mod recovery;
+mod stable;
+mod story;
+mod trust;
+mod windows;
