@@ -2,12 +2,15 @@
 
 mod agent;
 mod cleanup;
+mod demo;
 mod demo_service;
 mod faults;
 mod plan;
 mod report;
+mod run;
 mod scenario;
 mod streams;
+mod url;
 mod validate;
 
 use std::ffi::OsString;
@@ -20,6 +23,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use streams::{complain, print};
 
 use crate::demo::DemoError;
+use crate::run::RunError;
 
 const EXAMPLES: &str = "\
 Try first:
@@ -43,6 +47,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Run(Box<run::Args>),
+    Demo(demo::Args),
     Validate(validate::Args),
     Plan(plan::Args),
     Faults(faults::Args),
@@ -63,6 +69,9 @@ pub enum Failure {
     /// Scenarios have problems; all of them, rendered with their places.
     #[error("{0}")]
     Scenario(String),
+    /// The run did not begin.
+    #[error(transparent)]
+    Run(Box<RunError>),
     /// Journals could not be read.
     #[error("cannot clean up")]
     Cleanup(#[from] brunt_injector::Error),
@@ -82,6 +91,20 @@ pub enum Failure {
     /// Standard output took no more, and not because its reader left.
     #[error("cannot write to standard output")]
     Stdout(#[source] io::Error),
+    /// The machine refuses what every run needs.
+    #[error("{what}")]
+    Machine {
+        /// What was tried.
+        what: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        Self::Run(Box::new(error))
+    }
 }
 
 impl Failure {
@@ -90,9 +113,10 @@ impl Failure {
         match self {
             Self::Usage(_) | Self::Scenario(_) | Self::Demo(DemoError::Environment { .. }) => 2,
             Self::Demo(DemoError::Listen { .. }) => 3,
+            Self::Run(error) => error.exit_code(),
             Self::Cleanup(_) => 6,
             Self::File { action: "read", .. } => 2,
-            Self::File { .. } | Self::Demo(DemoError::Start(_)) | Self::Stdout(_) => 1,
+            Self::File { .. } | Self::Demo(DemoError::Start(_)) | Self::Stdout(_) | Self::Machine { .. } => 1,
         }
     }
 
@@ -131,6 +155,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 impl Command {
     fn run(self) -> Result<u8, Failure> {
         match self {
+            Self::Run(args) => run::run(&args),
+            Self::Demo(args) => demo::run(&args),
             Self::Validate(args) => validate::run(&args),
             Self::Plan(args) => plan::run(&args),
             Self::Faults(args) => faults::run(&args),
