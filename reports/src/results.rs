@@ -443,7 +443,7 @@ pub struct Event {
     pub at_s: f64,
     /// `run.started`, `service.ready`, `fault.injecting`, `fault.active`, `fault.verified`, `fault.removing`,
     /// `fault.removed`, `baseline.started`, `recover.started`, `recover.ended`, `slo.broken`, `slo.holds`,
-    /// `service.exited`, `probe.failed`, `signal`, `run.ended`.
+    /// `service.exited` (by itself), `service.killed` (by a fault), `service.started`, `probe.failed`, `signal`, `run.ended`.
     pub kind: String,
     /// The fault, service, SLO or probe.
     pub subject: String,

@@ -277,6 +277,7 @@ async fn finish(
     facts.load_ended = load_end.load_ended;
     facts.scheduled = load_end.scheduled;
     facts.invalid.extend(load_end.invalid);
+    facts.invalid.extend(starved_links(&stage.injector));
     facts.warnings.extend(stage.notes);
     facts.ended = ended;
     facts.started_at = crate::files::rfc3339(stage.clock.wall_at(Offset::default()));
@@ -315,6 +316,17 @@ async fn end_services(injector: Arc<Injector>) -> Vec<(String, brunt_injector::R
         let _ = injector.close().await;
     }
     reverted
+}
+
+/// brunt's own proxy could not open a connection: what the services felt was brunt, not the fault.
+fn starved_links(injector: &Injector) -> Vec<String> {
+    let starved = injector.link_stats().into_iter().filter(|stats| stats.starved > 0);
+    starved
+        .map(|stats| {
+            let (link, count) = (&stats.link, stats.starved);
+            format!("link `{link}`: {count} connections failed because brunt ran out of descriptors or ports; raise `ulimit -Hn`")
+        })
+        .collect()
 }
 
 fn stuck(id: &str, error: &str, at: Offset) -> Finding {

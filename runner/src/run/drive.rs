@@ -57,6 +57,7 @@ pub async fn drive(
     let load = wait_for_load(sources.load, &inputs);
     let mut listening = Listening::new(received, sources.injector, signals);
     let mut orchestrator = Orchestrator::new(Arc::clone(&stage.plan), Arc::clone(&stage.record), stage.load_started);
+    orchestrator.begin();
     let mut gave_up = false;
     while !orchestrator.is_over() && !gave_up {
         let input = match listening.next(stage, orchestrator.next_deadline()).await {

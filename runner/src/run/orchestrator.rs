@@ -206,6 +206,12 @@ impl Orchestrator {
         }
     }
 
+    /// Says that the load has begun.
+    pub fn begin(&mut self) {
+        let text = format!("{}, seed {}", self.plan.name, self.plan.seed);
+        self.say(self.load_started, "run.started", "run", text);
+    }
+
     /// Whether there is nothing left to wait for.
     pub fn is_over(&self) -> bool {
         let pending = self.phases.iter().any(|phase| matches!(phase, FaultPhase::Injecting | FaultPhase::Removing));

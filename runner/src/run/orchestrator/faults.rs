@@ -128,7 +128,7 @@ impl Orchestrator {
                 }
                 let name = format!("{service}#{index}");
                 match by_fault {
-                    Some(fault) => self.say(now, "service.exited", &name, format!("{status}, by fault `{fault}`")),
+                    Some(fault) => self.say(now, "service.killed", &name, format!("{status}, by fault `{fault}`")),
                     None => {
                         self.say(now, "service.exited", &name, format!("{status}, without a fault"));
                         let text = format!("service `{service}`, instance {index}, exited by itself: {status}");
