@@ -6,10 +6,7 @@ use std::path::PathBuf;
 use brunt_scenario::plan::Plan;
 use brunt_scenario::{LoadOptions, Scenario, load, load_text};
 
-use super::Failure;
-
-/// Flags of the URL form whose value may be a secret; it is left out of the report's command line.
-const MASKED_FLAGS: [&str; 3] = ["--header", "--json", "--set"];
+use super::{Failure, url};
 
 /// What lies over the scenario files.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -98,26 +95,32 @@ fn told(problems: brunt_scenario::Diagnostics) -> Failure {
     Failure::Scenario(problems.render(color).trim_end().to_owned())
 }
 
-/// The command line for the report. What follows a flag that may carry a secret is masked.
+/// The command line for the report and for repeating the run. Values of headers that carry credentials are masked, as they
+/// are in the scenario.
 pub fn command_line() -> String {
-    masked(std::env::args().collect())
+    masked(std::env::args())
 }
 
-fn masked(arguments: Vec<String>) -> String {
+fn masked(arguments: impl Iterator<Item = String>) -> String {
     let mut words = vec!["brunt".to_owned()];
-    let mut hide = false;
-    for argument in arguments.into_iter().skip(1) {
-        let flag = argument.split('=').next().unwrap_or_default();
-        if std::mem::replace(&mut hide, false) {
-            words.push("***".to_owned());
-        } else if MASKED_FLAGS.contains(&flag) && argument.contains('=') {
-            words.push(format!("{flag}=***"));
-        } else {
-            hide = MASKED_FLAGS.contains(&argument.as_str());
-            words.push(quoted(&argument));
-        }
+    let mut header_follows = false;
+    for argument in arguments.skip(1) {
+        let shown = match argument.strip_prefix("--header=") {
+            Some(header) => format!("--header={}", masked_header(header)),
+            None if header_follows => masked_header(&argument),
+            None => argument.clone(),
+        };
+        header_follows = argument == "--header";
+        words.push(quoted(&shown));
     }
     words.join(" ")
+}
+
+fn masked_header(header: &str) -> String {
+    match header.split_once(':') {
+        Some((name, _)) if url::is_secret_header(name) => format!("{name}: ***"),
+        _ => header.to_owned(),
+    }
 }
 
 /// As a shell wants it.
@@ -134,18 +137,14 @@ mod tests {
     use super::masked;
 
     #[test]
-    fn the_command_line_of_the_report_shows_no_value_that_may_be_a_secret() {
-        let arguments = [
-            "/x/brunt",
-            "run",
-            "http://h/a?b&c",
-            "--header",
-            "Authorization: Bearer x",
-            "--gate",
-            "a < 1s",
-            "--json={\"p\":1}",
-        ];
-        let line = masked(arguments.map(String::from).to_vec());
-        assert_eq!(line, "brunt run 'http://h/a?b&c' --header *** --gate 'a < 1s' --json=***");
+    fn the_command_line_of_the_report_can_be_repeated_and_shows_no_credentials() {
+        let shown = |arguments: &[&str]| masked(arguments.iter().map(|argument| (*argument).to_owned()));
+        let flags = ["/x/brunt", "run", "http://h/a?b&c", "--header", "Authorization: Bearer x", "--gate", "a < 1s"];
+        assert_eq!(shown(&flags), "brunt run 'http://h/a?b&c' --header 'Authorization: ***' --gate 'a < 1s'");
+        let flags = ["brunt", "run", "http://h", "--header=X-Api-Key:k", "--header", "Accept: *", "--json={\"p\":1}"];
+        assert_eq!(
+            shown(&flags),
+            "brunt run http://h '--header=X-Api-Key: ***' --header 'Accept: *' '--json={\"p\":1}'"
+        );
     }
 }

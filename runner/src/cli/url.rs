@@ -15,8 +15,8 @@ use super::scenario::{self, Overrides};
 use fault::LinkFault;
 use gate::GateText;
 
-/// Headers whose value is a secret whoever sends it.
-const SECRET_HEADERS: [&str; 5] = ["authorization", "proxy-authorization", "cookie", "x-api-key", "x-auth-token"];
+/// A header with one of these in its name carries a secret, whoever sends it.
+const SECRET_HEADERS: [&str; 7] = ["authorization", "cookie", "token", "secret", "api-key", "apikey", "password"];
 /// Variables of this name carry secrets from the command line into the scenario, where they are masked.
 const SECRET_VARIABLE: &str = "BRUNT_SECRET_HEADER_";
 
@@ -72,6 +72,12 @@ impl UrlArgs {
 pub fn is_url(what: &str) -> bool {
     let what = what.to_ascii_lowercase();
     what.starts_with("http://") || what.starts_with("https://")
+}
+
+/// Whether a header's value must not be seen, in the scenario as in the report's command line.
+pub fn is_secret_header(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    SECRET_HEADERS.iter().any(|word| name.contains(word))
 }
 
 /// The plan of the URL form.
@@ -172,7 +178,7 @@ fn write_headers(
             return Err(Failure::Usage(format!("--header `{name}`: not a header name and value")));
         }
         names.push(name.to_ascii_lowercase());
-        let value = if SECRET_HEADERS.contains(&name.to_ascii_lowercase().as_str()) && !value.contains("${secret.") {
+        let value = if is_secret_header(name) && !value.contains("${secret.") {
             let variable = format!("{SECRET_VARIABLE}{}", secrets.len());
             let reference = format!("\"${{secret.env.{variable}}}\"");
             secrets.push((variable, value.to_owned()));
