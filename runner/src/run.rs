@@ -288,7 +288,8 @@ async fn finish(
     facts.generator_cpu = worked.as_secs_f64() / ended.as_secs_f64().max(1e-3) / stage.workers as f64;
     if !gave_up {
         for (id, reverted) in end_services(stage.injector).await {
-            if let Some(error) = reverted.error {
+            let told = facts.faults.iter().any(|fault| fault.id == id && fault.rollback_verified == Some(false));
+            if let (Some(error), false) = (reverted.error, told) {
                 facts.findings.push(stuck(&id, &error, ended));
             }
         }
