@@ -1,6 +1,7 @@
 //! Gates: what CI judges. No data is never a pass.
 
 mod baseline;
+mod noise;
 pub(crate) mod reach;
 
 use brunt_scenario::metric::{Metric, WindowName};
@@ -48,6 +49,10 @@ impl Evidence<'_> {
         let value = measure(self.measured, gate.metric, &gate.scope, &gate.window);
         let demand = self.demand(gate);
         let (verdict, note) = self.rule(gate, value, &demand);
+        let judged = matches!(verdict, GateVerdict::Pass | GateVerdict::Fail);
+        let interval = value
+            .filter(|value| judged && value.value.is_some())
+            .and_then(|value| noise::interval_of(self.measured, gate, value, demand.as_ref().ok()));
         GateData {
             id: gate.id.clone(),
             verdict,
@@ -60,7 +65,7 @@ impl Evidence<'_> {
             limit: demand.as_ref().ok().map(|demand| demand.limit),
             unit: gate.metric.unit().word().to_owned(),
             samples: value.map_or(0, |value| value.samples),
-            interval: None,
+            interval,
             note,
             source_line: gate.line,
             if_inconclusive: match gate.if_inconclusive {

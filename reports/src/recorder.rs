@@ -20,6 +20,7 @@ pub mod places;
 mod recoveries;
 pub mod slices;
 pub mod slo;
+mod tail;
 pub mod trouble;
 
 use brunt_scenario::plan::{Item, Load, Model, Plan};
@@ -32,6 +33,7 @@ use self::places::{Placement, Places, RUN};
 use self::recoveries::Recoveries;
 use self::slices::Slices;
 use self::slo::Objectives;
+use self::tail::Tail;
 use self::trouble::Troubles;
 use crate::sample::{Arrival, Batch, Iteration, OpenRequest, Request, Series, series_of};
 use crate::window::Windows;
@@ -48,6 +50,7 @@ pub struct Recorder {
     iterations: Vec<Vec<Option<Box<IterationCell>>>>,
     recoveries: Recoveries,
     slices: Slices,
+    tail: Tail,
     errors: Errors,
     watch: Watch,
     objectives: Objectives,
@@ -90,6 +93,7 @@ impl Recorder {
             iterations: Vec::new(),
             recoveries: Recoveries::new(plan),
             slices: Slices::new(series.len()),
+            tail: Tail::new(plan, series.len()),
             errors: Errors::default(),
             watch: Watch::default(),
             objectives: Objectives::new(plan, &series),
@@ -144,6 +148,7 @@ impl Recorder {
         note_earliest(&mut self.first_seen, request.intended);
         if !request.warmup {
             note_earliest(&mut self.first_judged, request.intended);
+            self.tail.file(request);
             self.recoveries.file(request, &place);
             self.objectives.file(request);
             self.troubles.file(request);

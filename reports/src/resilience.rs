@@ -45,7 +45,7 @@ impl Resilience {
 /// Whether and when the steady state held again.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Recovery {
-    /// So many seconds after the removal (instant faults: after the act).
+    /// So many seconds after the removal (instant faults: after the act was done).
     After(f64),
     /// Not within so many seconds.
     NotWithin(f64),
@@ -139,7 +139,7 @@ impl Observed<'_> {
         group: &[&FaultFacts],
         broke: bool,
     ) -> (Recovery, Option<(Offset, Offset)>) {
-        let counts_from = |fault: &&FaultFacts| if fault.instant { fault.injecting_at } else { fault.removed_at };
+        let counts_from = |fault: &&FaultFacts| if fault.instant { fault.active_at } else { fault.removed_at };
         let Some(removed) = group.iter().filter_map(|fault| fault.removed_at).max() else {
             return (Recovery::NotMeasured(Unmeasured::NoRecover), None);
         };

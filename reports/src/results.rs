@@ -243,7 +243,7 @@ pub struct GateData {
     pub unit: String,
     /// How many samples stand behind `actual`.
     pub samples: u64,
-    /// 95 % interval of `actual`, if one can be given.
+    /// 95 % interval of `actual`, if one can be given. Against a baseline: of the ratio of both windows, times the baseline.
     pub interval: Option<[f64; 2]>,
     /// How the limit came about ("3 x baseline 48.2 ms, at least 150 ms") or why there is no verdict.
     pub note: String,

@@ -113,6 +113,9 @@ impl Recorder {
                 windows.insert(name.clone(), self.window(index, spans));
             }
         }
+        if let Some(run) = windows.get_mut(&WindowName::Run) {
+            run.cells.iter_mut().for_each(|(series, cell)| self.tail.cut(*series, facts.load_ended, cell));
+        }
         for (fault, of) in &resilience {
             if let Some((from, to)) = of.window {
                 let to = to.min(facts.load_ended).max(from);

@@ -131,18 +131,8 @@ impl Places {
                 out.may_recover = out.removal_before_start.is_some();
             }
         }
-        out.belongs.push(RUN);
-        self.place_in_run(intended, done, out);
-    }
-
-    /// `run` has no end of its own unless the timeline has written one; then what ends in the drain is not completed in it.
-    fn place_in_run(&self, intended: Offset, done: Offset, out: &mut Placement) {
-        let end = self.spans.iter().filter(|span| span.window == RUN).map(|span| span.to).max().unwrap_or(u64::MAX);
-        if intended.0 <= end {
-            add(&mut out.starts_in, RUN);
-        }
-        if done.0 <= end {
-            add(&mut out.ends_in, RUN);
+        for list in [&mut out.belongs, &mut out.starts_in, &mut out.ends_in] {
+            list.push(RUN);
         }
     }
 
