@@ -194,10 +194,13 @@ impl Recorder {
         for series in &scope {
             self.slices.part(*series, range.clone()).iter().for_each(|slice| latency.merge(&slice.latency));
         }
-        for request in self.newest.iter().flat_map(|worker| &worker.open) {
-            let inside = judged.from <= request.intended && request.intended < judged.to;
-            if inside && !request.warmup && scope.contains(&usize::from(request.series)) {
-                latency.record(super::cells::micros(request.intended, at));
+        for worker in &self.newest {
+            let seen_until = Offset(worker.seen_until(at));
+            for request in &worker.open {
+                let inside = judged.from <= request.intended && request.intended < judged.to;
+                if inside && !request.warmup && scope.contains(&usize::from(request.series)) {
+                    latency.record(super::cells::micros(request.intended, seen_until));
+                }
             }
         }
         let n = latency.count();

@@ -27,6 +27,9 @@ pub const TICK: u64 = 5;
 /// late is still counted.
 const MARGIN: u64 = 60_000_000_000 / GRID;
 
+/// A worker that has said nothing for this long is stuck: one second, nanoseconds.
+const SILENCE: u64 = 1_000_000_000;
+
 /// All objectives of a plan.
 #[derive(Debug)]
 pub struct Objectives {
@@ -179,12 +182,13 @@ impl Objectives {
     /// What the open requests add to the buckets from `start` to `end`.
     fn overlay(&self, index: usize, start: u64, end: u64, at: Offset, workers: &[Newest]) -> Vec<Tally> {
         let mut overlay = vec![Tally::default(); usize::try_from(end.saturating_sub(start)).unwrap_or(0)];
-        for request in workers.iter().flat_map(|worker| &worker.open) {
+        let open = workers.iter().flat_map(|worker| worker.open.iter().map(|request| (request, worker.seen_until(at))));
+        for (request, seen_until) in open {
             let bucket = request.intended.0 / GRID;
             if request.warmup || bucket < start || bucket >= end || !self.counts(index, request) {
                 continue;
             }
-            let age = at.0.saturating_sub(request.intended.0);
+            let age = seen_until.saturating_sub(request.intended.0);
             if let Some(tally) = self.all[index].rule.open(age) {
                 overlay[(bucket - start) as usize].add(tally);
             }
@@ -197,14 +201,18 @@ impl Objectives {
     }
 }
 
-/// Until when the data may be looked at: what the slowest worker has handed over, unless it is stuck for more than a
-/// second; then its silence counts.
+/// Until when the data may be looked at: what the slowest worker has handed over.
 fn visible(at: Offset, workers: &[Newest]) -> u64 {
-    let upto = workers.iter().map(|worker| worker.upto.0).min().unwrap_or(at.0);
-    if at.0.saturating_sub(upto) > 1_000_000_000 { at.0 } else { upto.min(at.0) }
+    workers.iter().map(|worker| worker.seen_until(at)).min().unwrap_or(at.0)
 }
 
 impl Newest {
+    /// Until when this worker's requests are known: as of its last word, because what was open then may have ended since.
+    /// After a second without a word its silence counts.
+    pub fn seen_until(&self, at: Offset) -> u64 {
+        if at.0.saturating_sub(self.upto.0) > SILENCE { at.0 } else { self.upto.0.min(at.0) }
+    }
+
     /// Every request that should have started before it has ended and is filed.
     fn complete_upto(&self) -> Offset {
         self.open.iter().map(|request| request.intended).min().unwrap_or(self.upto).min(self.upto)
@@ -282,3 +290,6 @@ impl Objective {
         index.and_then(|index| self.buckets.get(index)).copied().unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! What a run came to, told from the outside: synthetic samples and facts in, results.json out.
 
 mod aborted;
+mod cost;
 mod gates;
 mod recovery;
 mod stable;
