@@ -83,7 +83,9 @@ fn serve(listener: &TcpListener, freeze: Option<Freeze>) -> io::Result<()> {
     let poller = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     epoll::add(&poller, listener, epoll::EventData::new_u64(NEW), epoll::EventFlags::IN)?;
     let mut connections: HashMap<u64, Connection> = HashMap::new();
-    let mut next_freeze = freeze.map(|freeze| Instant::now() + freeze.every);
+    // The first freeze comes after half a period: a load that begins now and lasts whole periods sees each freeze whole,
+    // where a freeze that is due as the load ends would be cut off and make the known share wrong.
+    let mut next_freeze = freeze.map(|freeze| Instant::now() + freeze.every / 2);
     let mut events = Vec::with_capacity(256);
     loop {
         if let (Some(at), Some(freeze)) = (next_freeze, freeze)

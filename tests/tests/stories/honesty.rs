@@ -63,7 +63,8 @@ fn a_generator_that_is_asked_for_more_than_it_can_send_says_so_and_opens_no_end_
     let _machine = machine::alone();
     let service = Answering::on_core_0();
     let load = "{ target: api, get: /, rate: 900000/s, for: 4s, max_in_flight: 300 }";
-    let run = Brunt::run(&scenario(&service, load, "")).args(["--workers", "1"]).under(["taskset", "-c", "1"]).start();
+    let story = scenario(&service, load, "");
+    let run = Brunt::run(&story).args(["--workers", "1"]).under(["taskset", "-c", "1"]).start();
     let descriptors = most_descriptors(&run);
     let results = is_invalid(&run.wait());
     let health = &results.summary.health;
