@@ -108,7 +108,11 @@ impl Evidence<'_> {
             Err(why) => return (GateVerdict::Inconclusive, why.clone()),
         };
         let Some(actual) = value.value.filter(|_| value.enough) else {
-            return (GateVerdict::Inconclusive, too_few(value));
+            return match reach {
+                // There would have been enough if the run had gone on.
+                Reach::CutShort(why) => (GateVerdict::NotReached, join(too_few(value), why)),
+                Reach::Whole | Reach::Never => (GateVerdict::Inconclusive, too_few(value)),
+            };
         };
         let holds = match is_max(gate) {
             true => actual <= demand.limit + EPSILON * demand.limit.abs(),

@@ -141,17 +141,31 @@ pub async fn execute(mut plan: Plan, options: Options) -> Result<Outcome, RunErr
     let mut signals = Signals::listen().map_err(|source| RunError::System { what: "listening for signals", source })?;
     let mut files = Files::prepare(&plan, options.out.as_deref(), Clock::start())?;
     let mut screen = ui::Ui::new(options.ui);
+    // Run zero is when the load starts; whatever the injector stamps before then is stamped zero.
+    let zero = Arc::new(OnceLock::<Clock>::new());
+    let exe =
+        std::env::current_exe().map_err(|source| RunError::System { what: "finding the brunt binary", source })?;
+    let (injector, says) = match Injector::start(injector_options(&plan, &exe, &zero)).await {
+        Ok((injector, says)) => (Arc::new(injector), says),
+        Err(error) => {
+            files.discard();
+            return Err(RunError::Injector(error));
+        }
+    };
     let staged = tokio::select! {
-        staged = stage(&plan, &options, &files) => staged,
+        staged = stage(&plan, &options, &files, &injector, &zero) => staged,
         number = signals.next() => Err(RunError::Interrupted(number)),
     };
     let (stage, sources) = match staged {
-        Ok(staged) => staged,
+        Ok((stage, load)) => (stage, Sources { load, injector: says }),
         Err(error) => {
+            // Nothing was injected, but services may run: this process ends only after them and after the agent.
+            end_services(injector).await;
             files.discard();
             return Err(error);
         }
     };
+    drop(injector);
     let cpu = cpu_time();
     let driven = drive::drive(&stage, sources, signals, &mut files, &mut screen, options.insecure).await;
     Ok(finish(stage, driven, files, screen, cpu, &options).await)
@@ -180,19 +194,22 @@ struct Sources {
 }
 
 /// Brings links and services up, checks every target, resolves every victim, and starts the load last. When it fails, or
-/// is dropped half-way because of a signal, the injector is dropped with it, and the agent ends what had been started.
-async fn stage(plan: &Arc<Plan>, options: &Options, files: &Files) -> Result<(Stage, Sources), RunError> {
+/// is dropped half-way because of a signal, the caller ends what had been started.
+async fn stage(
+    plan: &Arc<Plan>,
+    options: &Options,
+    files: &Files,
+    injector: &Arc<Injector>,
+    zero: &OnceLock<Clock>,
+) -> Result<(Stage, Load), RunError> {
     let exe =
         std::env::current_exe().map_err(|source| RunError::System { what: "finding the brunt binary", source })?;
-    // Run zero is when the load starts; whatever the injector stamps before then is stamped zero.
-    let zero = Arc::new(OnceLock::<Clock>::new());
-    let (injector, says) = Injector::start(injector_options(plan, &exe, &zero)).await.map_err(RunError::Injector)?;
     let mut layout = services::lay_out(plan, &exe)?;
-    services::open_links(plan, &mut layout, &injector).await?;
+    services::open_links(plan, &mut layout, injector).await?;
     for service in &plan.services {
-        services::start(service, &layout, &files.logs(), &injector).await?;
+        services::start(service, &layout, &files.logs(), injector).await?;
     }
-    resolve_all(plan, &injector)?;
+    resolve_all(plan, injector)?;
     let steady = plan.steady_state.iter().flat_map(|steady| &steady.probes);
     let questions = steady
         .map(|probe| probe::question(probe, plan, &layout.addresses).map_err(RunError::Probe))
@@ -210,7 +227,7 @@ async fn stage(plan: &Arc<Plan>, options: &Options, files: &Files) -> Result<(St
         plan: Arc::clone(plan),
         clock,
         layout: Arc::new(layout),
-        injector: Arc::new(injector),
+        injector: Arc::clone(injector),
         record,
         recorder,
         destinations,
@@ -220,7 +237,7 @@ async fn stage(plan: &Arc<Plan>, options: &Options, files: &Files) -> Result<(St
         notes: load.notes.clone(),
         questions,
     };
-    Ok((stage, Sources { load, injector: says }))
+    Ok((stage, load))
 }
 
 fn injector_options(plan: &Plan, exe: &Path, zero: &Arc<OnceLock<Clock>>) -> brunt_injector::Options {

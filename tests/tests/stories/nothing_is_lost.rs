@@ -134,7 +134,8 @@ fn without_a_place_for_the_journal_nothing_is_injected() {
 fn a_results_folder_that_cannot_be_written_to_is_told_before_the_load_starts() {
     let _machine = machine::shared();
     let service = Answering::at_once();
-    let run = Brunt::run(&short_load(&service.url()));
+    let story = short_load(&service.url());
+    let run = Brunt::run(&story);
     let out = run.home().join("out");
     std::fs::create_dir(&out).expect("a folder of our own");
     let remount = format!("mount -o remount,ro '{}' &&", out.display());
@@ -148,7 +149,8 @@ fn a_disk_that_fills_up_during_the_run_costs_no_result() {
     let _machine = machine::shared();
     let service = Answering::at_once();
     let rescued = tempfile::tempdir().expect("a temporary folder");
-    let run = Brunt::run(&short_load(&service.url())).env("TMPDIR", rescued.path());
+    let story = short_load(&service.url());
+    let run = Brunt::run(&story).env("TMPDIR", rescued.path());
     let out = run.home().join("out");
     std::fs::create_dir(&out).expect("a folder of our own");
     let ended = with_a_disk_of(16, &out, "", run).go();
@@ -167,7 +169,8 @@ fn a_reader_that_has_left_takes_nothing_away_from_the_run() {
     let service = Answering::at_once();
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
-    let ended = Brunt::run(&short_load(&service.url())).stdout_to(writer).go().expect_code(0);
+    let story = short_load(&service.url());
+    let ended = Brunt::run(&story).stdout_to(writer).go().expect_code(0);
     assert!(!ended.stderr.contains("panic"), "{ended}");
     assert!(ended.results().summary.health.started > 100);
 }
@@ -185,7 +188,8 @@ fn a_page_of_help_may_be_cut_short() {
 fn the_renderings_can_be_made_again_byte_for_byte() {
     let _machine = machine::shared();
     let service = Answering::at_once();
-    let run = Brunt::run(&short_load(&service.url())).go().expect_code(0);
+    let story = short_load(&service.url());
+    let run = Brunt::run(&story).go().expect_code(0);
     let again = run.out.with_file_name("again");
     Brunt::with(["report"]).arg(run.path("results.json")).arg("--out").arg(&again).go().expect_code(0);
     for name in ["report.html", "junit.xml", "summary.md"] {
