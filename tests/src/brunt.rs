@@ -46,6 +46,7 @@ pub struct Brunt {
     without: Vec<OsString>,
     stdout: Option<Stdio>,
     folder: Option<PathBuf>,
+    scenario: Option<Arc<TempDir>>,
     home: Arc<TempDir>,
     out: PathBuf,
     mark: String,
@@ -65,6 +66,7 @@ impl Brunt {
             without: Vec::new(),
             stdout: None,
             folder: None,
+            scenario: None,
             out: home.path().join("out"),
             mark: format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)),
             home,
@@ -75,9 +77,9 @@ impl Brunt {
     /// `brunt run SCENARIO --ui plain --out DIR`, in the scenario's folder.
     pub fn run(scenario: &Scenario) -> Self {
         let mut brunt = Self::with(["run"]).arg(scenario.path()).args(["--ui", "plain", "--out"]);
-        let out = brunt.out.clone();
-        brunt.args.push(out.into());
-        brunt.in_folder(scenario.folder())
+        brunt.args.push(brunt.out.clone().into());
+        brunt.scenario = Some(scenario.folder());
+        brunt.in_folder(scenario.path().parent().expect("a file has a folder"))
     }
 
     /// One more argument.
@@ -165,7 +167,17 @@ impl Brunt {
         let mut child = command.spawn().unwrap_or_else(|why| panic!("cannot start {line:?}: {why}"));
         let stdout = child.stdout.take().map(Stream::collect);
         let stderr = Stream::collect(child.stderr.take().expect("stderr is piped"));
-        Running { child, began, stdout, stderr, limit: self.limit, mark: self.mark, out: self.out, home: self.home }
+        Running {
+            child,
+            began,
+            stdout,
+            stderr,
+            limit: self.limit,
+            mark: self.mark,
+            out: self.out,
+            home: self.home,
+            _scenario: self.scenario,
+        }
     }
 
     /// Starts it and waits for its end.
@@ -186,6 +198,8 @@ pub struct Running {
     mark: String,
     out: PathBuf,
     home: Arc<TempDir>,
+    /// Keeps the scenario's folder.
+    _scenario: Option<Arc<TempDir>>,
 }
 
 impl Running {

@@ -38,6 +38,16 @@ pub fn stopped(mark: &str) -> Vec<Process> {
     marked(mark).into_iter().filter(|process| process.state == 'T').collect()
 }
 
+/// What is left of a command that has ended, after a moment in which its agent may notice the end.
+pub fn left_by(mark: &str) -> Vec<Process> {
+    let mut left = Vec::new();
+    comes_true(Duration::from_secs(1), || {
+        left = marked(mark);
+        left.is_empty()
+    });
+    left
+}
+
 /// Waits until `holds`, at most `within`; returns whether it came to hold. For what the kernel announces to nobody.
 pub fn comes_true(within: Duration, mut holds: impl FnMut() -> bool) -> bool {
     let until = Instant::now() + within;

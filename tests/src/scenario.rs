@@ -1,13 +1,14 @@
 //! A scenario in a folder of its own.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tempfile::TempDir;
 
-/// A scenario file; its folder goes away with this value.
+/// A scenario file. Its folder goes away with this value and with every command that was made for it.
 #[derive(Debug)]
 pub struct Scenario {
-    folder: TempDir,
+    folder: Arc<TempDir>,
     path: PathBuf,
 }
 
@@ -20,6 +21,7 @@ impl Scenario {
     /// Writes whatever bytes these are.
     pub fn from_bytes(bytes: &[u8]) -> Self {
         let folder = tempfile::Builder::new().prefix("brunt-scenario-").tempdir().expect("a temporary folder");
+        let folder = Arc::new(folder);
         let path = folder.path().join("story.brunt.yaml");
         std::fs::write(&path, bytes).expect("the temporary folder can be written to");
         Self { folder, path }
@@ -37,14 +39,9 @@ impl Scenario {
     }
 
     /// Its folder.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
+    pub fn folder(&self) -> Arc<TempDir> {
+        Arc::clone(&self.folder)
     }
-}
-
-/// The example of this name in `tests/scenarios/`.
-pub fn example(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(name)
 }
 
 fn unindented(text: &str) -> String {

@@ -203,7 +203,7 @@ fn files() -> Vec<(&'static str, Vec<u8>)> {
 
 /// Runs it; returns what is wrong with the answer, if anything. `line` is the line that must be named, if it is known.
 fn complaint(what: &str, scenario: &Scenario, line: Option<usize>) -> Option<String> {
-    let ended = Brunt::with(["validate"]).arg(scenario.path()).within(Duration::from_secs(20)).go();
+    let ended = Brunt::run(scenario).within(Duration::from_secs(20)).go();
     let place = line.map_or("story.brunt.yaml".to_owned(), |line| format!("story.brunt.yaml:{line}:"));
     let wrong = [
         (ended.code != 2, "it did not exit with 2"),

@@ -60,6 +60,7 @@ fn trial(number: usize, fault: Fault, delay: Duration) -> Duration {
     run.wait_for("event=fault.injecting");
     std::thread::sleep(delay);
     let mark = run.mark().to_owned();
+    assert!(host::marked(&mark).len() >= 4, "brunt, its agent and two services: {:?}", host::marked(&mark));
     let home = run.home();
     run.signal(Signal::SIGKILL);
     let killed = Instant::now();

@@ -95,7 +95,7 @@ fn follow(page: &Path, service: &Answering) {
 
 #[test]
 fn every_command_in_the_documents_does_what_they_say() {
-    let _machine = machine::shared();
+    let _machine = machine::alone();
     let service = Answering::at_once();
     let mut commands = 0;
     for page in pages() {

@@ -47,7 +47,7 @@ fn the_demo_shows_a_shop_that_breaks_and_one_that_does_not_to_a_user_without_any
     assert_eq!(gate(&naive, "healthy-first").verdict, GateVerdict::Pass);
     assert!(naive.summary.sentence.contains("slow-payment"), "{}", naive.summary.sentence);
     assert_eq!(resilient.summary.verdict, Verdict::Pass, "{}", resilient.summary.sentence);
-    assert_eq!(host::marked(&ended.mark), [], "something was left running");
+    assert_eq!(host::left_by(&ended.mark), [], "something was left running");
 }
 
 #[test]

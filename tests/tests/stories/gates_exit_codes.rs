@@ -33,7 +33,7 @@ fn a_shop_without_time_limits_fails_on_slow_payments_every_time() {
         assert_eq!(gate(&results, "slow-payment-is-contained").verdict, GateVerdict::Fail, "time {time}: {ended}");
         assert_eq!(gate(&results, "healthy-first").verdict, GateVerdict::Pass, "time {time}: {ended}");
         assert!(results.summary.health.valid, "time {time}: {:?}", results.summary.health);
-        assert_eq!(host::marked(&ended.mark), []);
+        assert_eq!(host::left_by(&ended.mark), []);
     }
 }
 
@@ -51,13 +51,13 @@ fn a_resilient_shop_hides_both_faults_every_time() {
             assert!(fault.verified, "time {time}: {fault:?}");
             assert_eq!(fault.rollback_verified, Some(true), "time {time}: {fault:?}");
         }
-        assert_eq!(host::marked(&ended.mark), []);
+        assert_eq!(host::left_by(&ended.mark), []);
     }
 }
 
 #[test]
 fn a_gate_on_the_command_line_decides_over_a_url() {
-    let _machine = machine::shared();
+    let _machine = machine::alone();
     let service = Answering::at_once();
     let with_gate = |gate: &str| {
         let run = Brunt::with(["run", &service.url(), "--rate", "200/s", "--for", "3s", "--gate", gate, "--out"]);

@@ -87,7 +87,7 @@ fn a_ceiling_that_was_reached_makes_the_run_invalid_and_is_named() {
 
 #[test]
 fn a_window_without_a_single_sample_never_passes() {
-    let _machine = machine::shared();
+    let _machine = machine::alone();
     let service = Answering::at_once();
     // One request an hour: the run's two seconds hold none, or the one at its very beginning.
     let rest = "
@@ -104,7 +104,7 @@ fn a_window_without_a_single_sample_never_passes() {
 
 #[test]
 fn a_fault_that_did_not_take_makes_the_run_invalid() {
-    let _machine = machine::shared();
+    let _machine = machine::alone();
     let service = Answering::at_once();
     let story = scenario(&service, "{ target: through, get: /, rate: 100/s, for: timeline }", LATENCY_FAULT);
     let ended = Brunt::run(&story).env("BRUNT_TEST_NO_EFFECT", "1").go();
@@ -116,7 +116,7 @@ fn a_fault_that_did_not_take_makes_the_run_invalid() {
 
 #[test]
 fn the_same_fault_is_verified_when_it_takes() {
-    let _machine = machine::shared();
+    let _machine = machine::alone();
     let service = Answering::at_once();
     let story = scenario(&service, "{ target: through, get: /, rate: 100/s, for: timeline }", LATENCY_FAULT);
     let results = Brunt::run(&story).go().expect_code(0).results();
@@ -125,7 +125,7 @@ fn the_same_fault_is_verified_when_it_takes() {
 
 #[test]
 fn a_fault_that_no_request_met_makes_the_run_inconclusive() {
-    let _machine = machine::shared();
+    let _machine = machine::alone();
     let service = Answering::at_once();
     let story = scenario(&service, "{ target: api, get: /, rate: 100/s, for: timeline }", LATENCY_FAULT);
     let ended = Brunt::run(&story).go();

@@ -38,7 +38,7 @@ fn with_a_disk_of(kib: u32, folder: &Path, options: &str, run: Brunt) -> Brunt {
 fn is_refused_before_anything_happens(ended: &Ended, word: &str) {
     assert_eq!(ended.code, 3, "{ended}");
     assert!(ended.stderr.contains(word), "nothing names {word:?}: {ended}");
-    assert_eq!(host::marked(&ended.mark), []);
+    assert_eq!(host::left_by(&ended.mark), []);
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn a_results_folder_that_cannot_be_written_to_is_told_before_the_load_starts() {
 
 #[test]
 fn a_disk_that_fills_up_during_the_run_costs_no_result() {
-    let _machine = machine::shared();
+    let _machine = machine::alone();
     let service = Answering::at_once();
     let rescued = tempfile::tempdir().expect("a temporary folder");
     let story = short_load(&service.url());
@@ -165,7 +165,7 @@ fn a_disk_that_fills_up_during_the_run_costs_no_result() {
 
 #[test]
 fn a_reader_that_has_left_takes_nothing_away_from_the_run() {
-    let _machine = machine::shared();
+    let _machine = machine::alone();
     let service = Answering::at_once();
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
@@ -186,7 +186,7 @@ fn a_page_of_help_may_be_cut_short() {
 
 #[test]
 fn the_renderings_can_be_made_again_byte_for_byte() {
-    let _machine = machine::shared();
+    let _machine = machine::alone();
     let service = Answering::at_once();
     let story = short_load(&service.url());
     let run = Brunt::run(&story).go().expect_code(0);

@@ -25,8 +25,9 @@ fn paused_for_a_minute() -> Scenario {
         timeline:
           - baseline: 1s
           - {{ id: paused, fault: process.pause, target: api, for: 60s }}
+          - {{ id: later, fault: process.pause, target: api, for: 1s }}
         gates:
-          - {{ id: later, metric: error_rate, window: \"fault:paused\", max: 1% }}
+          - {{ id: later, metric: error_rate, window: \"fault:later\", max: 1% }}
         ",
         program().display()
     ))
@@ -40,7 +41,7 @@ fn stopped_by(signal: Signal, code: i32) {
     run.signal(signal);
     let ended = run.wait().expect_code(code);
     assert!(ended.took < Duration::from_secs(20), "it took {:?} to stop", ended.took);
-    assert_eq!(host::marked(&ended.mark), [], "something was left running");
+    assert_eq!(host::left_by(&ended.mark), [], "something was left running");
     let results = ended.results();
     assert_eq!(results.summary.verdict, Verdict::Aborted, "{}", results.summary.sentence);
     assert_eq!(i32::from(results.summary.exit_code), code);
