@@ -91,7 +91,7 @@ pub enum RunError {
         /// Where it stands.
         place: String,
         /// Why.
-        source: brunt_injector::ResolveError,
+        source: Box<brunt_injector::ResolveError>,
     },
     /// A probe has no address.
     #[error("{0}")]
@@ -261,7 +261,7 @@ fn resolve_all(plan: &Plan, injector: &Injector) -> Result<(), RunError> {
         injector.resolve(fault, target).map_err(|source| RunError::Target {
             fault: fault.id.clone(),
             place: fault.place.clone(),
-            source,
+            source: Box::new(source),
         })?;
     }
     Ok(())

@@ -36,7 +36,7 @@ impl Orchestrator {
             let id = self.plan.slos[index].id.clone();
             match (before, status.holds) {
                 (Some(true) | None, Some(false)) => {
-                    self.say(now, "slo.broken", &id, self.slo_text(index, status.value))
+                    self.say(now, "slo.broken", &id, self.slo_text(index, status.value));
                 }
                 (Some(false) | None, Some(true)) => self.say(now, "slo.holds", &id, self.slo_text(index, status.value)),
                 _ => {}
