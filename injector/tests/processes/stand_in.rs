@@ -5,7 +5,6 @@
 //! line of JSON with the pids once all is in place and then waits to be killed. `full STATE PID` is a runner whose disk is
 //! full when it wants to pause process PID; it prints the error.
 
-#[path = "../processes/scene.rs"]
 mod scene;
 
 use std::path::Path;
