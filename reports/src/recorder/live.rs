@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use brunt_scenario::metric::{Metric, Statistic};
-use brunt_scenario::plan::{Plan, Scope};
+use brunt_scenario::plan::Plan;
 use brunt_scenario::units::Offset;
 
 use super::Recorder;
-use super::slo::{Judged, State};
-use crate::metric::series_in;
+use super::slo::State;
 use crate::sample::ErrorClass;
 use crate::stats::quantile::of_counts;
 use crate::stats::sparse::TwoDigits;
@@ -92,8 +90,7 @@ pub struct SloStatus {
     pub id: String,
     /// `None`: fewer than ten requests in the span, so not known, which never counts as holding.
     pub holds: Option<bool>,
-    /// The value over the span, in the metric's unit, as far as it is known: percentiles come from the slices of the time
-    /// axis (two digits, whole slices), so a value close to the bound may lie on its other side; `holds` is exact.
+    /// The value over the span, in the metric's unit; percentiles have two digits.
     pub value: Option<f64>,
     /// It belongs to the steady state.
     pub steady: bool,
@@ -111,11 +108,12 @@ impl Recorder {
                     State::Holds => Some(true),
                     State::Broken => Some(false),
                 };
-                let value = judged.value.or_else(|| match slo.metric {
-                    Metric::Latency(statistic) => self.recent_percentile(&slo.scope, statistic, judged, at),
-                    _ => None,
-                });
-                SloStatus { id: slo.id.clone(), holds, value, steady: self.objectives.steady.contains(&index) }
+                SloStatus {
+                    id: slo.id.clone(),
+                    holds,
+                    value: judged.value,
+                    steady: self.objectives.steady.contains(&index),
+                }
             })
             .collect()
     }
@@ -184,26 +182,5 @@ impl Recorder {
         let counts = latency.iter_recorded().map(|step| (step.value_iterated_to(), step.count_since_last_iteration()));
         span.percentiles(&counts.collect::<Vec<_>>());
         span
-    }
-
-    fn recent_percentile(&self, scope: &Scope, statistic: Statistic, judged: Judged, at: Offset) -> Option<f64> {
-        let width = self.slices.width();
-        let range = usize::try_from(judged.from.0 / width).ok()?..usize::try_from(judged.to.0.div_ceil(width)).ok()?;
-        let scope = series_in(&self.series, scope);
-        let mut latency = TwoDigits::default();
-        for series in &scope {
-            self.slices.part(*series, range.clone()).iter().for_each(|slice| latency.merge(&slice.latency));
-        }
-        for worker in &self.newest {
-            let seen_until = Offset(worker.seen_until(at));
-            for request in &worker.open {
-                let inside = judged.from <= request.intended && request.intended < judged.to;
-                if inside && !request.warmup && scope.contains(&usize::from(request.series)) {
-                    latency.record(super::cells::micros(request.intended, seen_until));
-                }
-            }
-        }
-        let n = latency.count();
-        of_counts(latency.iter(), n, statistic.quantile()?).map(|us| us as f64 / 1e3)
     }
 }

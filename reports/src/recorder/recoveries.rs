@@ -76,7 +76,7 @@ impl Recoveries {
     /// up to it.
     pub fn requests(&self, removal: Offset, end: Offset) -> BTreeMap<u16, Cell> {
         let mut cells: BTreeMap<u16, Cell> = BTreeMap::new();
-        if let Some(pieces) = self.pieces.get(&removal) {
+        if let Some(pieces) = self.pieces.get(&removal).filter(|_| removal < end) {
             for ((_, series), waiting) in pieces.requests.range(..(end.0.div_ceil(GRID), 0)) {
                 cells.entry(*series).or_default().absorb(waiting);
             }
@@ -87,7 +87,7 @@ impl Recoveries {
     /// The iterations of each journey that started between `removal` and `end`.
     pub fn iterations(&self, removal: Offset, end: Offset) -> BTreeMap<u16, IterationCell> {
         let mut cells: BTreeMap<u16, IterationCell> = BTreeMap::new();
-        if let Some(pieces) = self.pieces.get(&removal) {
+        if let Some(pieces) = self.pieces.get(&removal).filter(|_| removal < end) {
             for ((_, journey), waiting) in pieces.iterations.range(..(end.0.div_ceil(GRID), 0)) {
                 let busy: &mut Histogram<u64> = &mut cells.entry(*journey).or_default().busy;
                 waiting.iter().for_each(|(value, count)| record(busy, value, count));

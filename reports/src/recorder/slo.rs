@@ -6,6 +6,7 @@
 //! freed; memory does not grow with time.
 
 mod history;
+mod recent;
 mod rule;
 
 use std::collections::VecDeque;
@@ -14,6 +15,7 @@ use brunt_scenario::plan::Plan;
 use brunt_scenario::units::Offset;
 
 pub use self::history::{History, State};
+use self::recent::Recent;
 use self::rule::{Rule, Tally};
 use super::Newest;
 use crate::metric::series_in;
@@ -27,6 +29,8 @@ pub const TICK: u64 = 5;
 /// late is still counted.
 const MARGIN: u64 = 60_000_000_000 / GRID;
 
+/// Values are kept for a span and this many buckets more: what is late, and a look back.
+const LATE: u64 = 2_000_000_000 / GRID;
 /// A worker that has said nothing for this long is stuck: one second, nanoseconds.
 const SILENCE: u64 = 1_000_000_000;
 
@@ -49,6 +53,8 @@ struct Objective {
     /// The journeys that it is about, by index.
     journeys: Vec<bool>,
     buckets: VecDeque<Tally>,
+    /// Of a percentile: the values of the last spans.
+    recent: Option<Recent>,
     /// Number of the first bucket that is kept; spans that start before it stand in `history`.
     base: u64,
     history: History,
@@ -59,13 +65,8 @@ struct Objective {
 pub struct Judged {
     /// What it means.
     pub state: State,
-    /// The measured value, in the metric's unit; `None` without samples, and for percentiles, of which only the state is
-    /// known here.
+    /// The measured value, in the metric's unit; `None` when the state is unknown. Percentiles have two digits.
     pub value: Option<f64>,
-    /// First instant of the span.
-    pub from: Offset,
-    /// Its end.
-    pub to: Offset,
 }
 
 impl Objectives {
@@ -77,9 +78,12 @@ impl Objectives {
             let scope = series_in(series, &slo.scope);
             scope.iter().for_each(|series| by_series[*series].push(index));
             let in_scope = |name: &str| scope.iter().any(|at| series[*at].journey == name);
+            let rule = Rule::new(slo);
+            let over = u64::try_from(slo.over.as_nanos()).unwrap_or(u64::MAX).div_ceil(GRID).max(1);
             all.push(Objective {
-                rule: Rule::new(slo),
-                over: u64::try_from(slo.over.as_nanos()).unwrap_or(u64::MAX).div_ceil(GRID).max(1),
+                rule,
+                over,
+                recent: rule.quantile().map(|_| Recent::new(over + LATE)),
                 journeys: plan.journeys.iter().map(|journey| in_scope(&journey.name)).collect(),
                 buckets: VecDeque::new(),
                 base: 0,
@@ -155,7 +159,14 @@ impl Objectives {
         let overlay = self.overlay(index, start, end, at, workers);
         let tally = objective.sum(start, end, &overlay);
         let (state, value) = objective.rule.judge(tally, end - start);
-        Judged { state, value, from: Offset(start * GRID), to: Offset(end * GRID) }
+        let percentile = || {
+            let (recent, q) = objective.recent.as_ref().zip(objective.rule.quantile())?;
+            let ages =
+                self.open_in(index, start, end, at, workers).filter_map(|(_, age)| objective.rule.open(age)?.micros());
+            recent.quantile(q, start, end, ages).map(|micros| objective.rule.on_its_side(state, micros as f64 / 1e3))
+        };
+        let value = if state == State::Unknown { None } else { value.or_else(percentile) };
+        Judged { state, value }
     }
 
     /// The earliest instant on the grid, not before `since`, such that every objective of the steady state holds over the
@@ -182,18 +193,32 @@ impl Objectives {
     /// What the open requests add to the buckets from `start` to `end`.
     fn overlay(&self, index: usize, start: u64, end: u64, at: Offset, workers: &[Newest]) -> Vec<Tally> {
         let mut overlay = vec![Tally::default(); usize::try_from(end.saturating_sub(start)).unwrap_or(0)];
-        let open = workers.iter().flat_map(|worker| worker.open.iter().map(|request| (request, worker.seen_until(at))));
-        for (request, seen_until) in open {
-            let bucket = request.intended.0 / GRID;
-            if request.warmup || bucket < start || bucket >= end || !self.counts(index, request) {
-                continue;
-            }
-            let age = seen_until.saturating_sub(request.intended.0);
+        for (bucket, age) in self.open_in(index, start, end, at, workers) {
             if let Some(tally) = self.all[index].rule.open(age) {
                 overlay[(bucket - start) as usize].add(tally);
             }
         }
         overlay
+    }
+
+    /// Bucket and age of the open requests that an objective counts in the buckets from `start` to `end`.
+    fn open_in<'a>(
+        &'a self,
+        index: usize,
+        start: u64,
+        end: u64,
+        at: Offset,
+        workers: &'a [Newest],
+    ) -> impl Iterator<Item = (u64, u64)> + 'a {
+        let open = workers.iter().flat_map(move |worker| {
+            let seen_until = worker.seen_until(at);
+            worker.open.iter().map(move |request| (request, seen_until))
+        });
+        open.filter_map(move |(request, seen_until)| {
+            let bucket = request.intended.0 / GRID;
+            let counted = !request.warmup && (start..end).contains(&bucket) && self.counts(index, request);
+            counted.then(|| (bucket, seen_until.saturating_sub(request.intended.0)))
+        })
     }
 
     fn counts(&self, index: usize, request: &OpenRequest) -> bool {
@@ -209,7 +234,7 @@ fn visible(at: Offset, workers: &[Newest]) -> u64 {
 impl Newest {
     /// Until when this worker's requests are known: as of its last word, because what was open then may have ended since.
     /// After a second without a word its silence counts.
-    pub fn seen_until(&self, at: Offset) -> u64 {
+    fn seen_until(&self, at: Offset) -> u64 {
         if at.0.saturating_sub(self.upto.0) > SILENCE { at.0 } else { self.upto.0.min(at.0) }
     }
 
@@ -221,6 +246,9 @@ impl Newest {
 
 impl Objective {
     fn count(&mut self, at: Offset, tally: Tally) {
+        if let Some((recent, micros)) = self.recent.as_mut().zip(tally.micros()) {
+            recent.record(at.0 / GRID, micros);
+        }
         // A sample of a settled span would come more than a minute late; it is left out of the objective.
         let Some(index) = (at.0 / GRID).checked_sub(self.base) else { return };
         let index = usize::try_from(index).unwrap_or(usize::MAX);

@@ -87,6 +87,8 @@ fn a_kill_counts_from_the_act_and_its_window_until_the_target_is_whole() {
     // 99 % of all requests over 2 s: three of the about 390 may fail, so the span may begin 30 ms before the last failure.
     assert_eq!(killed.recovery_time_s, Some(0.6));
     assert_eq!(results.summary.windows["fault:killed"].to_s, 23.0);
+    let after = &results.summary.windows["recovery:killed"];
+    assert_eq!((after.requests, after.length_s), (0, 0.0), "it had recovered before the target was whole");
     assert_eq!(gate(&results, "fast").verdict, GateVerdict::Pass);
 }
 

@@ -1,6 +1,6 @@
 //! How one objective counts and judges: the arithmetic behind `metric`, `max` and `min`.
 
-use brunt_scenario::metric::{Metric, Statistic};
+use brunt_scenario::metric::Metric;
 use brunt_scenario::plan::{Bound, Slo};
 use brunt_scenario::units::Offset;
 
@@ -38,6 +38,11 @@ impl Tally {
         self.sum -= other.sum;
     }
 
+    /// The value of a single request, microseconds.
+    pub fn micros(&self) -> Option<u64> {
+        (self.n == 1).then_some(self.sum)
+    }
+
     fn one(bad: bool, nanoseconds: u64) -> Self {
         Self { n: 1, bad: u32::from(bad), sum: nanoseconds / 1000 }
     }
@@ -54,6 +59,26 @@ impl Rule {
     /// Of an objective of the plan.
     pub fn new(slo: &Slo) -> Self {
         Self { metric: slo.metric, bound: slo.bound }
+    }
+
+    /// Which quantile the metric is, if it is one.
+    pub fn quantile(&self) -> Option<f64> {
+        match self.metric {
+            Metric::Latency(statistic) | Metric::Service(statistic) | Metric::Iteration(statistic) => {
+                statistic.quantile()
+            }
+            Metric::SendLagP99 => Some(0.99),
+            _ => None,
+        }
+    }
+
+    /// A value of two digits may come out on the wrong side of the bound although the state is exact; then it is the bound.
+    pub fn on_its_side(&self, state: State, value: f64) -> f64 {
+        match (self.bound, state) {
+            (Bound::Max(max), State::Holds) => value.min(max),
+            (Bound::Min(min), State::Holds) => value.max(min),
+            _ => value,
+        }
     }
 
     /// What a request counts, and at which instant; `None` if this metric is not taken of requests.
@@ -104,23 +129,24 @@ impl Rule {
         if n < ENOUGH {
             return (State::Unknown, None);
         }
+        if let Some(q) = self.quantile() {
+            return (State::of(self.quantile_holds(q, n, u64::from(tally.bad))), None);
+        }
         let (n_f, bad) = (f64::from(tally.n), f64::from(tally.bad));
         let value = match self.metric {
-            Metric::Latency(Statistic::Mean)
-            | Metric::Service(Statistic::Mean)
-            | Metric::Iteration(Statistic::Mean) => tally.sum as f64 / n_f / 1e3,
-            Metric::Latency(statistic) | Metric::Service(statistic) | Metric::Iteration(statistic) => {
-                let holds = self.quantile_holds(statistic.quantile().unwrap_or(1.0), n, u64::from(tally.bad));
-                return (State::of(holds), None);
-            }
-            Metric::SendLagP99 => return (State::of(self.quantile_holds(0.99, n, u64::from(tally.bad))), None),
+            // The mean: of the others the quantile was taken.
+            Metric::Latency(_) | Metric::Service(_) | Metric::Iteration(_) => tally.sum as f64 / n_f / 1e3,
             Metric::ErrorRate => bad / n_f,
             Metric::SuccessRate => 1.0 - bad / n_f,
             Metric::CheckFailures | Metric::Dropped | Metric::Unfinished => bad,
             Metric::Requests => n_f,
             Metric::RateOffered | Metric::RateCompleted => n_f / (buckets as f64 * super::GRID as f64 / 1e9),
             // Not taken of a sliding span; validation refuses them.
-            Metric::RecoveryTime | Metric::DegradedFor | Metric::TimeToDetect | Metric::GeneratorCpu => {
+            Metric::RecoveryTime
+            | Metric::DegradedFor
+            | Metric::TimeToDetect
+            | Metric::GeneratorCpu
+            | Metric::SendLagP99 => {
                 return (State::Unknown, None);
             }
         };
