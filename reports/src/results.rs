@@ -4,6 +4,7 @@
 //! with no samples has `null` percentiles, never 0.
 
 pub(crate) mod faults;
+mod layout;
 pub(crate) mod plan_words;
 pub(crate) mod windows;
 
@@ -20,10 +21,13 @@ pub const SCHEMA: &str = "brunt.results/1";
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// Not JSON, or not the JSON of a run.
-    #[error("this is not the results.json of a run")]
+    #[error("not a results.json")]
     NotResults(#[source] serde_json::Error),
+    /// Something is missing or of another type.
+    #[error("not a whole {SCHEMA}")]
+    NotWhole(#[source] serde_json::Error),
     /// Written by another version of brunt.
-    #[error("these are results of another version: the file says `{0}`, this version reads `{SCHEMA}`")]
+    #[error("this is `{0}`, and this version reads {SCHEMA}")]
     OtherVersion(String),
 }
 
@@ -37,14 +41,18 @@ pub fn read(text: &str) -> Result<Results, ReadError> {
     if marked.schema != SCHEMA {
         return Err(ReadError::OtherVersion(marked.schema));
     }
-    serde_json::from_str(text).map_err(ReadError::NotResults)
+    serde_json::from_str(text).map_err(ReadError::NotWhole)
 }
 
 /// Writes results.json, a line break at its end. The same results give the same bytes.
 pub fn write(results: &Results) -> String {
-    let mut text = serde_json::to_string_pretty(results).expect("plain data whose keys are strings has a JSON form");
-    text.push('\n');
-    text
+    let mut bytes = Vec::new();
+    let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, layout::Layout::default());
+    results
+        .serialize(&mut serializer)
+        .expect("plain data whose keys are strings has a JSON form, and a vector takes it");
+    bytes.push(b'\n');
+    String::from_utf8(bytes).expect("JSON is UTF-8")
 }
 
 /// An instant in seconds, to the microsecond: how every `_s` is written.

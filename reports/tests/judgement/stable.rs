@@ -19,15 +19,21 @@ fn the_same_run_is_the_same_file_and_reads_back_as_itself() {
 }
 
 #[test]
+fn the_file_is_indented_for_people_and_dense_for_programs() {
+    let text = write(&shop(&[], 452.0).judged());
+    let line = |part: &str| text.lines().find(|line| line.contains(part)).map(str::trim).unwrap_or_default().to_owned();
+    assert_eq!(line("\"verdict\""), "\"verdict\": \"pass\",");
+    insta::assert_snapshot!(line("\"at_s\":10.0"), @r#"{"at_s":10.0,"offered":25,"completed":2,"errors":{},"latency_us":[[452607,25]]},"#);
+    assert!(text.len() < 60_000, "{} bytes", text.len());
+}
+
+#[test]
 fn a_file_of_another_version_is_called_that() {
     let text = write(&shop(&[], 20.0).judged());
     let other = read(&text.replace("brunt.results/1", "brunt.results/7")).unwrap_err();
-    assert_eq!(
-        other.to_string(),
-        "these are results of another version: the file says `brunt.results/7`, this version reads `brunt.results/1`"
-    );
+    assert_eq!(other.to_string(), "this is `brunt.results/7`, and this version reads brunt.results/1");
     assert!(matches!(read("{}"), Err(ReadError::NotResults(_))));
-    assert!(matches!(read(r#"{"schema":"brunt.results/1"}"#), Err(ReadError::NotResults(_))));
+    assert!(matches!(read(r#"{"schema":"brunt.results/1"}"#), Err(ReadError::NotWhole(_))));
 }
 
 #[test]

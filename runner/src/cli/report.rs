@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use brunt_report::results::{Results, SCHEMA};
+use brunt_report::results::{self, Results};
 
 use super::{Failure, print};
 use crate::files::{RENDERINGS, events, story, write_whole};
@@ -48,17 +48,7 @@ fn read(path: &Path) -> Result<Results, Failure> {
         let (header, events) = events::parse(&text).map_err(|why| wrong(super::in_full(&why)))?;
         return Ok(story::results(header, events));
     }
-    let schema: Schema = serde_json::from_str(&text).map_err(|why| wrong(format!("not a results.json: {why}")))?;
-    if schema.schema != SCHEMA {
-        return Err(wrong(format!("this is `{}`, and this version reads {SCHEMA}", schema.schema)));
-    }
-    serde_json::from_str(&text).map_err(|why| wrong(format!("not a whole {SCHEMA}: {why}")))
-}
-
-/// Read first, so that a file of another version is told as such.
-#[derive(Debug, serde::Deserialize)]
-struct Schema {
-    schema: String,
+    results::read(&text).map_err(|why| wrong(super::in_full(&why)))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Which file is which rendering of the results; `brunt report` makes the same ones again.
 
 use brunt_report::render;
-use brunt_report::results::Results;
+use brunt_report::results::{self, Results};
 use brunt_scenario::plan::Outputs;
 
 /// A file that is a pure function of the results.
@@ -23,7 +23,5 @@ pub const RENDERINGS: [Rendering; 3] = [
 
 /// results.json.
 pub fn json(results: &Results) -> String {
-    let mut text = serde_json::to_string_pretty(results).expect("results hold no map whose keys are not strings");
-    text.push('\n');
-    text
+    results::write(results)
 }
