@@ -32,6 +32,8 @@ pub struct Facts {
     pub events: Vec<Event>,
     /// Things to know, the worst first.
     pub findings: Vec<Finding>,
+    /// What may still be there now that everything has ended (a process that could not be killed), and why: exit 6.
+    pub left_behind: Option<String>,
     /// Why the run ended early, if it did.
     pub stopped: Option<Stopped>,
     /// CPU time of brunt over the judged time, of one core a worker; 0 to 1.

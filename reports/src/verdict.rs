@@ -69,7 +69,7 @@ impl Case<'_> {
 
     fn rollback_incomplete(&self) -> Option<Conclusion> {
         let left: Vec<&FaultData> = self.faults.iter().filter(|fault| fault.rollback_verified == Some(false)).collect();
-        let first = left.first()?;
+        let Some(first) = left.first() else { return self.left_behind() };
         let others = if left.len() > 1 { format!(" and {} more", left.len() - 1) } else { String::new() };
         let residue = first.residue.first().map_or_else(String::new, |what| format!(" {}", ended(what)));
         Some(Conclusion {
@@ -80,6 +80,12 @@ impl Case<'_> {
             ),
             exit: Exit::RollbackIncomplete,
         })
+    }
+
+    fn left_behind(&self) -> Option<Conclusion> {
+        let what = self.facts.left_behind.as_ref()?;
+        let sentence = format!("Something is left of the run; `brunt cleanup` tries again: {}", ended(what));
+        Some(Conclusion { verdict: Verdict::Fail, sentence, exit: Exit::RollbackIncomplete })
     }
 
     fn stopped(&self) -> Option<Conclusion> {

@@ -138,13 +138,13 @@ pub async fn execute(mut plan: Plan, options: Options) -> Result<Outcome, RunErr
         leave_faults_out(&mut plan.timeline);
     }
     let plan = Arc::new(plan);
+    let exe =
+        std::env::current_exe().map_err(|source| RunError::System { what: "finding the brunt binary", source })?;
     let mut signals = Signals::listen().map_err(|source| RunError::System { what: "listening for signals", source })?;
     let mut files = Files::prepare(&plan, options.out.as_deref(), Clock::start())?;
     let mut screen = ui::Ui::new(options.ui);
     // Run zero is when the load starts; whatever the injector stamps before then is stamped zero.
     let zero = Arc::new(OnceLock::<Clock>::new());
-    let exe =
-        std::env::current_exe().map_err(|source| RunError::System { what: "finding the brunt binary", source })?;
     let (injector, says) = match Injector::start(injector_options(&plan, &exe, &zero)).await {
         Ok((injector, says)) => (Arc::new(injector), says),
         Err(error) => {
@@ -153,14 +153,18 @@ pub async fn execute(mut plan: Plan, options: Options) -> Result<Outcome, RunErr
         }
     };
     let staged = tokio::select! {
-        staged = stage(&plan, &options, &files, &injector, &zero) => staged,
+        staged = stage(&plan, &options, &files, &exe, &injector, &zero) => staged,
         number = signals.next() => Err(RunError::Interrupted(number)),
     };
     let (stage, sources) = match staged {
         Ok((stage, load)) => (stage, Sources { load, injector: says }),
         Err(error) => {
-            // Nothing was injected, but services may run: this process ends only after them and after the agent.
-            end_services(injector).await;
+            // Nothing was injected, but services may run: this process ends only after them and after the agent. A second
+            // signal does not wait for services that take their time: an agent that is let go kills them at once.
+            tokio::select! {
+                _ = end_services(injector) => {}
+                _ = signals.next() => {}
+            }
             files.discard();
             return Err(error);
         }
@@ -199,12 +203,11 @@ async fn stage(
     plan: &Arc<Plan>,
     options: &Options,
     files: &Files,
+    exe: &Path,
     injector: &Arc<Injector>,
     zero: &OnceLock<Clock>,
 ) -> Result<(Stage, Load), RunError> {
-    let exe =
-        std::env::current_exe().map_err(|source| RunError::System { what: "finding the brunt binary", source })?;
-    let mut layout = services::lay_out(plan, &exe)?;
+    let mut layout = services::lay_out(plan, exe)?;
     services::open_links(plan, &mut layout, injector).await?;
     for service in &plan.services {
         services::start(service, &layout, &files.logs(), injector).await?;
@@ -304,7 +307,10 @@ async fn finish(
     // All threads of this process together: load workers, proxy, recorder.
     facts.generator_cpu = worked.as_secs_f64() / ended.as_secs_f64().max(1e-3) / stage.workers as f64;
     if !gave_up {
-        for (id, reverted) in end_services(stage.injector).await {
+        let end = end_services(stage.injector).await;
+        facts.warnings.extend(end.killed);
+        facts.left_behind = end.left_behind;
+        for (id, reverted) in end.reverted {
             let told = facts.faults.iter().any(|fault| fault.id == id && fault.rollback_verified == Some(false));
             if let (Some(error), false) = (reverted.error, told) {
                 facts.findings.push(stuck(&id, &error, ended));
@@ -316,7 +322,10 @@ async fn finish(
     screen.event(&over);
     facts.events.push(over);
     // The recorder's thread ends when the last worker has hung up, which it has.
-    let _ = tokio::task::spawn_blocking(move || stage.recorder.join()).await;
+    let filed = tokio::task::spawn_blocking(move || stage.recorder.join()).await;
+    if !matches!(filed, Ok(Ok(()))) {
+        facts.invalid.push("the recorder broke, so a part of what was measured is missing".to_owned());
+    }
     let (recorder, windows) = Record::into_parts(stage.record)
         .expect("the loop and the recorder's thread, the only other holders, have ended");
     let results = recorder.finish(&stage.plan, &windows, facts);
@@ -325,15 +334,32 @@ async fn finish(
     Outcome { results, out, unwritten, gave_up }
 }
 
-/// Undoes what is left, ends the services and the agent. Returns what could not be undone.
-async fn end_services(injector: Arc<Injector>) -> Vec<(String, brunt_injector::Reverted)> {
+/// How everything that a run had started came to its end.
+struct Over {
+    /// Faults that were still in place, each with what came of its undo.
+    reverted: Vec<(String, brunt_injector::Reverted)>,
+    /// Services that did not end when they were asked to, in words.
+    killed: Vec<String>,
+    /// What may still be there, and why.
+    left_behind: Option<String>,
+}
+
+/// Undoes what is left, ends the services and the agent.
+async fn end_services(injector: Arc<Injector>) -> Over {
     let reverted = injector.revert_all().await;
-    injector.stop_services().await;
+    let stopped = injector.stop_services().await;
+    let killed = stopped.into_iter().filter(|stopped| stopped.killed).map(|stopped| {
+        let (service, index, took) = (stopped.service, stopped.index, stopped.took.as_secs_f64());
+        format!(
+            "service `{service}`, instance {index}, had not ended {took:.1} s after it was asked to, and was killed"
+        )
+    });
     // Tasks that still hold the injector have nothing left to wait for; the agent ends with its input if they do.
-    if let Some(injector) = Arc::into_inner(injector) {
-        let _ = injector.close().await;
-    }
-    reverted
+    let closed = match Arc::into_inner(injector) {
+        Some(injector) => injector.close().await,
+        None => Ok(()),
+    };
+    Over { reverted, killed: killed.collect(), left_behind: closed.err().map(|error| error.to_string()) }
 }
 
 /// brunt's own proxy could not open a connection: what the services felt was brunt, not the fault.

@@ -67,6 +67,14 @@ fn an_incomplete_rollback_is_stronger_than_a_signal_and_never_a_pass() {
 }
 
 #[test]
+fn what_could_not_be_ended_is_an_incomplete_rollback_as_well() {
+    let left = Some("payments-0 (pid 7) is still there after SIGKILL".to_owned());
+    let summary = shop(&GATES, 20.0).with(|facts| facts.left_behind = left).judged().summary;
+    assert_eq!((summary.exit_code, summary.verdict), (6, Verdict::Fail));
+    insta::assert_snapshot!(summary.sentence, @"Something is left of the run; `brunt cleanup` tries again: payments-0 (pid 7) is still there after SIGKILL.");
+}
+
+#[test]
 fn a_recovery_that_was_cut_short_is_not_judged() {
     let gates = ["{ id: recovers, metric: recovery_time, window: 'fault:slow', max: 2s }"];
     let results = Story::with_gates(&gates)
