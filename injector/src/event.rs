@@ -28,6 +28,8 @@ pub enum Event {
         index: usize,
         /// Its new process id.
         pid: u32,
+        /// Bytes that its log held by then: what an earlier life has written.
+        log_from: u64,
         /// When it was started.
         at: Offset,
     },

@@ -137,6 +137,11 @@ impl Injector {
         blocking(move || inner.start_instance(spec)).await?
     }
 
+    /// How an instance ended (`exit status 1`); `None` while it runs.
+    pub fn ended(&self, service: &str, index: usize) -> Option<String> {
+        self.inner.watch.ended(&(service.to_owned(), index))
+    }
+
     /// Asks all services to end, the last started first, and kills what does not end in time. What could not be stopped
     /// says so in its status; [`Injector::close`] kills it.
     pub async fn stop_services(&self) -> Vec<StopReport> {

@@ -5,6 +5,7 @@
 //! that they end even if this process is killed.
 
 use std::collections::BTreeMap;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -133,10 +134,12 @@ pub async fn open_links(plan: &Plan, layout: &mut Layout, injector: &Injector) -
 /// # Errors
 /// When a process does not start, exits, or is not ready in time; the message holds the last 20 lines of its output.
 pub async fn start(service: &Service, layout: &Layout, logs: &Path, injector: &Injector) -> Result<(), ServiceError> {
+    let mut started = Vec::with_capacity(service.instances);
     let address = |source| ServiceError::Address { service: service.name.clone(), source };
     for (index, port) in layout.ports[&service.name].iter().enumerate() {
         let fill = |text: &brunt_scenario::plan::Text| text.fill(&layout.addresses, Some(*port)).map_err(address);
         let mut command = service.run.iter().map(fill).collect::<Result<Vec<_>, _>>()?.into_iter();
+        let log = log_path(logs, &service.name, index);
         let spec = InstanceSpec {
             service: service.name.clone(),
             index,
@@ -148,19 +151,35 @@ pub async fn start(service: &Service, layout: &Layout, logs: &Path, injector: &I
                 .iter()
                 .map(|(name, value)| Ok((name.clone(), fill(value)?)))
                 .collect::<Result<Vec<_>, ServiceError>>()?,
-            log: log_path(logs, &service.name, index),
+            log: log.clone(),
             stop_signal: service.stop_signal,
             stop_within: service.stop_within,
         };
-        injector
+        let instance = injector
             .start_instance(spec)
             .await
             .map_err(|source| ServiceError::Start { service: service.name.clone(), source })?;
+        started.push((index, *port, Log { path: log, from: instance.log_from }));
     }
-    for (index, port) in layout.ports[&service.name].iter().enumerate() {
-        wait_ready(service, index, *port, logs).await?;
+    for (index, port, log) in started {
+        tokio::select! {
+            ready = wait_ready(service, index, port, &log) => ready?,
+            status = end_of(injector, &service.name, index) => {
+                return Err(log.not_ready(service, index, format!("it ended before it was ready: {status}")));
+            }
+        }
     }
     Ok(())
+}
+
+/// Waits until an instance ends.
+async fn end_of(injector: &Injector, service: &str, index: usize) -> String {
+    loop {
+        if let Some(status) = injector.ended(service, index) {
+            return status;
+        }
+        tokio::time::sleep(READY_POLL).await;
+    }
 }
 
 /// Where an instance's output goes.
@@ -172,26 +191,20 @@ pub fn log_path(logs: &Path, service: &str, index: usize) -> PathBuf {
 ///
 /// # Errors
 /// [`ServiceError::NotReady`] after `ready.within`.
-pub async fn wait_ready(service: &Service, index: usize, port: u16, logs: &Path) -> Result<(), ServiceError> {
-    let log = log_path(logs, &service.name, index);
+pub async fn wait_ready(service: &Service, index: usize, port: u16, log: &Log) -> Result<(), ServiceError> {
     let deadline = tokio::time::Instant::now() + service.ready_within;
     loop {
-        let answer = is_ready(&service.ready, port, &log).await;
+        let answer = is_ready(&service.ready, port, log).await;
         let Err(why) = answer else { return Ok(()) };
         if tokio::time::Instant::now() >= deadline {
             let seconds = service.ready_within.as_secs_f64();
-            return Err(ServiceError::NotReady {
-                service: service.name.clone(),
-                index,
-                why: format!("not ready after {seconds} s: {why}"),
-                tail: last_lines(&log),
-            });
+            return Err(log.not_ready(service, index, format!("not ready after {seconds} s: {why}")));
         }
         tokio::time::sleep(READY_POLL).await;
     }
 }
 
-async fn is_ready(ready: &Ready, port: u16, log: &Path) -> Result<(), String> {
+async fn is_ready(ready: &Ready, port: u16, log: &Log) -> Result<(), String> {
     let timeout = Duration::from_secs(1);
     match ready {
         Ready::Tcp => probe::connect(&format!("127.0.0.1:{port}"), timeout).await,
@@ -204,8 +217,7 @@ async fn is_ready(ready: &Ready, port: u16, log: &Path) -> Result<(), String> {
         }
         Ready::Log(pattern) => {
             let pattern = regex::Regex::new(pattern).map_err(|error| error.to_string())?;
-            let text = std::fs::read(log).unwrap_or_default();
-            let text = String::from_utf8_lossy(&text);
+            let text = log.text().map_err(|error| format!("its output cannot be read: {error}"))?;
             if text.lines().any(|line| pattern.is_match(line)) {
                 Ok(())
             } else {
@@ -215,14 +227,40 @@ async fn is_ready(ready: &Ready, port: u16, log: &Path) -> Result<(), String> {
     }
 }
 
-/// The last 20 lines that an instance wrote: what a person looks at first.
-pub fn last_lines(log: &Path) -> String {
-    const LINES: usize = 20;
-    let text = std::fs::read(log).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    let lines: Vec<&str> = text.lines().collect();
-    if lines.is_empty() {
-        return format!("(it wrote nothing to {})", log.display());
+/// What an instance writes, from the start of its present life on.
+#[derive(Debug)]
+pub struct Log {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Bytes that an earlier life, or an earlier run into the same folder, has left there: a line of theirs says nothing
+    /// about this one.
+    pub from: u64,
+}
+
+impl Log {
+    fn text(&self) -> std::io::Result<String> {
+        let mut file = std::fs::File::open(&self.path)?;
+        file.seek(SeekFrom::Start(self.from))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
-    lines[lines.len().saturating_sub(LINES)..].iter().map(|line| format!("  | {line}\n")).collect()
+
+    /// The last 20 lines: what a person looks at first.
+    fn last_lines(&self) -> String {
+        const LINES: usize = 20;
+        let text = match self.text() {
+            Ok(text) => text,
+            Err(error) => return format!("({} cannot be read: {error})", self.path.display()),
+        };
+        let lines: Vec<&str> = text.lines().collect();
+        if lines.is_empty() {
+            return format!("(it wrote nothing to {})", self.path.display());
+        }
+        lines[lines.len().saturating_sub(LINES)..].iter().map(|line| format!("  | {line}\n")).collect()
+    }
+
+    fn not_ready(&self, service: &Service, index: usize, why: String) -> ServiceError {
+        ServiceError::NotReady { service: service.name.clone(), index, why, tail: self.last_lines() }
+    }
 }

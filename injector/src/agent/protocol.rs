@@ -136,6 +136,8 @@ pub struct Instance {
     pub index: usize,
     /// Its process, which leads a process group of its own.
     pub process: ProcessId,
+    /// Bytes that its log held when it started; an earlier life, or an earlier run, has written them.
+    pub log_from: u64,
 }
 
 /// How a service ended when it was asked to.

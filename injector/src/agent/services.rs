@@ -46,6 +46,7 @@ struct Slot {
 struct Live {
     child: Child,
     handle: Pidfd,
+    log_from: u64,
     ending: Option<Ending>,
 }
 
@@ -79,7 +80,7 @@ impl Services {
             return Err(Error::Refused(format!("{} runs already", label(&key))));
         }
         let live = spawn(&spec, &self.mark)?;
-        let instance = Instance { service: spec.service.clone(), index: spec.index, process: live.handle.id };
+        let instance = live.instance(&key);
         if !self.order.contains(&spec.service) {
             self.order.push(spec.service.clone());
         }
@@ -265,7 +266,7 @@ impl Services {
             return None;
         }
         let status = live.bury();
-        let instance = Instance { service: key.0.clone(), index: key.1, process: live.handle.id };
+        let instance = live.instance(key);
         let ending = slot.live.take().and_then(|live| live.ending);
         match (ending, &mut self.stopping) {
             (Some(ending), Some(stopping)) => {
@@ -288,15 +289,15 @@ impl Services {
             return None;
         }
         slot.comeback = None;
-        let (service, index) = key.clone();
         match spawn(&slot.spec, &self.mark) {
             Ok(live) => {
-                let process = live.handle.id;
+                let instance = live.instance(key);
                 (slot.live, slot.failure) = (Some(live), None);
-                Some(Happening::Started(Instance { service, index, process }))
+                Some(Happening::Started(instance))
             }
             Err(error) => {
                 slot.failure = Some(error.to_string());
+                let (service, index) = key.clone();
                 Some(Happening::NotStarted { service, index, reason: error.to_string() })
             }
         }
@@ -326,6 +327,11 @@ impl Services {
 }
 
 impl Live {
+    fn instance(&self, key: &Key) -> Instance {
+        let (service, index) = key.clone();
+        Instance { service, index, process: self.handle.id, log_from: self.log_from }
+    }
+
     fn signal_group(&self, signal: Signal) -> io::Result<()> {
         kill_process_group(raw(self.handle.id.pid)?, signal).map_err(io::Error::from)
     }
@@ -369,6 +375,7 @@ fn spawn(spec: &InstanceSpec, mark: &[(String, String)]) -> Result<Live, Error> 
     }
     let log = OpenOptions::new().append(true).create(true).mode(0o644).open(&spec.log).map_err(at_log)?;
     let errors = log.try_clone().map_err(at_log)?;
+    let log_from = log.metadata().map_err(at_log)?.len();
     if !spec.cwd.is_dir() {
         let source = io::Error::new(io::ErrorKind::NotFound, "no such folder");
         return Err(failed(format!("its working folder {}", spec.cwd.display()), source));
@@ -386,7 +393,7 @@ fn spawn(spec: &InstanceSpec, mark: &[(String, String)]) -> Result<Live, Error> 
         .map_err(|source| failed(format!("`{}`", spec.program), source))?;
     // It is our child and not collected, so its pid means it, even if it has ended already.
     match ProcessId::of(child.id()).and_then(Pidfd::open) {
-        Ok(handle) => Ok(Live { child, handle, ending: None }),
+        Ok(handle) => Ok(Live { child, handle, log_from, ending: None }),
         Err(source) => {
             let _ = child.kill();
             let _ = child.wait();

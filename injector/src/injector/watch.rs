@@ -40,6 +40,8 @@ pub(super) struct Watch {
 /// What is known about an instance.
 struct Known {
     process: Option<ProcessId>,
+    /// How it ended, when it has.
+    status: Option<String>,
     /// The fault that took it down.
     down_by: Option<String>,
     stop_within: Duration,
@@ -71,13 +73,20 @@ impl Watch {
     /// From the answer to a start. The notice of its end may have overtaken it; then it is gone already.
     pub fn started(&self, key: Key, process: ProcessId, stop_within: Duration) {
         let process = process.is_alive().then_some(process);
-        locked(&self.instances).insert(key, Known { process, down_by: None, stop_within });
+        locked(&self.instances).insert(key, Known { process, status: None, down_by: None, stop_within });
     }
 
     pub fn stopped(&self, key: &Key) {
         if let Some(known) = locked(&self.instances).get_mut(key) {
             known.process = None;
         }
+    }
+
+    /// How an instance ended; `None` while it runs.
+    pub fn ended(&self, key: &Key) -> Option<String> {
+        let instances = locked(&self.instances);
+        let known = instances.get(key).filter(|known| known.process.is_none())?;
+        Some(known.status.clone().unwrap_or_else(|| "ended at once".into()))
     }
 
     /// Stopping all services one after the other takes at most so long.
@@ -162,17 +171,18 @@ impl Watch {
         let mut instances = locked(&self.instances);
         match happening {
             Happening::Exited { instance, status, by_fault } => {
-                let Instance { service, index, process } = instance;
+                let Instance { service, index, process, .. } = instance;
                 if let Some(known) = instances.get_mut(&(service.clone(), index)) {
-                    (known.process, known.down_by) = (None, by_fault.clone());
+                    (known.process, known.status) = (None, Some(status.clone()));
+                    known.down_by = by_fault.clone();
                 }
                 Event::InstanceExited { service, index, pid: process.pid, at, status, by_fault }
             }
-            Happening::Started(Instance { service, index, process }) => {
+            Happening::Started(Instance { service, index, process, log_from }) => {
                 if let Some(known) = instances.get_mut(&(service.clone(), index)) {
-                    (known.process, known.down_by) = (Some(process), None);
+                    (known.process, known.status, known.down_by) = (Some(process), None, None);
                 }
-                Event::InstanceStarted { service, index, pid: process.pid, at }
+                Event::InstanceStarted { service, index, pid: process.pid, log_from, at }
             }
             Happening::NotStarted { service, index, reason } => {
                 Event::InstanceNotStarted { service, index, at, reason }

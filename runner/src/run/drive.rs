@@ -19,7 +19,7 @@ use super::{Sources, Stage};
 use crate::files::Files;
 use crate::load::{Load, LoadEnd};
 use crate::probe::{self, Question};
-use crate::services::Layout;
+use crate::services::{Layout, Log};
 use crate::{services, timeline, ui};
 
 /// How often objectives and the effects of faults are looked at.
@@ -97,7 +97,7 @@ fn wait_for_load(load: Load, inputs: &UnboundedSender<Input>) -> JoinHandle<Resu
     tokio::spawn(async move {
         let end = load.join().await.map_err(|error| error.to_string());
         // The loop is gone only when the run is over; then nobody needs to know.
-        let _ = inputs.send(Input::LoadOver);
+        let _ = inputs.send(Input::LoadOver { broke: end.as_ref().err().cloned() });
         end
     })
 }
@@ -238,10 +238,10 @@ fn carry_out(todo: Todo, stage: &Stage, files: &Files, inputs: &UnboundedSender<
                 reply(Input::Members { fault, count });
             }
         }
-        Todo::AwaitReady { service, index } => {
+        Todo::AwaitReady { service, index, log_from } => {
             let (layout, logs) = (Arc::clone(&stage.layout), files.logs());
             tokio::spawn(async move {
-                let outcome = await_ready(&plan, &layout, &service, index, &logs).await;
+                let outcome = await_ready(&plan, &layout, &service, index, &logs, log_from).await;
                 reply(Input::InstanceReady { service, index, outcome });
             });
         }
@@ -261,10 +261,18 @@ async fn inject(plan: &Plan, fault: usize, injector: &Injector) -> Result<Vec<St
     Ok(victims.names())
 }
 
-async fn await_ready(plan: &Plan, layout: &Layout, service: &str, index: usize, logs: &Path) -> Result<(), String> {
+async fn await_ready(
+    plan: &Plan,
+    layout: &Layout,
+    service: &str,
+    index: usize,
+    logs: &Path,
+    log_from: u64,
+) -> Result<(), String> {
     let found = plan.services.iter().find(|candidate| candidate.name == service);
     let (Some(service), Some(port)) = (found, layout.ports.get(service).and_then(|ports| ports.get(index))) else {
         return Err(format!("no service `{service}` with an instance {index} in this run"));
     };
-    services::wait_ready(service, index, *port, logs).await.map_err(|error| error.to_string())
+    let log = Log { path: services::log_path(logs, &service.name, index), from: log_from };
+    services::wait_ready(service, index, *port, &log).await.map_err(|error| error.to_string())
 }

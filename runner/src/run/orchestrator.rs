@@ -85,7 +85,10 @@ pub enum Input {
         outcome: Result<(), String>,
     },
     /// All arrivals are over and drained.
-    LoadOver,
+    LoadOver {
+        /// Why the load could not go on; nothing measured from then on proves anything.
+        broke: Option<String>,
+    },
 }
 
 /// Something to carry out.
@@ -103,6 +106,8 @@ pub enum Todo {
         service: String,
         /// Which instance.
         index: usize,
+        /// Where what it writes begins in its log.
+        log_from: u64,
     },
     /// Count the members of a fault's process target; answer with [`Input::Members`].
     CountMembers(usize),
@@ -265,10 +270,14 @@ impl Orchestrator {
             Input::InstanceReady { service, index, outcome } => self.instance_ready(service, index, outcome, now),
             Input::Members { fault, count } => self.members(fault, count, now),
             Input::Probed { probe, outcome } => self.probed(probe, outcome, now),
-            Input::LoadOver => {
+            Input::LoadOver { broke } => {
                 self.load_over = true;
-                // A kill whose target is not whole again has nothing left to wait for.
-                if self.phase == Phase::Ending { self.revert_active(now) } else { Vec::new() }
+                match broke {
+                    Some(why) => self.stop(Stopped::Internal(format!("the load broke: {why}")), now),
+                    // A kill whose target is not whole again has nothing left to wait for.
+                    None if self.phase == Phase::Ending => self.revert_active(now),
+                    None => Vec::new(),
+                }
             }
         };
         todos.extend(self.move_on(now));

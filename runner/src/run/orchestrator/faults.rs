@@ -137,9 +137,9 @@ impl Orchestrator {
                 }
                 vec![Todo::SetReady { service, index, ready: false }]
             }
-            brunt_injector::Event::InstanceStarted { service, index, pid, .. } => {
+            brunt_injector::Event::InstanceStarted { service, index, pid, log_from, .. } => {
                 self.say(now, "service.started", &format!("{service}#{index}"), format!("again, as process {pid}"));
-                vec![Todo::AwaitReady { service, index }]
+                vec![Todo::AwaitReady { service, index, log_from }]
             }
             brunt_injector::Event::InstanceNotStarted { service, index, reason, .. } => {
                 self.say(now, "service.not_started", &format!("{service}#{index}"), reason.clone());

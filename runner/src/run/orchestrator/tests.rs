@@ -109,13 +109,24 @@ fn exited() -> Input {
 }
 
 #[test]
+fn a_load_that_breaks_ends_the_run_with_its_faults_undone() {
+    let mut story = Story::frozen();
+    let broke = Input::LoadOver { broke: Some("load worker 1 panicked".into()) };
+    assert_eq!(story.tell(6.0, broke), [Todo::StopLoad, Todo::Revert(0)]);
+    story.tell(6.1, reverted(0));
+    assert!(story.orchestrator.is_over());
+    let stopped = story.orchestrator.into_facts().stopped;
+    assert_eq!(stopped, Some(Stopped::Internal("the load broke: load worker 1 panicked".into())));
+}
+
+#[test]
 fn a_signal_stops_arrivals_and_undoes_what_is_in_place() {
     let mut story = Story::frozen();
     assert_eq!(story.tell(6.0, Input::Signal(2)), [Todo::StopLoad, Todo::Revert(0)]);
     assert!(!story.orchestrator.is_over());
     assert_eq!(story.tell(6.1, reverted(0)), []);
     assert!(!story.orchestrator.is_over(), "open requests still drain");
-    story.tell(6.5, Input::LoadOver);
+    story.tell(6.5, Input::LoadOver { broke: None });
     assert!(story.orchestrator.is_over());
     assert!(story.closed(&WindowName::Fault("freeze".into())));
     let facts = story.orchestrator.into_facts();
