@@ -47,6 +47,30 @@ fn a_fault_that_broke_nothing_needs_no_recovery() {
 }
 
 #[test]
+fn no_recovery_takes_no_time_even_if_the_removal_lies_between_two_points_of_the_grid() {
+    let results = Story::with_gates(&[])
+        .traffic(0.0, 30.0, 20.0)
+        .fault("slow", 10.0, 16.02)
+        .recover(&["slow"], 16.02, 18.1)
+        .judged();
+    assert_eq!(fault(&results, "slow").recovery_time_s, Some(0.0));
+}
+
+#[test]
+fn a_request_that_the_next_fault_catches_is_not_one_of_the_recovery() {
+    let story = |late: Option<f64>| {
+        let told = slow_until(17.2).fault("killed", 17.5, 18.0);
+        let told = late.into_iter().fold(told, |told, ms| told.request(crate::story::request(0, 17.0, ms)));
+        let results = told.judged();
+        let window = order(&results, "recovery:slow");
+        (window.requests, (window.offered_per_s * window.length_s).round())
+    };
+    let (requests, offered) = story(None);
+    assert_eq!(story(Some(450.0)), (requests + 1, offered + 1.0));
+    assert_eq!(story(Some(600.0)), (requests, offered + 1.0), "it was due there, and belongs to the kill");
+}
+
+#[test]
 fn what_does_not_recover_within_its_time_fails_and_is_a_finding() {
     let results = slow_until(25.0).with(|facts| facts.recovers[0].to = at(21.0)).judged();
     let slow = fault(&results, "slow");
