@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use brunt_injector::{Event, Injector, Seen};
 use brunt_scenario::plan::{Fault, ParamValue, Params, Target};
 
-use crate::lab::{self, Bystander, Lab, state_of};
+use crate::lab::{self, Bystander, Lab, runs, state_of};
 use crate::scene::{fault, process, shell};
 
 fn payments() -> Target {
@@ -40,7 +40,7 @@ async fn a_paused_instance_is_stopped_and_seen_so_and_runs_after_revert() {
     assert!(started.elapsed() < Duration::from_secs(1));
     assert!(matches!(reverted.effect, Seen::Yes(_)), "{reverted:?}");
     assert_eq!((reverted.rollback_verified, reverted.error.as_deref()), (Some(true), None));
-    assert_eq!(state_of(pid), Some('S'));
+    assert!(runs(pid));
     assert_eq!(injector.revert("frozen").await, reverted, "again changes nothing");
     injector.close().await.unwrap();
     assert_eq!(state_of(pid), None);

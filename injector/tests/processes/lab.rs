@@ -81,6 +81,11 @@ pub fn state_of(pid: u32) -> Option<char> {
     Stat::read(pid).ok().filter(|stat| !stat.is_zombie()).map(|stat| stat.state)
 }
 
+/// Whether it goes on: a process that waits may be awake at the very instant at which one looks.
+pub fn runs(pid: u32) -> bool {
+    matches!(state_of(pid), Some('S' | 'R' | 'D'))
+}
+
 pub fn pid_of(victim: &Victim) -> u32 {
     match victim {
         Victim::Instance { process: Some(process), .. } | Victim::Process { process, .. } => process.pid,

@@ -8,7 +8,7 @@ use brunt_injector::ResolveError;
 use brunt_injector::target::process::find;
 use brunt_scenario::plan::ProcessMatch;
 
-use crate::lab::{eventually, state_of};
+use crate::lab::{eventually, runs};
 
 /// Two processes that nobody else on this host resembles, ended with the test.
 struct Pair {
@@ -26,7 +26,7 @@ impl Pair {
         };
         let pair = Self { children: [start(1), start(2)], word };
         // Between fork and exec a child still has this program's command line.
-        eventually("both run", || pair.children.iter().all(|child| state_of(child.id()) == Some('S')));
+        eventually("both run", || pair.children.iter().all(|child| runs(child.id())));
         eventually("both are found", || find("t", &pair.named(), true).is_ok_and(|found| found.len() == 2));
         pair
     }
