@@ -1,17 +1,13 @@
-//! `hammer URL users SECONDS LEVEL` or `hammer URL constant SECONDS RATE`: the load engine alone, without recorder or screen,
+//! `hammer URL users SECONDS LEVEL` or `hammer URL constant|poisson SECONDS RATE`: the load engine alone, without recorder or screen,
 //! and what it cost. For comparing with wrk: CPU a request, and send lag.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use brunt::clock::Clock;
 use brunt::load::destinations::Destinations;
 use brunt::load::{self, Options};
-use brunt_scenario::plan::{
-    Addresses, Body, Check, Journey, Load, Model, Outputs, Plan, Request, Safety, Stage, Step, Target, Text,
-};
+use brunt_scenario::plan::{Addresses, Plan};
+use brunt_scenario::{LoadOptions, load_text};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 
@@ -21,13 +17,8 @@ async fn main() -> anyhow::Result<()> {
     let [url, model, seconds, level] = arguments.as_slice() else {
         anyhow::bail!("hammer URL users|constant|poisson SECONDS LEVEL");
     };
-    let model = match model.as_str() {
-        "users" => Model::Closed,
-        "poisson" => Model::OpenPoisson,
-        _ => Model::OpenConstant,
-    };
     let (seconds, level): (f64, f64) = (seconds.parse()?, level.parse()?);
-    let plan = Arc::new(plan(url, model, seconds, level));
+    let plan = Arc::new(plan(url, model, seconds, level)?);
     let clock = Clock::start();
     let known = Addresses::default();
     let destinations = Arc::new(Destinations::resolve(&plan, &known).await?);
@@ -58,47 +49,15 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn plan(url: &str, model: Model, seconds: f64, level: f64) -> Plan {
-    let request = Request {
-        id: "main".into(),
-        target: "site".into(),
-        method: "GET",
-        path: Text::literal("/"),
-        headers: Vec::new(),
-        body: Body::None,
-        timeout: Duration::from_secs(30),
-        extract: Vec::new(),
-        check: Check::default(),
-        continue_on_error: false,
+fn plan(url: &str, model: &str, seconds: f64, level: f64) -> anyhow::Result<Plan> {
+    let load = match model {
+        "users" => format!("users: {level}"),
+        model => format!("arrivals: {model}, rate: {level}/s, max_in_flight: 10000"),
     };
-    let length = Some(Duration::from_secs_f64(seconds));
-    Plan {
-        name: "hammer".into(),
-        description: String::new(),
-        labels: BTreeMap::new(),
-        seed: 1,
-        source: String::new(),
-        folder: PathBuf::new(),
-        scenario_sha256: String::new(),
-        resolved_yaml: String::new(),
-        services: Vec::new(),
-        links: Vec::new(),
-        targets: [("site".to_owned(), Target::Url(Text::literal(url)))].into(),
-        journeys: vec![Journey { name: "main".into(), steps: vec![Step::Request(Box::new(request))] }],
-        load: vec![Load {
-            name: "main".into(),
-            journey: 0,
-            model,
-            stages: vec![Stage { from: level, to: level, length, warmup: false }],
-            max_in_flight: 10_000,
-            drain: Duration::from_secs(5),
-        }],
-        slos: Vec::new(),
-        steady_state: None,
-        timeline: Vec::new(),
-        safety: Safety { allow_hosts: Vec::new(), lease: Duration::from_secs(10) },
-        gates: Vec::new(),
-        outputs: Outputs { dir: None, html: false, json: false, junit: false },
-        not_built: Vec::new(),
-    }
+    let text = format!(
+        "version: 1\nseed: 1\ntargets: {{ site: {{ url: '{url}' }} }}\n\
+         load: {{ main: {{ target: site, get: /, {load}, for: {seconds}s }} }}\n"
+    );
+    let told = |problems: brunt_scenario::Diagnostics| anyhow::anyhow!(problems.render(false));
+    load_text("hammer", &text, &LoadOptions::default()).map_err(told)?.plan().map_err(told)
 }

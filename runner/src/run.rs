@@ -30,6 +30,7 @@ use crate::{environment, timeline, ui};
 
 mod drive;
 mod orchestrator;
+mod permission;
 mod record;
 
 use drive::{Driven, Signals};
@@ -92,6 +93,21 @@ pub enum RunError {
         place: String,
         /// Why.
         source: Box<brunt_injector::ResolveError>,
+    },
+    /// A fault would act on another host, and nobody has allowed that.
+    #[error(
+        "fault `{fault}` ({place}) acts on link `{link}` to `{host}`, which is not this host; if it may, name it under \
+         `safety: {{ allow: {{ hosts: [...] }} }}` or with --allow-host {host}"
+    )]
+    NotAllowed {
+        /// The fault.
+        fault: String,
+        /// Where it stands.
+        place: String,
+        /// Its link.
+        link: String,
+        /// Where that leads.
+        host: String,
     },
     /// A probe has no address.
     #[error("{0}")]
@@ -207,6 +223,7 @@ async fn stage(
     injector: &Arc<Injector>,
     zero: &OnceLock<Clock>,
 ) -> Result<(Stage, Load), RunError> {
+    permission::check(plan).await?;
     let mut layout = services::lay_out(plan, exe)?;
     services::open_links(plan, &mut layout, injector).await?;
     for service in &plan.services {

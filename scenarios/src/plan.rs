@@ -26,8 +26,6 @@ pub struct Plan {
     pub seed: u64,
     /// How the scenario file is called in messages, or the URL of the URL form.
     pub source: String,
-    /// The scenario's folder: the default `cwd` of services.
-    pub folder: PathBuf,
     /// Digest of the scenario after includes, merges and `--set`, without secrets, hexadecimal.
     pub scenario_sha256: String,
     /// The scenario after includes, merges and variables, secrets masked: `scenario.resolved.yaml`.

@@ -96,7 +96,6 @@ pub(crate) fn resolve(root: &Root, given: Given<'_>, problems: &mut Problems) ->
         seed: given.seed,
         source: given.source,
         services: resolver.services(&given.folder),
-        folder: given.folder,
         scenario_sha256: given.scenario_sha256,
         resolved_yaml: given.resolved_yaml,
         links: resolver.links(),

@@ -1,7 +1,5 @@
 //! What lies over a file: `-f`, the environment, `--set`; and what comes of it: seed, digest, resolved text.
 
-use std::path::PathBuf;
-
 use brunt_scenario::plan::{Body, Json, Plan, Step, Text};
 use brunt_scenario::{LoadOptions, load, load_text};
 
@@ -47,14 +45,15 @@ fn a_merge_file_overrides_by_key_and_keeps_the_rest() {
     let folder = tempfile::tempdir().expect("a folder");
     let (base, over) = (folder.path().join("shop.brunt.yaml"), folder.path().join("ci.yaml"));
     std::fs::write(&base, BASE).expect("written");
-    std::fs::write(&over, "vars: { host: ci }\nload: { main: { for: 5s } }\n").expect("written");
+    std::fs::write(&over, "vars: { host: ci }\nload: { main: { for: 5s } }\nservices: { db: { run: [db] } }\n")
+        .expect("written");
     let options = LoadOptions { merges: vec![over], ..LoadOptions::default() };
     let plan = load(&base, &options).unwrap_or_else(|problems| panic!("{problems}")).plan().expect("a plan");
     assert_eq!(plan.name, "shop");
     assert_eq!(plan.load[0].stages[0].length.map(|length| length.as_secs()), Some(5));
     assert_eq!(plan.load[0].stages[0].to, 100.0);
     assert!(format!("{:?}", plan.targets["api"]).contains("http://ci:8080"));
-    assert_eq!(plan.folder, PathBuf::from(folder.path()));
+    assert_eq!(plan.services[0].cwd, folder.path(), "services work where the scenario lies");
 }
 
 #[test]

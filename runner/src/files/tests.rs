@@ -19,7 +19,6 @@ pub fn plan(name: &str) -> Plan {
         labels: BTreeMap::new(),
         seed: 7,
         source: "shop.brunt.yaml".into(),
-        folder: ".".into(),
         scenario_sha256: "abc".into(),
         resolved_yaml: "version: 1\n".into(),
         services: Vec::new(),

@@ -58,53 +58,28 @@ pub fn memory(estimates: &[Estimate]) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-    use std::path::PathBuf;
-
-    use brunt_scenario::plan::{Journey, Load, Outputs, Safety, Stage};
-    use brunt_scenario::units::Spread;
+    use brunt_scenario::{LoadOptions, load_text};
 
     use super::*;
+
+    const THINKING: &str = "
+version: 1
+targets: { site: { url: http://127.0.0.1:1 } }
+journeys: { j: { target: site, steps: [ { think: 1s }, { get: / } ] } }
+load:
+  open: { journey: j, arrivals: poisson, max_in_flight: 500, stages: [ { ramp_to: 100/s, over: 10s, warmup: true }, { hold: 100/s, for: timeline } ] }
+  closed: { journey: j, model: closed, stages: [ { ramp_to: 100, over: 10s, warmup: true }, { hold: 100, for: timeline } ] }
+timeline: [ { pause: 60s } ]
+";
 
     #[test]
     fn an_open_ended_load_is_as_long_as_the_timeline_and_thinking_is_no_request() {
         let second = Duration::from_secs(1);
-        let ramp = Stage { from: 0.0, to: 100.0, length: Some(10 * second), warmup: true };
-        let stages = vec![ramp, Stage { from: 100.0, to: 100.0, length: None, warmup: false }];
-        let journey = Journey { name: "j".into(), steps: vec![Step::Think(Spread::Constant(second))] };
-        let open = Load {
-            name: "open".into(),
-            journey: 0,
-            model: Model::OpenPoisson,
-            stages: stages.clone(),
-            max_in_flight: 500,
-            drain: second,
-        };
-        let closed = Load { name: "closed".into(), model: Model::Closed, ..open.clone() };
-        let plan = Plan {
-            name: String::new(),
-            description: String::new(),
-            labels: BTreeMap::new(),
-            seed: 1,
-            source: String::new(),
-            folder: PathBuf::new(),
-            scenario_sha256: String::new(),
-            resolved_yaml: String::new(),
-            services: Vec::new(),
-            links: Vec::new(),
-            targets: BTreeMap::new(),
-            journeys: vec![journey],
-            load: vec![open, closed],
-            slos: Vec::new(),
-            steady_state: None,
-            timeline: Vec::new(),
-            safety: Safety { allow_hosts: Vec::new(), lease: second },
-            gates: Vec::new(),
-            outputs: Outputs { dir: None, html: false, json: false, junit: false },
-            not_built: Vec::new(),
-        };
+        let scenario = load_text("thinking", THINKING, &LoadOptions::default());
+        let scenario = scenario.unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+        let plan = scenario.plan().unwrap_or_else(|problems| panic!("{}", problems.render(false)));
         let estimates = estimate(&plan, 60 * second);
-        assert_eq!((estimates[0].iterations, estimates[0].requests), (Some(5500), Some(0)));
+        assert_eq!((estimates[0].iterations, estimates[0].requests), (Some(5500), Some(5500)));
         assert_eq!((estimates[0].lasts, estimates[0].connections), (60 * second, 500));
         assert_eq!((estimates[1].iterations, estimates[1].connections, estimates[1].peak), (None, 100, 100.0));
         assert_eq!(memory(&estimates), BASE_BYTES + 600 * CONNECTION_BYTES);

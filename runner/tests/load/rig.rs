@@ -1,7 +1,6 @@
 //! Plans by hand, and a load from its start to its last batch.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,7 +52,6 @@ pub fn plan(site: Target, steps: Vec<Step>, model: Model, stages: Vec<Stage>) ->
         labels: BTreeMap::new(),
         seed: 42,
         source: "test.brunt.yaml".into(),
-        folder: PathBuf::new(),
         scenario_sha256: String::new(),
         resolved_yaml: String::new(),
         services: Vec::new(),

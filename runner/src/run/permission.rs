@@ -1,0 +1,116 @@
+//! Where faults may act: on this host without asking, on another one only where `safety.allow.hosts` or `--allow-host`
+//! names it. Load needs no permission: who typed a host meant it.
+
+use std::net::{IpAddr, UdpSocket};
+
+use brunt_scenario::plan::{Link, LinkTo, Plan, Target};
+
+use super::RunError;
+use crate::timeline;
+
+/// Checks every fault of the timeline before anything is started.
+///
+/// # Errors
+/// [`RunError::NotAllowed`] for the first fault on a link that leads to another host which nobody has allowed.
+pub async fn check(plan: &Plan) -> Result<(), RunError> {
+    for fault in timeline::faults_of(&plan.timeline) {
+        let Some(Target::Link(name)) = plan.targets.get(&fault.target) else { continue };
+        let Some(Link { to: LinkTo::Address { host, .. }, .. }) = plan.links.iter().find(|link| link.name == *name)
+        else {
+            continue;
+        };
+        if !plan.safety.allow_hosts.iter().any(|pattern| matches(pattern, host)) && !is_this_host(host).await {
+            let (fault, place, link) = (fault.id.clone(), fault.place.clone(), name.clone());
+            return Err(RunError::NotAllowed { fault, place, link, host: host.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// Whether the whole host is what the pattern says; `*` stands for any characters, and case does not count.
+fn matches(pattern: &str, host: &str) -> bool {
+    let (pattern, host) = (pattern.to_ascii_lowercase(), host.to_ascii_lowercase());
+    let Some((first, rest)) = pattern.split_once('*') else { return pattern == host };
+    let Some(mut left) = host.strip_prefix(first) else { return false };
+    let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
+    for part in middle.split('*') {
+        // The leftmost place leaves the most for the parts that follow.
+        let Some(at) = left.find(part) else { return false };
+        left = &left[at + part.len()..];
+    }
+    left.ends_with(last)
+}
+
+/// Whether every address of a host is one of this machine. What cannot be resolved is not known to be.
+async fn is_this_host(host: &str) -> bool {
+    let host = host.trim_matches(['[', ']']);
+    if host.eq_ignore_ascii_case("localhost") {
+        return true;
+    }
+    let Ok(addresses) = tokio::net::lookup_host((host, 0)).await else { return false };
+    let mut addresses = addresses.map(|address| address.ip()).peekable();
+    addresses.peek().is_some() && addresses.all(is_own)
+}
+
+/// An address that a socket can be bound to belongs to an interface of this machine. Nothing is sent.
+fn is_own(address: IpAddr) -> bool {
+    address.is_loopback() || UdpSocket::bind((address, 0)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use brunt_scenario::{LoadOptions, load_text};
+
+    use super::*;
+
+    fn plan(to: &str, allowed: &[&str]) -> Plan {
+        let text = format!(
+            "version: 1\nlinks:\n  wire: {{ to: '{to}' }}\n\
+             targets:\n  wire: {{ link: wire }}\n  site: {{ url: 'http://127.0.0.1:1' }}\n\
+             load:\n  main: {{ target: site, get: /, rate: 1/s, for: timeline }}\n\
+             timeline:\n  - baseline: 1s\n  \
+             - {{ id: slow, fault: network.latency, target: wire, for: 1s, with: {{ latency: 1ms }} }}\n"
+        );
+        let scenario = load_text("a.brunt.yaml", &text, &LoadOptions::default());
+        let scenario = scenario.unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+        let mut plan = scenario.plan().unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+        plan.safety.allow_hosts = allowed.iter().map(|host| (*host).to_owned()).collect();
+        plan
+    }
+
+    #[tokio::test]
+    async fn a_fault_on_the_way_to_another_host_needs_its_permission() {
+        // TEST-NET-1 (RFC 5737): an address that no machine has.
+        let refused = check(&plan("192.0.2.7:5432", &["192.0.3.*"])).await.unwrap_err();
+        assert_eq!(refused.exit_code(), 3);
+        let text = refused.to_string();
+        assert!(text.contains("`slow`") && text.contains("--allow-host 192.0.2.7"), "{text}");
+        check(&plan("192.0.2.7:5432", &["192.0.2.*"])).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn this_host_needs_none() {
+        for to in ["127.0.0.1:5432", "localhost:5432", "http://[::1]:80", "127.8.9.1:80"] {
+            check(&plan(to, &[])).await.unwrap();
+        }
+    }
+
+    #[test]
+    fn a_pattern_is_held_against_the_whole_host() {
+        let cases = [
+            ("db.example", "db.example", true),
+            ("db.example", "DB.Example", true),
+            ("db.example", "mydb.example", false),
+            ("*.example", "a.b.example", true),
+            ("*.example", "example", false),
+            ("db-*.example", "db-7.example", true),
+            ("db-*-eu*.example", "db-7-eu-west.example", true),
+            ("db-*-eu*.example", "db-7-us-west.example", false),
+            ("a*a", "a", false),
+            ("*", "anything", true),
+        ];
+        for (pattern, host, expected) in cases {
+            assert_eq!(matches(pattern, host), expected, "{pattern} {host}");
+        }
+    }
+}
