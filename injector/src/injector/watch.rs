@@ -31,6 +31,8 @@ pub(super) struct Watch {
     clock: Clock,
     services_expected: AtomicBool,
     instances: Mutex<BTreeMap<Key, Known>>,
+    /// How processes ended whose start was not known yet: the notice came before the answer. Locked after `instances`.
+    overtook: Mutex<Vec<(ProcessId, String)>>,
     /// What undoes the faults that the agent holds.
     undo: Mutex<BTreeMap<String, Vec<Undo>>>,
     /// What could not be undone when the agent was lost.
@@ -56,6 +58,7 @@ impl Watch {
             clock,
             services_expected: AtomicBool::new(false),
             instances: Mutex::default(),
+            overtook: Mutex::default(),
             undo: Mutex::default(),
             left: Mutex::default(),
         }
@@ -70,10 +73,14 @@ impl Watch {
         !self.services_expected.swap(true, Ordering::SeqCst)
     }
 
-    /// From the answer to a start. The notice of its end may have overtaken it; then it is gone already.
+    /// From the answer to a start. The notice of its end may have overtaken it; if not, it is still to come, so that a
+    /// process counts as running until it is known how it ended.
     pub fn started(&self, key: Key, process: ProcessId, stop_within: Duration) {
-        let process = process.is_alive().then_some(process);
-        locked(&self.instances).insert(key, Known { process, status: None, down_by: None, stop_within });
+        let mut instances = locked(&self.instances);
+        let mut overtook = locked(&self.overtook);
+        let ended = overtook.iter().position(|(ended, _)| *ended == process).map(|at| overtook.swap_remove(at).1);
+        let process = ended.is_none().then_some(process);
+        instances.insert(key, Known { process, status: ended, down_by: None, stop_within });
     }
 
     pub fn stopped(&self, key: &Key) {
@@ -86,7 +93,7 @@ impl Watch {
     pub fn ended(&self, key: &Key) -> Option<String> {
         let instances = locked(&self.instances);
         let known = instances.get(key).filter(|known| known.process.is_none())?;
-        Some(known.status.clone().unwrap_or_else(|| "ended at once".into()))
+        Some(known.status.clone().unwrap_or_else(|| "ended with the agent".into()))
     }
 
     /// Stopping all services one after the other takes at most so long.
@@ -172,9 +179,13 @@ impl Watch {
         match happening {
             Happening::Exited { instance, status, by_fault } => {
                 let Instance { service, index, process, .. } = instance;
-                if let Some(known) = instances.get_mut(&(service.clone(), index)) {
-                    (known.process, known.status) = (None, Some(status.clone()));
-                    known.down_by = by_fault.clone();
+                let known = instances.get_mut(&(service.clone(), index));
+                match known.filter(|known| known.process.is_none_or(|known| known == process)) {
+                    Some(known) => {
+                        (known.process, known.status) = (None, Some(status.clone()));
+                        known.down_by = by_fault.clone();
+                    }
+                    None => locked(&self.overtook).push((process, status.clone())),
                 }
                 Event::InstanceExited { service, index, pid: process.pid, at, status, by_fault }
             }
