@@ -11,7 +11,7 @@ use crate::sample::Series;
 use crate::stats::quantile::{beyond, of_histogram};
 
 /// A percentile with fewer samples beyond it, or a mean or maximum of fewer samples, is a matter of luck.
-const ENOUGH: u64 = 10;
+pub const ENOUGH: u64 = 10;
 
 /// A metric's value over a window.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use brunt_scenario::metric::WindowName;
 use brunt_scenario::plan::{Model, Plan};
-use hdrhistogram::Histogram;
 
 use crate::facts::{Effect, Facts, Stopped};
 use crate::recorder::health::Watch;
@@ -17,6 +16,9 @@ use crate::stats::quantile::of_histogram;
 const STARTED: f64 = 0.995;
 /// A 99th percentile of the send lag above this, in a judged window: the latencies are brunt's own. Microseconds.
 const LAG_US: u64 = 10_000;
+/// Fewer late arrivals than this move no percentile that has enough samples to be judged: they are told, no more. So a short
+/// run is not thrown away because the machine hiccuped twice.
+const LATE: u64 = crate::metric::ENOUGH;
 /// Above it the generator's processor is a suspect, no more.
 const BUSY: f64 = 0.9;
 
@@ -25,7 +27,10 @@ pub fn health(plan: &Plan, facts: &Facts, watch: &Watch, places: &Places) -> Hea
     let mut reasons: Vec<String> = Vec::new();
     reasons.extend(dropped(plan, watch));
     reasons.extend(not_started(facts, watch));
-    reasons.extend(late(plan, watch, places));
+    let mut warnings = facts.warnings.clone();
+    if let Some(late) = late(plan, watch, places) {
+        if late.invalidates { &mut reasons } else { &mut warnings }.push(late.text);
+    }
     reasons.extend(facts.invalid.iter().cloned());
     reasons.extend(absent_effects(facts));
     if let Some(Stopped::Invalid(why)) = &facts.stopped
@@ -33,7 +38,6 @@ pub fn health(plan: &Plan, facts: &Facts, watch: &Watch, places: &Places) -> Hea
     {
         reasons.push(why.clone());
     }
-    let mut warnings = facts.warnings.clone();
     if facts.generator_cpu > BUSY {
         warnings.push(format!(
             "brunt used {} of its processors: part of the latency may be its own. Give it more with `--workers`, or lower the rate.",
@@ -87,18 +91,37 @@ fn judged(plan: &Plan, places: &Places) -> BTreeSet<usize> {
     plan.gates.iter().map(|gate| index(&gate.window)).collect()
 }
 
-fn late(plan: &Plan, watch: &Watch, places: &Places) -> Option<String> {
+/// The lag of the judged window in which it was largest.
+struct Late {
+    /// So many that a percentile that can be judged is made of them.
+    invalidates: bool,
+    text: String,
+}
+
+fn late(plan: &Plan, watch: &Watch, places: &Places) -> Option<Late> {
     if plan.load.iter().all(|load| load.model == Model::Closed) {
         return None;
     }
-    let p99 = |histogram: &Histogram<u64>| of_histogram(histogram, 0.99);
-    let lags = judged(plan, places).into_iter().filter_map(|window| Some((p99(watch.lag_in(window)?)?, window)));
-    let (lag, window) = lags.max().filter(|(lag, _)| *lag > LAG_US)?;
-    Some(format!(
-        "1 % of the arrivals in `{}` were handled more than {} late, so latencies contain brunt's own delay. Lower the rate, give brunt more `--workers`, or run it on a larger or less busy machine.",
-        places.names.get(window)?,
-        format::ms(lag as f64 / 1e3)
-    ))
+    let lags = judged(plan, places).into_iter().filter_map(|window| {
+        let histogram = watch.lag_in(window)?;
+        let late = histogram.count_between(LAG_US + 1, u64::MAX);
+        Some((late >= LATE, of_histogram(histogram, 0.99)?, late, window))
+    });
+    let (invalidates, lag, late, window) = lags.filter(|(_, lag, ..)| *lag > LAG_US).max()?;
+    let (window, lag) = (places.names.get(window)?, format::ms(lag as f64 / 1e3));
+    let text = if invalidates {
+        format!(
+            "1 % of the arrivals in `{window}` were handled more than {lag} late, so latencies contain brunt's own delay. Lower the rate, give brunt more `--workers`, or run it on a larger or less busy machine."
+        )
+    } else {
+        let limit = format::ms(LAG_US as f64 / 1e3);
+        format!(
+            "{} in `{window}` {} handled more than {limit} late: too few to move a percentile that is judged, but the largest latencies may be brunt's own.",
+            format::counted(late, "arrival"),
+            if late == 1 { "was" } else { "were" }
+        )
+    };
+    Some(Late { invalidates, text })
 }
 
 fn absent_effects(facts: &Facts) -> Vec<String> {

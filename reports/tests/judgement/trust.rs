@@ -50,6 +50,21 @@ fn a_send_lag_above_ten_milliseconds_in_a_judged_window_makes_the_run_invalid() 
 }
 
 #[test]
+fn a_few_late_arrivals_are_told_because_they_move_no_percentile_that_is_judged() {
+    let late = |first: u64| {
+        let lag = move |arrival: &mut brunt_report::sample::Arrival| {
+            let number = arrival.intended.0 / 10_000_000;
+            arrival.lag_ns = if (1_200..1_200 + first).contains(&number) { 25_000_000 } else { 10_000 };
+        };
+        shop(&["{ metric: error_rate, window: 'fault:slow', max: 1% }"], 20.0).arrivals(lag)
+    };
+    let results = late(9).judged();
+    assert_eq!(results.summary.exit_code, 0);
+    insta::assert_snapshot!(results.summary.health.warnings[0], @"9 arrivals in `fault:slow` were handled more than 10 ms late: too few to move a percentile that is judged, but the largest latencies may be brunt's own.");
+    invalid(late(10));
+}
+
+#[test]
 fn what_the_runner_found_makes_the_run_invalid_and_a_busy_processor_only_warns() {
     let ran_out =
         shop(&[], 20.0).with(|facts| facts.invalid.push("Descriptors ran out (EMFILE). Raise `ulimit -n`.".into()));
