@@ -1,6 +1,8 @@
 //! What all renderings say about a run: the words for verdicts, gates, windows and faults. Computed once here from
 //! [`Results`], so that the terminal, the pull request and the report tell the same story.
 
+use brunt_scenario::catalogue::{FaultKind, Lasts};
+
 use crate::render::format;
 use crate::results::{FaultData, Finding, GateData, GateVerdict, Results, Severity, Summary, Verdict, WindowData};
 
@@ -161,6 +163,12 @@ pub fn verification(fault: &FaultData) -> String {
     } else {
         format!("not verified: {}", fault.reason)
     }
+}
+
+/// The instant from which a fault's recovery counts: its removal, or the act itself where the fault is one (a kill).
+pub fn recovery_from_s(fault: &FaultData) -> Option<f64> {
+    let instant = FaultKind::find(&fault.kind).is_some_and(|kind| kind.lasts == Lasts::Instant);
+    if instant { fault.active_at_s } else { fault.removed_at_s }
 }
 
 /// `recovered in 0.4 s`, or what came instead of a recovery.

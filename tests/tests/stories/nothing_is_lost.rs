@@ -153,7 +153,7 @@ fn a_disk_that_fills_up_during_the_run_costs_no_result() {
     let run = Brunt::run(&story).env("TMPDIR", rescued.path());
     let out = run.home().join("out");
     std::fs::create_dir(&out).expect("a folder of our own");
-    let ended = with_a_disk_of(16, &out, "", run).go();
+    let ended = with_a_disk_of(12, &out, "", run).go();
     assert_eq!(ended.code, 1, "a run whose results could not be written is not a pass: {ended}");
     assert!(ended.stderr.contains("No space left"), "{ended}");
     let kept = brunt_tests::ended::files_below(rescued.path());

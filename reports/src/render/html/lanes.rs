@@ -125,7 +125,7 @@ impl Lanes<'_> {
         let frame = self.frame;
         let from = frame.time.at(removed_s);
         let (end_s, class) = match (fault.recovered, fault.recovery_time_s) {
-            (Some(true), Some(seconds)) => (removed_s + seconds, "recovery"),
+            (Some(true), Some(seconds)) => (words::recovery_from_s(fault).unwrap_or(removed_s) + seconds, "recovery"),
             (Some(false), _) => {
                 let name = format!("recovery:{}", fault.id);
                 let waited = self.results.spans.iter().filter(|span| span.window == name).map(|span| span.to_s);

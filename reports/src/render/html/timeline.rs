@@ -37,8 +37,9 @@ fn markers(svg: &mut Svg, frame: &Frame, results: &Results, bottom: f64) {
         svg.line((x, 0.0), (x, bottom), "marker lost-at");
     }
     for fault in &results.summary.faults {
-        if let (Some(true), Some(removed), Some(took)) = (fault.recovered, fault.removed_at_s, fault.recovery_time_s) {
-            let x = frame.time.at(removed + took);
+        let from = words::recovery_from_s(fault);
+        if let (Some(true), Some(from), Some(took)) = (fault.recovered, from, fault.recovery_time_s) {
+            let x = frame.time.at(from + took);
             svg.line((x, 0.0), (x, bottom), "marker recovered-at");
         }
     }
