@@ -7,6 +7,9 @@
 pub mod answering;
 pub mod brunt;
 pub mod ended;
+pub mod haproxy;
 pub mod host;
 pub mod machine;
+pub mod nginx;
+pub mod ports;
 pub mod scenario;

@@ -8,6 +8,7 @@ mod crash_leaves_nothing;
 mod documents_run;
 mod first_use;
 mod gates_exit_codes;
+mod haproxy;
 mod honesty;
 mod memory;
 mod nothing_is_lost;
