@@ -47,6 +47,8 @@ const fn planned(kind: &'static str, does: &'static str, hits: &'static str, run
 const HELD: &str = "the first message that it acted on was held for the drawn delay";
 const COUNTED: &str = "at least one connection or request was affected, by the proxy's own counters";
 const SILENT: &str = "bytes were held back, and a fresh connection of brunt's own gets nothing";
+const PACED: &str = "bytes were held back, and no more than the rate passed while the wire was busy";
+const SILENCED: &str = "bytes were held back or connections closed, and a fresh one of brunt's own is not answered";
 const PACKETS: &str = "netem, NFQUEUE or nftables";
 const POD: &str = "Kubernetes API";
 const DOCKER: &str = "Docker API and signals";
@@ -56,7 +58,17 @@ pub const ALL: &[Entry] = &[
     stream("network.latency", "every message of a connection is held; connecting itself is not delayed", HELD, true),
     stream("network.partition", "bytes stall and are delivered after healing; new connections hang", SILENT, true),
     stream("network.blackhole", "bytes vanish; connections that lost some are reset on removal", SILENT, true),
+    stream("network.bandwidth", "bytes come no faster than a rate that all connections share", PACED, true),
     stream("tcp.reset", "both sides get a reset", COUNTED, true),
+    stream("tcp.timeout", "no byte passes, then the connection closes", SILENCED, true),
+    stream(
+        "tcp.slow_close",
+        "the close is passed on late",
+        "the first close that it held was held for the delay",
+        true,
+    ),
+    stream("tcp.slicer", "small pieces with gaps", COUNTED, true),
+    stream("tcp.limit", "closed after so many bytes of replies, or of requests", COUNTED, true),
     stream("http.latency", "requests are held (HTTP/1.1, not on TLS)", COUNTED, true),
     stream("http.error", "requests are answered with an error by the proxy (HTTP/1.1, not on TLS)", COUNTED, true),
     process(
@@ -80,11 +92,6 @@ pub const ALL: &[Entry] = &[
         "the old process has ended, a new one runs",
         "it undoes itself",
     ),
-    stream("network.bandwidth", "bytes come no faster than a rate", "bytes were held back", false),
-    stream("tcp.timeout", "no byte passes, then the connection closes", COUNTED, false),
-    stream("tcp.slow_close", "the close is passed on late", COUNTED, false),
-    stream("tcp.slicer", "small pieces with gaps", COUNTED, false),
-    stream("tcp.limit", "closed after so many bytes", COUNTED, false),
     stream("http.abort", "closed without a reply", COUNTED, false),
     stream("http.body", "the reply's body is changed", COUNTED, false),
     stream("http.header", "the reply's headers are changed", COUNTED, false),

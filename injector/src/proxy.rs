@@ -65,6 +65,11 @@ pub(crate) trait Shape: Send + Sync {
     /// How much of what it could hit it does hit, 0 to 1.
     fn share(&self) -> f64;
 
+    /// The shape at one listener, if its connections share something there: the rate of a wire. `None`: this one.
+    fn at_listener(&self) -> Option<Arc<dyn Shape>> {
+        None
+    }
+
     /// What it does to one connection.
     fn stage(&self, arrival: Arrival<'_>, counters: &Arc<FaultCounters>) -> Box<dyn Stage>;
 
@@ -91,8 +96,12 @@ pub(crate) struct Counted {
     pub connections: u64,
     pub connections_hung: u64,
     pub connections_reset: u64,
+    pub connections_closed: u64,
     pub bytes_held: u64,
     pub bytes_discarded: u64,
+    pub pieces_cut: u64,
+    pub bytes_paced: u64,
+    pub nanos_paced: u64,
     /// One for each listener where a message was held and delivered.
     pub first_holds: Vec<counters::FirstHold>,
     /// Messages that were held and have been delivered.
@@ -110,8 +119,12 @@ impl Counted {
             sum.connections += one.connections.get();
             sum.connections_hung += one.connections_hung.get();
             sum.connections_reset += one.connections_reset.get();
+            sum.connections_closed += one.connections_closed.get();
             sum.bytes_held += one.bytes_held.get();
             sum.bytes_discarded += one.bytes_discarded.get();
+            sum.pieces_cut += one.pieces_cut.get();
+            sum.bytes_paced += one.bytes_paced.get();
+            sum.nanos_paced += one.nanos_paced.get();
             sum.first_holds.extend(one.first_hold.get());
             sum.delivered += one.lateness.count();
             sum.late_by = sum.late_by.max(one.lateness.quantile(0.5));
@@ -158,6 +171,11 @@ impl StreamFault {
 
     fn share(&self) -> f64 {
         self.shape.share()
+    }
+
+    /// The same fault with what the connections of one listener share.
+    fn at_listener(self) -> Self {
+        Self { shape: self.shape.at_listener().unwrap_or(self.shape), ..self }
     }
 
     fn has_effect(&self) -> bool {
@@ -258,7 +276,7 @@ impl Proxy {
         fault: StreamFault,
     ) -> Result<Arc<FaultCounters>, Error> {
         let seed = draw::fault_seed(self.seed, link, listener, fault_id);
-        Ok(self.listener(link, listener)?.add(fault_id, seed, fault))
+        Ok(self.listener(link, listener)?.add(fault_id, seed, fault.at_listener()))
     }
 
     /// Ends a fault at one listener. When this returns it holds no byte, and connections that lost bytes are reset. Without

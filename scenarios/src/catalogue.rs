@@ -74,6 +74,8 @@ pub enum ParamType {
     Pairs,
     /// Program and arguments.
     Command,
+    /// `[12ms, 15ms]`, or the path of a file with one duration a line, which is read when the scenario is.
+    Durations,
 }
 
 /// A parameter under `with:`.
@@ -87,6 +89,8 @@ pub struct Param {
     pub default: Option<&'static str>,
     /// Whether it must be given.
     pub required: bool,
+    /// It need not be given, and must not, where this one is.
+    pub unless: Option<&'static str>,
 }
 
 /// A kind of fault.

@@ -13,6 +13,7 @@ use crate::plan::Plan;
 use crate::resolve::{Given, resolve};
 use crate::scenario::Root;
 use crate::source::{FileId, Sources};
+use crate::trace::read_tables;
 use crate::validate::validate;
 use crate::yaml::{Node, Reader, print};
 
@@ -94,6 +95,7 @@ impl Loader {
             overlay::set(&mut tree, path, value, &mut self.sources, &mut self.problems);
         }
         let filled = interpolate(&mut tree, &options.env, &self.sources, &mut self.problems);
+        read_tables(&mut tree, &mut self.sources, &mut self.problems);
         let Some(root) = Root::read(&tree, &mut self.problems) else {
             return Err(self.problems.into_diagnostics(self.sources));
         };

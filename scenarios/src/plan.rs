@@ -597,6 +597,8 @@ pub enum ParamValue {
     Text(Text),
     /// Names and values: headers.
     Pairs(Vec<(String, String)>),
+    /// Spans of time, as they were recorded.
+    Durations(Vec<Duration>),
 }
 
 impl Params {
@@ -628,6 +630,14 @@ impl Params {
     pub fn word(&self, name: &str) -> Option<&'static str> {
         match self.0.get(name) {
             Some(ParamValue::Word(value)) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// A list of durations, if given.
+    pub fn durations(&self, name: &str) -> Option<&[Duration]> {
+        match self.0.get(name) {
+            Some(ParamValue::Durations(values)) => Some(values),
             _ => None,
         }
     }

@@ -1,5 +1,6 @@
 //! What the parts say about each other: names that must exist, rules that span several places.
 
+mod parameters;
 mod references;
 mod templates;
 mod timeline;

@@ -102,3 +102,28 @@ fn each_valid_fixture_has_its_plan() {
         });
     }
 }
+
+#[test]
+fn a_table_is_part_of_the_scenario_and_of_its_digest() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (scenario, table) = (folder.path().join("a.brunt.yaml"), folder.path().join("tables/recorded.csv"));
+    std::fs::create_dir(folder.path().join("tables")).expect("a folder");
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/valid/streams.yaml"));
+    let text = text.expect("the fixture").replace("./recorded.csv", "tables/recorded.csv");
+    std::fs::write(&scenario, text).expect("written");
+    let with_table = |rows: &str| {
+        std::fs::write(&table, rows).expect("written");
+        let plan = load(&scenario, &LoadOptions::default()).unwrap_or_else(|problems| panic!("{problems}")).plan();
+        plan.unwrap_or_else(|problems| panic!("{problems}"))
+    };
+    let (first, other) = (with_table("7ms\n12ms\n"), with_table("7ms\n13ms\n"));
+    assert!(first.resolved_yaml.contains("12ms"), "{}", first.resolved_yaml);
+    assert_ne!(first.scenario_sha256, other.scenario_sha256, "another table is another scenario");
+    let too_long = "1ms\n".repeat(10_001);
+    std::fs::write(&table, too_long).expect("written");
+    let told = load(&scenario, &LoadOptions::default()).expect_err("too long").to_string();
+    assert!(told.contains("E003") && told.contains("10001 durations, and may hold 10000"), "{told}");
+    std::fs::write(&table, b"1ms\n\xff\n").expect("written");
+    let told = load(&scenario, &LoadOptions::default()).expect_err("no text").to_string();
+    assert!(told.contains("E002") && told.contains("recorded.csv:2:1"), "{told}");
+}

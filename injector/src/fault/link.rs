@@ -25,9 +25,14 @@ pub struct LinkFault {
 pub fn stream_fault(kind: &str, with: &Params) -> Option<Result<StreamFault, Error>> {
     Some(match kind {
         network::latency::KIND => network::latency::from_params(with),
+        network::bandwidth::KIND => network::bandwidth::from_params(with),
         network::partition::KIND => network::partition::from_params(with),
         network::blackhole::KIND => network::blackhole::from_params(with),
         tcp::reset::KIND => tcp::reset::from_params(with),
+        tcp::timeout::KIND => tcp::timeout::from_params(with),
+        tcp::slow_close::KIND => tcp::slow_close::from_params(with),
+        tcp::slicer::KIND => tcp::slicer::from_params(with),
+        tcp::limit::KIND => tcp::limit::from_params(with),
         http::latency::KIND => http::latency::from_params(with),
         http::error::KIND => http::error::from_params(with),
         _ => return None,
@@ -106,6 +111,9 @@ impl LinkFault {
         }
         if counted.connections_reset > 0 {
             residue.push(format!("{} reset", amount(counted.connections_reset, "connection")));
+        }
+        if counted.connections_closed > 0 {
+            residue.push(format!("{} closed", amount(counted.connections_closed, "connection")));
         }
         residue
     }

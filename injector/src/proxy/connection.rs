@@ -186,7 +186,7 @@ impl Connection {
                 break;
             }
         }
-        self.ask_for_wake(now, cx);
+        self.ask_for_wake(self.next_reset(), now, cx);
         Poll::Pending
     }
 
@@ -195,7 +195,7 @@ impl Connection {
         self.remember(cx);
         let now = Nanos::now();
         let over = self.reset_if_due(now);
-        self.ask_for_wake(now, cx);
+        self.ask_for_wake(self.next_reset(), now, cx);
         over
     }
 
@@ -229,7 +229,8 @@ impl Connection {
             }
         }
         if !self.seats.is_empty() {
-            self.ask_for_wake(Nanos::now(), cx);
+            let next = self.seats.iter().map(Seat::next_due).min().unwrap_or(Nanos::NEVER);
+            self.ask_for_wake(next, Nanos::now(), cx);
         }
         Poll::Pending
     }
@@ -249,8 +250,13 @@ impl Connection {
         self.client.is_none()
     }
 
-    fn ask_for_wake(&mut self, now: Nanos, cx: &Context<'_>) {
-        let next = self.seats.iter().map(Seat::next_due).min().unwrap_or(Nanos::NEVER);
+    /// While the upstream is not there a reset is all that can become due: bytes have nowhere to go.
+    fn next_reset(&self) -> Nanos {
+        let active = self.seats.iter().filter(|seat| seat.retired.is_none());
+        active.map(|seat| seat.stage.resets_at()).min().unwrap_or(Nanos::NEVER)
+    }
+
+    fn ask_for_wake(&mut self, next: Nanos, now: Nanos, cx: &Context<'_>) {
         let asked_already = self.armed > now && self.armed <= next;
         if next != Nanos::NEVER && !asked_already {
             self.timer.wake_at(next, cx.waker().clone());
@@ -268,7 +274,8 @@ impl Connection {
     fn read(&mut self, direction: Direction, cx: &mut Context<'_>) -> bool {
         let lane = &self.lanes[direction as usize];
         let limit = if self.seats.is_empty() { 1 } else { HELD_LIMIT };
-        if lane.ended || lane.closed || self.held(direction) >= limit {
+        let room = self.seats.iter().all(|seat| seat.has_room(direction));
+        if lane.ended || lane.closed || !room || self.held(direction) >= limit {
             return false;
         }
         let source = match direction {
@@ -388,7 +395,9 @@ impl Connection {
             Direction::To => place + 1 == self.seats.len(),
             Direction::From => place == 0,
         };
-        while let Some(piece) = self.seats[place].queues[direction as usize].pop_due(now) {
+        loop {
+            self.seats[place].look(now);
+            let Some(piece) = self.seats[place].queues[direction as usize].pop_due(now) else { return };
             if last {
                 self.arrived(direction, piece);
                 continue;

@@ -41,10 +41,18 @@ pub struct FaultCounters {
     pub connections_hung: Count,
     /// Connections that it reset, at once or when it was removed.
     pub connections_reset: Count,
+    /// Connections that it closed at both ends.
+    pub connections_closed: Count,
     /// Bytes that it held back for a while.
     pub bytes_held: Count,
     /// Bytes that it threw away.
     pub bytes_discarded: Count,
+    /// Pieces that it cut off of longer ones.
+    pub pieces_cut: Count,
+    /// Bytes that went over a wire of a given rate.
+    pub bytes_paced: Count,
+    /// For how long that wire was busy with them.
+    pub nanos_paced: Count,
     /// The first message that was held for a known time.
     pub first_hold: OnceLock<FirstHold>,
     /// How late held messages were handed to the socket.

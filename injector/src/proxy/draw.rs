@@ -4,7 +4,6 @@
 //! happen to be served: the third message of the seventh connection meets the same fate in every run with that seed.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::counters::FaultCounters;
 
@@ -51,14 +50,20 @@ impl Draws {
         self.effect && drawn < self.share
     }
 
-    /// `middle` give or take `spread`, evenly, never negative.
-    pub fn around(&mut self, middle: Duration, spread: Duration) -> Duration {
-        let offset = (self.fraction() * 2.0 - 1.0) * spread.as_secs_f64();
-        Duration::from_secs_f64((middle.as_secs_f64() + offset).max(0.0))
+    /// Decisions of their own for each direction: how the messages of the two happen to alternate must not matter.
+    pub fn by_direction(self) -> [Self; 2] {
+        [1, 2].map(|way| Self { seed: mix(self.seed ^ way), counters: Arc::clone(&self.counters), ..self })
+    }
+
+    /// From the standard normal distribution: two fractions by the transform of Box and Muller (A note on the generation of
+    /// random normal deviates, 1958).
+    pub fn normal(&mut self) -> f64 {
+        let radius = (-2.0 * (1.0 - self.fraction()).ln()).sqrt();
+        radius * (std::f64::consts::TAU * self.fraction()).cos()
     }
 
     /// Evenly in [0, 1): the upper 53 bits.
-    fn fraction(&mut self) -> f64 {
+    pub fn fraction(&mut self) -> f64 {
         self.drawn += 1;
         (mix(self.seed ^ mix(self.drawn)) >> 11) as f64 / (1u64 << 53) as f64
     }
@@ -87,12 +92,23 @@ mod tests {
     }
 
     #[test]
-    fn jitter_fills_the_interval_and_stays_inside() {
+    fn the_two_directions_draw_for_themselves() {
+        let draws = || Draws::new(1, 1, 1.0, true, Arc::default()).by_direction();
+        let [mut to, mut from] = draws();
+        let (to, from): (Vec<_>, Vec<_>) = (0..100).map(|_| (to.fraction(), from.fraction())).unzip();
+        assert_ne!(to, from);
+        let [_, mut alone] = draws();
+        assert_eq!(from, (0..100).map(|_| alone.fraction()).collect::<Vec<_>>(), "whatever the other one draws");
+    }
+
+    #[test]
+    fn normal_draws_have_the_mean_and_the_spread_of_their_name() {
         let mut draws = Draws::new(1, 1, 1.0, true, Arc::default());
-        let all: Vec<_> = (0..1000)
-            .map(|_| draws.around(Duration::from_millis(100), Duration::from_millis(20)).as_millis())
-            .collect();
-        assert!(all.iter().all(|ms| (80..=120).contains(ms)));
-        assert!(all.iter().any(|ms| *ms < 84) && all.iter().any(|ms| *ms > 116));
+        let all: Vec<f64> = (0..100_000).map(|_| draws.normal()).collect();
+        let mean = all.iter().sum::<f64>() / all.len() as f64;
+        let variance = all.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / all.len() as f64;
+        assert!(mean.abs() < 0.015 && (variance - 1.0).abs() < 0.02, "mean {mean}, variance {variance}");
+        let beyond = all.iter().filter(|value| **value > 1.959_964).count();
+        assert!((2_300..2_700).contains(&beyond), "{beyond} of 100,000 above the 97.5th percentile");
     }
 }

@@ -72,7 +72,7 @@ pub(crate) struct Piece {
 }
 
 /// What is needed to tell how well a delay was kept.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Stamp {
     pub arrived: Nanos,
     pub due: Nanos,
@@ -153,6 +153,27 @@ impl Pieces {
         self.first().map_or(Nanos::NEVER, |piece| piece.due)
     }
 
+    /// The first piece waits without a known instant: the first `bytes` of it may go on at `due`, the rest waits on.
+    fn let_go_first(&mut self, bytes: usize, due: Nanos) {
+        let Some(mut first) = self.queue.pop_front() else { return };
+        if let Content::Bytes(all) = &mut first.content
+            && bytes < all.len()
+        {
+            let rest = all.split_off(bytes);
+            self.cost += PIECE_COST;
+            self.queue.push_front(Piece {
+                content: Content::Bytes(rest),
+                due: Nanos::NEVER,
+                stamp: first.stamp.clone(),
+            });
+        }
+        first.due = due;
+        if let Some(stamp) = &mut first.stamp {
+            stamp.due = due;
+        }
+        self.queue.push_front(first);
+    }
+
     /// Makes everything due at once.
     fn release(&mut self) {
         for piece in &mut self.queue {
@@ -166,6 +187,15 @@ impl Pieces {
         self.queue.clear();
         self.cost = 0;
     }
+}
+
+/// What stands first in a direction and waits for its stage to let it go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Waiting {
+    /// How long it is; none for the end of the stream.
+    pub bytes: usize,
+    /// When it came. The end of a stream does not know.
+    pub arrived: Nanos,
 }
 
 /// Where a stage puts what it has decided about. What is passed on never overtakes what is still held in that direction.
@@ -195,6 +225,55 @@ impl Outlet<'_> {
     pub fn hold_until(&mut self, direction: Direction, bytes: Bytes, due: Nanos) {
         self.counters.bytes_held.add(bytes.len() as u64);
         self.put(direction, Content::Bytes(bytes), due, due != Nanos::NEVER);
+    }
+
+    /// The stream ends in this direction at `due`.
+    pub fn end_at(&mut self, direction: Direction, due: Nanos) {
+        self.put(direction, Content::End, due, true);
+    }
+
+    /// The bytes wait until [`Stage::look`] lets them go.
+    pub fn wait(&mut self, direction: Direction, bytes: Bytes) {
+        self.put(direction, Content::Bytes(bytes), Nanos::NEVER, true);
+    }
+
+    /// What stands first in this direction, if it waits without a known instant.
+    pub fn waiting(&self, direction: Direction) -> Option<Waiting> {
+        let first = self.queues[direction as usize].first().filter(|first| first.due == Nanos::NEVER)?;
+        let bytes = match &first.content {
+            Content::Bytes(bytes) => bytes.len(),
+            Content::End | Content::Reset => 0,
+        };
+        Some(Waiting { bytes, arrived: first.stamp.as_ref().map_or(Nanos::PAST, |stamp| stamp.arrived) })
+    }
+
+    /// Whether something stands in this direction with a known instant: it has not gone on yet.
+    pub fn has_due(&self, direction: Direction) -> bool {
+        self.queues[direction as usize].next_due() != Nanos::NEVER
+    }
+
+    /// Of what waits first in this direction, so many bytes (or the end) may go on at `due`.
+    pub fn let_go(&mut self, direction: Direction, bytes: usize, due: Nanos) {
+        if self.waiting(direction).is_some() {
+            self.queues[direction as usize].let_go_first(bytes, due);
+        }
+    }
+
+    /// What is held in both directions never goes on, and both ends of the connection are closed.
+    pub fn close_now(&mut self) {
+        for queue in &mut *self.queues {
+            let lost = queue.queue.iter().map(|piece| piece.cost() - PIECE_COST).sum::<usize>();
+            self.counters.bytes_discarded.add(lost as u64);
+            queue.clear();
+        }
+        self.close();
+    }
+
+    /// Both ends of the connection are closed, behind what is held.
+    pub fn close(&mut self) {
+        self.counters.connections_closed.add(1);
+        self.end(Direction::To);
+        self.end(Direction::From);
     }
 
     /// The bytes never go on.
@@ -237,6 +316,21 @@ pub(crate) trait Stage: Send {
 
     /// When the connection is to be reset.
     fn resets_at(&self) -> Nanos {
+        Nanos::NEVER
+    }
+
+    /// How much it wants to hold in a direction before the sender is slowed down. The connection has a bound of its own.
+    fn room(&self) -> usize {
+        usize::MAX
+    }
+
+    /// Looks again: when something has come or gone on, and at [`Stage::looks_at`]. What waits in `outlet` may be let go.
+    fn look(&mut self, outlet: &mut Outlet<'_>) {
+        let _ = outlet;
+    }
+
+    /// When it wants to look again, whatever comes.
+    fn looks_at(&self) -> Nanos {
         Nanos::NEVER
     }
 
@@ -296,6 +390,18 @@ impl Seat {
         }
     }
 
+    /// Lets the stage look again, while its fault acts.
+    pub fn look(&mut self, now: Nanos) {
+        if self.retired.is_none() {
+            self.stage.look(&mut Outlet { queues: &mut self.queues, now, counters: &self.counters });
+        }
+    }
+
+    /// Whether it takes more from the sender in this direction.
+    pub fn has_room(&self, direction: Direction) -> bool {
+        self.retired.is_some() || self.queues[direction as usize].cost() < self.stage.room()
+    }
+
     /// Ends the fault on this connection: all that is held becomes due.
     pub fn retire(&mut self, now: Nanos) -> Retired {
         let mut outlet = Outlet { queues: &mut self.queues, now, counters: &self.counters };
@@ -312,6 +418,10 @@ impl Seat {
 
     /// The next instant at which this seat has something to do.
     pub fn next_due(&self) -> Nanos {
-        self.queues[0].next_due().min(self.queues[1].next_due()).min(self.stage.resets_at())
+        let queued = self.queues[0].next_due().min(self.queues[1].next_due());
+        if self.retired.is_some() {
+            return queued;
+        }
+        queued.min(self.stage.resets_at()).min(self.stage.looks_at())
     }
 }

@@ -42,8 +42,8 @@ pub struct UrlArgs {
     /// A JSON body; its strings may hold templates such as {{ uuid() }}.
     #[arg(long, value_name = "JSON")]
     json: Option<String>,
-    /// 'KIND [VALUE] [+-JITTER] [at T] [for D]' on the way to the host (repeatable). KIND: latency, partition,
-    /// blackhole, reset, error. T counts from load start; default: at 0s for the rest of the run.
+    /// 'KIND [VALUE] [+-JITTER] [at T] [for D]' on the way to the host (repeatable). KIND: latency, bandwidth,
+    /// partition, blackhole, reset, error. T counts from load start; default: at 0s for the rest of the run.
     #[arg(long, value_name = "FAULT")]
     fault: Vec<String>,
     /// 'METRIC <|<=|>|>= VALUE [in WINDOW]' (repeatable) [default: error_rate <= 1%].

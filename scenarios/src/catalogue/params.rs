@@ -9,7 +9,7 @@ use crate::plan::{ParamValue, Params, Piece, Text};
 use crate::source::Span;
 use crate::units::{Bandwidth, Share, Size};
 use crate::words::{foreign, nearest};
-use crate::yaml::{Node, Scalar, Value};
+use crate::yaml::{Entry, Node, Scalar, Value};
 
 /// Reads `with:`, tells what does not fit the kind, and fills in defaults. `at` is the place of the fault's kind.
 pub(crate) fn read(kind: &FaultKind, with: Option<&Node>, at: Span, problems: &mut Problems) -> Params {
@@ -24,8 +24,12 @@ pub(crate) fn read(kind: &FaultKind, with: Option<&Node>, at: Span, problems: &m
             }
         },
     };
+    let given = |name: &str| entries.iter().any(|entry| entry.key.text == name);
     for entry in entries {
         match kind.param(&entry.key.text) {
+            Some(Param { name, unless: Some(other), .. }) if given(other) => {
+                excluded(kind, name, other, entry, problems);
+            }
             Some(param) => {
                 if let Some(value) = value(param.ty, &entry.value, problems) {
                     params.0.insert(param.name, value);
@@ -35,8 +39,7 @@ pub(crate) fn read(kind: &FaultKind, with: Option<&Node>, at: Span, problems: &m
         }
     }
     for param in kind.params {
-        let given = entries.iter().any(|entry| entry.key.text == param.name);
-        if given {
+        if given(param.name) || param.unless.is_some_and(given) {
             continue;
         }
         if param.required {
@@ -80,6 +83,7 @@ fn value(ty: ParamType, node: &Node, problems: &mut Problems) -> Option<ParamVal
             }
             ParamValue::Text(Text(pieces))
         }
+        ParamType::Durations => ParamValue::Durations(Vec::decode(node, problems)?),
     })
 }
 
@@ -96,6 +100,11 @@ fn unknown(kind: &FaultKind, name: &str, at: Span, problems: &mut Problems) {
     problems.error(Code::E052, at, message, help);
 }
 
+fn excluded(kind: &FaultKind, name: &str, other: &str, entry: &Entry, problems: &mut Problems) {
+    let message = format!("`{name}` and `{other}` of `{}` exclude each other", kind.name);
+    problems.error(Code::E013, entry.key.span, message, format!("remove `{name}`, or `{other}`"));
+}
+
 fn missing(kind: &FaultKind, param: &Param, at: Span, problems: &mut Problems) {
     let example = match param.ty {
         ParamType::Duration => "200ms",
@@ -107,8 +116,10 @@ fn missing(kind: &FaultKind, param: &Param, at: Span, problems: &mut Problems) {
         ParamType::Text => "...",
         ParamType::Pairs => "{ name: value }",
         ParamType::Command => "[program, argument]",
+        ParamType::Durations => "[12ms, 15ms, 90ms]",
     };
     let message = format!("`{}` needs the parameter `{}`", kind.name, param.name);
-    let help = format!("write `with: {{ {}: {example} }}`", param.name);
+    let instead = param.unless.map(|other| format!(", or give `{other}`")).unwrap_or_default();
+    let help = format!("write `with: {{ {}: {example} }}`{instead}", param.name);
     problems.push(Diagnostic::error(Code::E012, at, message, help).label(format!("`{}` is missing", param.name)));
 }

@@ -1,21 +1,37 @@
 //! Every kind of fault.
 
-use super::ParamType::{Bandwidth, Command, Duration, Number, Pairs, Percent, Size, Status, Text, Word};
+use super::ParamType::{Bandwidth, Command, Duration, Durations, Number, Pairs, Percent, Size, Status, Text, Word};
 use super::TargetKind::{Docker, Kubernetes, Link, Netns, Process, Service};
 use super::{FaultKind, Lasts, Param, ParamType, TargetKind};
 
 const fn required(name: &'static str, ty: ParamType) -> Param {
-    Param { name, ty, default: None, required: true }
+    Param { name, ty, default: None, required: true, unless: None }
 }
 
 const fn optional(name: &'static str, ty: ParamType) -> Param {
-    Param { name, ty, default: None, required: false }
+    Param { name, ty, default: None, required: false, unless: None }
 }
 
 const fn default(name: &'static str, ty: ParamType, default: &'static str) -> Param {
-    Param { name, ty, default: Some(default), required: false }
+    Param { name, ty, default: Some(default), required: false, unless: None }
 }
 
+/// Required where the other one is not given; both exclude each other.
+const fn required_unless(name: &'static str, ty: ParamType, other: &'static str) -> Param {
+    Param { name, ty, default: None, required: true, unless: Some(other) }
+}
+
+const fn default_unless(name: &'static str, ty: ParamType, default: &'static str, other: &'static str) -> Param {
+    Param { name, ty, default: Some(default), required: false, unless: Some(other) }
+}
+
+/// How long something is held.
+const LATENCY: Param = required_unless("latency", Duration, "table");
+const JITTER: Param = default_unless("jitter", Duration, "0s", "table");
+const DISTRIBUTION: Param =
+    default("distribution", Word(&["constant", "uniform", "normal", "pareto", "table"]), "uniform");
+const TABLE: Param = optional("table", Durations);
+const CORRELATION: Param = default("correlation", Percent, "0%");
 const DIRECTIONS: ParamType = Word(&["to", "from", "both"]);
 const SHARE: Param = default("share", Percent, "100%");
 const BOTH: Param = default("direction", DIRECTIONS, "both");
@@ -53,14 +69,7 @@ pub const ALL: &[FaultKind] = &[
         "holds every message or packet for a while",
         ANY_NETWORK,
         &[Link],
-        &[
-            required("latency", Duration),
-            default("jitter", Duration, "0s"),
-            default("distribution", Word(&["constant", "uniform", "normal", "pareto"]), "uniform"),
-            default("correlation", Percent, "0%"),
-            default("direction", DIRECTIONS, "from"),
-            SHARE,
-        ],
+        &[LATENCY, JITTER, DISTRIBUTION, TABLE, CORRELATION, default("direction", DIRECTIONS, "from"), SHARE],
     ),
     lasting(
         "network.loss",
@@ -103,7 +112,7 @@ pub const ALL: &[FaultKind] = &[
         "network.bandwidth",
         "lets only so many bits a second pass",
         ANY_NETWORK,
-        &[],
+        &[Link],
         &[required("rate", Bandwidth), BOTH, SHARE],
     ),
     lasting(
@@ -142,30 +151,30 @@ pub const ALL: &[FaultKind] = &[
         "tcp.timeout",
         "passes no byte, then closes the connection",
         &[Link],
-        &[],
+        &[Link],
         &[default("after", Duration, "0s"), SHARE],
     ),
-    lasting("tcp.slow_close", "passes the close on late", &[Link], &[], &[required("delay", Duration), SHARE]),
+    lasting("tcp.slow_close", "passes the close on late", &[Link], &[Link], &[required("delay", Duration), SHARE]),
     lasting(
         "tcp.slicer",
         "passes small pieces with gaps",
         &[Link],
-        &[],
+        &[Link],
         &[required("size", Size), default("delay", Duration, "0s"), SHARE],
     ),
-    lasting("tcp.limit", "closes connections after so many bytes", &[Link], &[], &[required("bytes", Size), SHARE]),
+    lasting(
+        "tcp.limit",
+        "closes connections after so many bytes",
+        &[Link],
+        &[Link],
+        &[required("bytes", Size), default("direction", DIRECTIONS, "from"), SHARE],
+    ),
     lasting(
         "http.latency",
         "holds requests for a while",
         &[Link],
         &[Link],
-        &[
-            required("latency", Duration),
-            default("jitter", Duration, "0s"),
-            optional("path", Text),
-            optional("method", Text),
-            SHARE,
-        ],
+        &[LATENCY, JITTER, DISTRIBUTION, TABLE, CORRELATION, optional("path", Text), optional("method", Text), SHARE],
     ),
     lasting(
         "http.error",

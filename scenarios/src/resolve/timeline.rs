@@ -52,7 +52,7 @@ impl Resolver<'_> {
         let with = self.params(kind, fault);
         let target = self.root.targets.as_ref().and_then(|targets| targets.get(&fault.target.value));
         let target_kind = target.and_then(|target| target.kind());
-        self.check_built(kind, fault, &with, target_kind);
+        self.check_built(kind, fault, target_kind);
         let own = fault.max_affected.or(self.root.safety.as_ref().and_then(|safety| safety.max_affected));
         let default = if target_kind == Some(TargetKind::Link) { CountOrShare::All } else { CountOrShare::Count(1) };
         Some(Fault {
@@ -71,6 +71,9 @@ impl Resolver<'_> {
     /// The parameters; a `direction:` at the fault counts as one under `with:`.
     fn params(&mut self, kind: &'static FaultKind, fault: &written::Fault) -> Params {
         let mut with = catalogue::read(kind, fault.with.as_ref(), fault.kind.span, self.problems);
+        if with.durations("table").is_some() {
+            with.0.insert("distribution", ParamValue::Word("table"));
+        }
         let Some(direction) = &fault.direction else { return with };
         let given_twice = fault.with.as_ref().is_some_and(|with| with.get("direction").is_some());
         if given_twice {
@@ -85,7 +88,7 @@ impl Resolver<'_> {
     }
 
     /// What this version cannot do about a fault, each with the place of what asks for it.
-    fn check_built(&mut self, kind: &FaultKind, fault: &written::Fault, with: &Params, target: Option<TargetKind>) {
+    fn check_built(&mut self, kind: &FaultKind, fault: &written::Fault, target: Option<TargetKind>) {
         let commons: [(&str, Option<Span>); 3] = [
             ("from", fault.from.as_ref().map(|from| from.span)),
             ("follow", fault.follow.as_ref().filter(|follow| follow.value).map(|follow| follow.span)),
@@ -109,24 +112,7 @@ impl Resolver<'_> {
             let what = format!("`{}` on a {} target is not built yet", kind.name, target.word());
             self.not_built(fault.kind.span, what);
         } else {
-            self.check_params_built(kind, fault, with);
             self.check_tls(kind, &fault.target, fault.kind.span);
-        }
-    }
-
-    fn check_params_built(&mut self, kind: &FaultKind, fault: &written::Fault, with: &Params) {
-        if kind.name != "network.latency" {
-            return;
-        }
-        let no_jitter = with.duration("jitter").is_some_and(|jitter| jitter.is_zero());
-        let distribution = with.word("distribution").unwrap_or("uniform");
-        let trivial = distribution == "uniform" || (no_jitter && distribution != "pareto");
-        let at = fault.with.as_ref().map_or(fault.kind.span, |with| with.span);
-        if !trivial {
-            self.not_built(at, format!("the distribution `{distribution}` of a latency on a link is not built yet"));
-        }
-        if with.share("correlation").is_some_and(|share| share > 0.0) {
-            self.not_built(at, "the correlation of a latency on a link is not built yet");
         }
     }
 

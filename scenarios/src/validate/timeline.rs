@@ -103,6 +103,7 @@ fn check_kind(root: &Root, fault: &Fault, problems: &mut Problems) {
         }
         _ => {}
     }
+    super::parameters::check(kind, fault, problems);
     let target = root.targets.as_ref().and_then(|targets| targets.get(&fault.target.value)).and_then(|it| it.kind());
     let Some(target) = target else { return };
     if !kind.takes.contains(&target) {

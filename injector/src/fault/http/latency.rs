@@ -1,14 +1,13 @@
 //! `http.latency` on a link: matching requests are held for a while before the target gets them.
 //!
 //! *What the service feels*: a target that is slow for some requests. A matching request waits for `latency` give or take
-//! `jitter`; requests that are pipelined behind it wait too, for HTTP/1.1 knows no overtaking. All others are untouched. `share`
+//! `jitter`, by the `distribution`, `table` and `correlation` of [`crate::fault::delay`]; requests that are pipelined behind it wait too, for HTTP/1.1 knows no overtaking. All others are untouched. `share`
 //! is a share of the matching requests.
 //! *Privileges*: none. *Verified*: the first request that it held was held for the drawn time, within the larger of 5 ms and
 //! 5 %. *Undone*: what is held goes out at once; the proxy ends with the runner.
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use brunt_scenario::plan::Params;
 use bytes::{Buf, Bytes};
@@ -16,6 +15,7 @@ use bytes::{Buf, Bytes};
 use super::matching::Which;
 use crate::error::Error;
 use crate::fault::Seen;
+use crate::fault::delay::{Delay, Delays};
 use crate::fault::link::{nothing_hit, share};
 use crate::fault::network::latency::judge_holds;
 use crate::proxy::{
@@ -29,18 +29,15 @@ pub const KIND: &str = "http.latency";
 /// The parameters.
 #[derive(Debug, Clone, PartialEq)]
 struct Latency {
-    latency: Duration,
-    jitter: Duration,
+    delays: Delays,
     which: Which,
     share: f64,
 }
 
-/// Reads `latency`, `jitter` (none), `path`, `method` (any) and `share` (all).
+/// Reads the delays, `path`, `method` (any) and `share` (all).
 pub fn from_params(with: &Params) -> Result<StreamFault, Error> {
-    let missing = || Error::Unfit { kind: KIND.into(), why: "`latency` is missing, as in `latency: 200ms`".into() };
     Ok(StreamFault::new(Latency {
-        latency: with.duration("latency").ok_or_else(missing)?,
-        jitter: with.duration("jitter").unwrap_or_default(),
+        delays: Delays::from_params(KIND, with)?,
         which: Which::from_params(KIND, with)?,
         share: share(with),
     }))
@@ -57,8 +54,9 @@ impl Shape for Latency {
 
     fn stage(&self, arrival: Arrival<'_>, counters: &Arc<FaultCounters>) -> Box<dyn Stage> {
         Box::new(HoldRequests {
-            fault: self.clone(),
+            which: self.which.clone(),
             draws: arrival.draws,
+            delay: Delay::new(&self.delays),
             counters: Arc::clone(counters),
             touched: false,
             exchange: arrival.exchange.taken_over(),
@@ -71,8 +69,9 @@ impl Shape for Latency {
 }
 
 struct HoldRequests {
-    fault: Latency,
+    which: Which,
     draws: Draws,
+    delay: Delay,
     counters: Arc<FaultCounters>,
     /// A request of this connection has been held.
     touched: bool,
@@ -89,7 +88,7 @@ impl HoldRequests {
         if !std::mem::replace(&mut self.touched, true) {
             self.counters.connections.add(1);
         }
-        now.after(self.draws.around(self.fault.latency, self.fault.jitter))
+        now.after(self.delay.draw(&mut self.draws))
     }
 
     fn requests(&mut self, mut bytes: Bytes, outlet: &mut Outlet<'_>) {
@@ -98,7 +97,7 @@ impl HoldRequests {
             match step {
                 RequestStep::More => {}
                 RequestStep::Head(head) => {
-                    let fits = head.whole && self.fault.which.matches(head.method, head.target);
+                    let fits = head.whole && self.which.matches(head.method, head.target);
                     let (owed, raw) = (head.owed(), Bytes::copy_from_slice(head.raw));
                     self.exchange.expect(owed);
                     match if fits { self.due(outlet.now) } else { Nanos::PAST } {
@@ -146,7 +145,7 @@ impl Stage for HoldRequests {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
+    use std::time::{Duration, Instant};
 
     use super::*;
     use crate::proxy::lab::{Http, Lab, echo, fault, http, ms, round_trip, seen, share, text, word};

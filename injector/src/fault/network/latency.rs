@@ -1,7 +1,8 @@
 //! `network.latency` on a link: every message is held for a while, in order.
 //!
 //! *What the service feels*: a peer that is further away. Each chunk that the proxy reads in the chosen direction waits for
-//! `latency` give or take `jitter` (evenly), and never overtakes the one before it. Chunks wait side by side, so a reply in
+//! `latency` give or take `jitter`, by the `distribution`, `table` and `correlation` of [`crate::fault::delay`], and never
+//! overtakes the one before it: one that has drawn less leaves right behind it. Chunks wait side by side, so a reply in
 //! several segments is late once, and throughput falls only where more than a megabyte a direction is under way on one
 //! connection. Connecting is not delayed, nor is a close on its own: it follows the last byte.
 //! *Privileges*: none. *Verified*: the first real message that it held was held for the drawn time, within the larger of 5 ms
@@ -16,6 +17,7 @@ use bytes::Bytes;
 
 use crate::error::Error;
 use crate::fault::Seen;
+use crate::fault::delay::{Delay, Delays};
 use crate::fault::link::{amount, nothing_hit, share, ways};
 use crate::proxy::counters::FirstHold;
 use crate::proxy::{Arrival, Counted, Direction, Draws, FaultCounters, Look, Outlet, Shape, Stage, StreamFault, Ways};
@@ -26,26 +28,15 @@ pub const KIND: &str = "network.latency";
 /// The parameters.
 #[derive(Debug, Clone, PartialEq)]
 struct Latency {
-    latency: Duration,
-    jitter: Duration,
+    delays: Delays,
     ways: Ways,
     share: f64,
 }
 
-/// Reads `latency`, `jitter` (none), `direction` (`from`) and `share` (all).
+/// Reads the delays, `direction` (`from`) and `share` (all).
 pub fn from_params(with: &Params) -> Result<StreamFault, Error> {
-    let unfit = |why: &str| Error::Unfit { kind: KIND.into(), why: why.into() };
-    let latency = with.duration("latency").ok_or_else(|| unfit("`latency` is missing, as in `latency: 200ms`"))?;
-    let jitter = with.duration("jitter").unwrap_or_default();
-    let distribution = with.word("distribution").unwrap_or("uniform");
-    // Without jitter they are all the same, but for pareto, whose tail does not depend on it.
-    if distribution == "pareto" || distribution != "uniform" && !jitter.is_zero() {
-        return Err(unfit("only `distribution: uniform` is built"));
-    }
-    if with.share("correlation").is_some_and(|correlation| correlation > 0.0) {
-        return Err(unfit("`correlation` is not built"));
-    }
-    Ok(StreamFault::new(Latency { latency, jitter, ways: ways(KIND, with, "from")?, share: share(with) }))
+    let (delays, ways) = (Delays::from_params(KIND, with)?, ways(KIND, with, "from")?);
+    Ok(StreamFault::new(Latency { delays, ways, share: share(with) }))
 }
 
 impl Shape for Latency {
@@ -54,7 +45,8 @@ impl Shape for Latency {
     }
 
     fn stage(&self, arrival: Arrival<'_>, counters: &Arc<FaultCounters>) -> Box<dyn Stage> {
-        Box::new(Hold { fault: self.clone(), draws: arrival.draws, counters: Arc::clone(counters), touched: false })
+        let ways = arrival.draws.by_direction().map(|draws| (draws, Delay::new(&self.delays)));
+        Box::new(Hold { ways: self.ways, draws: ways, counters: Arc::clone(counters), touched: false })
     }
 
     fn verify(&self, counted: &Counted, _: &mut dyn FnMut() -> io::Result<Look>) -> Seen {
@@ -102,8 +94,9 @@ fn tolerance(asked: Duration) -> Duration {
 }
 
 struct Hold {
-    fault: Latency,
-    draws: Draws,
+    ways: Ways,
+    /// Whether and for how long, by direction.
+    draws: [(Draws, Delay); 2],
     counters: Arc<FaultCounters>,
     /// A message of this connection has been held.
     touched: bool,
@@ -111,14 +104,15 @@ struct Hold {
 
 impl Stage for Hold {
     fn bytes(&mut self, direction: Direction, bytes: Bytes, outlet: &mut Outlet<'_>) {
-        if !self.fault.ways.include(direction) || !self.draws.hits() {
+        let (draws, delay) = &mut self.draws[direction as usize];
+        if !self.ways.include(direction) || !draws.hits() {
             return outlet.pass(direction, bytes);
         }
         self.counters.affected.add(1);
         if !std::mem::replace(&mut self.touched, true) {
             self.counters.connections.add(1);
         }
-        let delay = self.draws.around(self.fault.latency, self.fault.jitter);
+        let delay = delay.draw(draws);
         outlet.hold_until(direction, bytes, outlet.now.after(delay));
     }
 }

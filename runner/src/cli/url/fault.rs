@@ -3,14 +3,15 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use brunt_scenario::units::{parse_duration, print_duration};
+use brunt_scenario::units::{Bandwidth, parse_duration, print_duration};
 
 use super::super::Failure;
 use super::duration;
 
 /// What each kind is called in the catalogue, and which parameter its value is.
-const KINDS: [(&str, &str, Option<&str>); 5] = [
+const KINDS: [(&str, &str, Option<&str>); 6] = [
     ("latency", "network.latency", Some("latency")),
+    ("bandwidth", "network.bandwidth", Some("rate")),
     ("partition", "network.partition", None),
     ("blackhole", "network.blackhole", None),
     ("reset", "tcp.reset", Some("after")),
@@ -38,12 +39,11 @@ impl LinkFault {
         };
         let mut words = text.split_whitespace();
         let kind = words.next().ok_or_else(|| wrong("it is empty".into()))?;
-        if kind == "bandwidth" {
-            return Err(Failure::Usage("--fault bandwidth is not built yet in this version".into()));
-        }
         let known = KINDS.into_iter().find(|(word, _, _)| *word == kind);
-        let (word, kind, parameter) = known
-            .ok_or_else(|| wrong(format!("`{kind}` is not one of latency, partition, blackhole, reset, error")))?;
+        let (word, kind, parameter) = known.ok_or_else(|| {
+            let words = KINDS.map(|(word, _, _)| word).join(", ");
+            wrong(format!("`{kind}` is not one of {words}"))
+        })?;
         let mut with = Vec::new();
         let (mut at, mut lasts) = (Duration::ZERO, None);
         while let Some(next) = words.next() {
@@ -71,6 +71,9 @@ impl LinkFault {
         if word == "latency" && with.iter().all(|(name, _)| *name != "latency") {
             return Err(wrong("how much latency?".into()));
         }
+        if word == "bandwidth" && with.is_empty() {
+            return Err(wrong("how much bandwidth, as in `bandwidth 10mbit`?".into()));
+        }
         let lasts = lasts.unwrap_or(run.saturating_sub(at));
         if lasts.is_zero() || at + lasts > run {
             let (at, lasts, run) = (print_duration(at), print_duration(lasts), print_duration(run));
@@ -86,6 +89,13 @@ fn checked(word: &str, value: &str) -> Result<String, String> {
         return match value.parse::<u16>() {
             Ok(status) if (200..=599).contains(&status) => Ok(status.to_string()),
             _ => Err(format!("`{value}` is not a status from 200 to 599")),
+        };
+    }
+    if word == "bandwidth" {
+        return match value.parse::<Bandwidth>() {
+            Ok(Bandwidth(0)) => Err(format!("at `{value}` nothing passes: that is `partition`")),
+            Ok(rate) => Ok(rate.to_string()),
+            Err(why) => Err(why.to_string()),
         };
     }
     parse_duration(value).map(print_duration).map_err(|why| why.to_string())

@@ -63,6 +63,8 @@ fn faults_put_a_link_in_front_of_the_host() {
         "--fault",
         "error 500 at 12s for 2s",
         "--fault",
+        "bandwidth 1.5mbit at 15s for 5s",
+        "--fault",
         "latency 1s at 25s",
         "--gate",
         "latency.p99 < 200ms in baseline",
@@ -74,7 +76,7 @@ fn faults_put_a_link_in_front_of_the_host() {
 
 #[test]
 fn a_wrong_flag_says_what_to_write() {
-    let wrong: [&[&str]; 14] = [
+    let wrong: [&[&str]; 16] = [
         &["--rate", "50"],
         &["--for", "10"],
         &["--for", "0s"],
@@ -83,7 +85,9 @@ fn a_wrong_flag_says_what_to_write() {
         &["--json", "{sku: A1}"],
         &["--fault", "latency"],
         &["--fault", "latency 5"],
-        &["--fault", "bandwidth 10mbit"],
+        &["--fault", "bandwidth"],
+        &["--fault", "bandwidth 10M"],
+        &["--fault", "bandwidth 0bit"],
         &["--fault", "earthquake at 5s"],
         &["--fault", "partition at 5s for 6s"],
         &["--gate", "latency.p98 < 200ms"],

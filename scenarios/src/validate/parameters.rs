@@ -1,0 +1,56 @@
+//! Rules between the parameters of one fault.
+
+use crate::catalogue::FaultKind;
+use crate::diagnostic::{Code, Problems};
+use crate::scenario::timeline::Fault;
+use crate::yaml::Node;
+
+pub(super) fn check(kind: &FaultKind, fault: &Fault, problems: &mut Problems) {
+    let Some(with) = &fault.with else { return };
+    if kind.param("distribution").is_some() {
+        check_distribution(with, problems);
+    }
+    let nothing = [("rate", "0bit"), ("size", "0B")];
+    for (name, unit) in nothing.into_iter().filter(|_| ["network.bandwidth", "tcp.slicer"].contains(&kind.name)) {
+        let Some(node) = with.get(name).filter(|node| is_zero(node)) else { continue };
+        let help = "to let nothing pass, use `network.partition`";
+        problems.error(Code::E028, node.span, format!("at `{name}: {unit}` nothing passes"), help);
+    }
+}
+
+/// `0bit`, `0.0kbit`, `0B`; what is no number is told by its type.
+fn is_zero(node: &Node) -> bool {
+    let text = node.scalar().and_then(|scalar| scalar.literal()).unwrap_or_default();
+    let number = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    number.parse::<f64>().is_ok_and(|number| number == 0.0)
+}
+
+/// What a distribution needs, and what it cannot use.
+fn check_distribution(with: &Node, problems: &mut Problems) {
+    let Some(node) = with.get("distribution") else { return };
+    let Some(distribution) = node.scalar().and_then(|scalar| scalar.literal()) else { return };
+    let (jitter, table) = (with.get("jitter"), with.get("table"));
+    match distribution {
+        // Without either the missing `latency` is told, with this way out.
+        "table" if table.is_none() && with.get("latency").is_some() => {
+            let help =
+                "write `table: ./latencies.csv`, a file with one duration a line, or `table: [12ms, 15ms, 90ms]`";
+            problems.error(Code::E012, node.span, "`distribution: table` needs the parameter `table`", help);
+        }
+        "constant" | "uniform" | "normal" | "pareto" if table.is_some() => {
+            let message = format!("`distribution: {distribution}` and `table` exclude each other");
+            problems.error(Code::E013, node.span, message, "remove `distribution`: the table is one");
+        }
+        "normal" | "pareto" if jitter.is_none() => {
+            let message = format!("`distribution: {distribution}` needs the parameter `jitter`");
+            problems.error(Code::E012, node.span, message, "write `jitter: 20ms`: its standard deviation");
+        }
+        "constant" => {
+            if let Some(jitter) = jitter {
+                let message = "`distribution: constant` has no jitter";
+                problems.error(Code::E013, jitter.span, message, "remove `jitter`, or the distribution");
+            }
+        }
+        _ => {}
+    }
+}
