@@ -74,8 +74,8 @@ fn of_counts(metric: Metric, window: &Window, pool: &crate::recorder::cells::Cel
         Metric::Unfinished => Value::of_some(pool.unfinished as f64, pool.requests),
         Metric::Requests => Value::of_some(pool.requests as f64, pool.requests),
         Metric::Dropped => Value::of_some(pool.dropped as f64, scheduled),
-        Metric::RateOffered => Value::of_some(window.a_second(scheduled), scheduled),
-        Metric::RateCompleted => Value::of_some(window.a_second(pool.completed), scheduled),
+        Metric::RateOffered => Value::of_some(window.a_second(pool.wire_offered()), scheduled),
+        Metric::RateCompleted => Value::of_some(window.a_second(pool.wire_completed()), scheduled),
         // The others are not counts; `measure` has dealt with them.
         _ => Value::of_some(0.0, 0),
     }

@@ -23,7 +23,7 @@ pub mod slo;
 mod tail;
 pub mod trouble;
 
-use brunt_scenario::plan::{Item, Load, Model, Plan};
+use brunt_scenario::plan::{Item, Journey, Model, Plan};
 use brunt_scenario::units::Offset;
 
 use self::cells::{Cell, IterationCell};
@@ -35,14 +35,17 @@ use self::slices::Slices;
 use self::slo::Objectives;
 use self::tail::Tail;
 use self::trouble::Troubles;
-use crate::sample::{Arrival, Batch, Iteration, OpenRequest, Request, Series, series_of};
+use crate::sample::{Arrival, Batch, Iteration, OpenRequest, Repeat, Request, Series, series_of};
 use crate::window::Windows;
 
 /// Everything that was measured so far.
 #[derive(Debug)]
 pub struct Recorder {
     series: Vec<Series>,
-    loads: Vec<LoadShape>,
+    /// By load entry: its arrivals come by the clock.
+    open: Vec<bool>,
+    /// By journey: its first step, where dropped arrivals stand.
+    first_series: Vec<Option<u16>>,
     places: Places,
     /// By window, then series; a cell is made when first used.
     cells: Vec<Vec<Option<Box<Cell>>>>,
@@ -63,13 +66,6 @@ pub struct Recorder {
     scratch: Placement,
 }
 
-/// What the recorder needs to know of a load entry.
-#[derive(Debug, Clone, Copy)]
-struct LoadShape {
-    open: bool,
-    first_series: Option<u16>,
-}
-
 /// The state of one worker in its newest batch.
 #[derive(Debug, Clone, Default)]
 pub struct Newest {
@@ -87,7 +83,8 @@ impl Recorder {
     pub fn new(plan: &Plan) -> Self {
         let series = series_of(plan);
         Self {
-            loads: plan.load.iter().map(|load| LoadShape::of(load, plan, &series)).collect(),
+            open: plan.load.iter().map(|load| load.model != Model::Closed).collect(),
+            first_series: first_series(plan, &series),
             places: Places::new(fault_ids(plan)),
             cells: Vec::new(),
             iterations: Vec::new(),
@@ -113,6 +110,9 @@ impl Recorder {
         self.troubles.learn(windows);
         for request in &batch.requests {
             self.file_request(request);
+        }
+        for repeat in &batch.repeats {
+            self.file_repeat(repeat);
         }
         for iteration in &batch.iterations {
             self.file_iteration(iteration);
@@ -160,6 +160,20 @@ impl Recorder {
         self.scratch = place;
     }
 
+    /// A further request of a step that asks again, begun when the one before it had ended: one of each for the rates.
+    fn file_repeat(&mut self, repeat: &Repeat) {
+        let mut place = std::mem::take(&mut self.scratch);
+        self.places.place(repeat.warmup, repeat.at, repeat.at, &mut place);
+        for window in &place.starts_in {
+            self.cell(*window, usize::from(repeat.series)).repeats += 1;
+        }
+        if !repeat.warmup {
+            self.tail.file_repeat(repeat);
+            self.recoveries.repeat(repeat, &place);
+        }
+        self.scratch = place;
+    }
+
     fn file_iteration(&mut self, iteration: &Iteration) {
         let mut place = std::mem::take(&mut self.scratch);
         let journey = usize::from(iteration.journey);
@@ -175,13 +189,13 @@ impl Recorder {
     }
 
     fn file_arrival(&mut self, arrival: &Arrival) {
-        let load =
-            self.loads.get(usize::from(arrival.load)).copied().unwrap_or(LoadShape { open: true, first_series: None });
+        let open = self.open.get(usize::from(arrival.load)).copied().unwrap_or(true);
+        let first_series = self.first_series.get(usize::from(arrival.journey)).copied().flatten();
         let mut place = std::mem::take(&mut self.scratch);
         self.places.place(arrival.warmup, arrival.intended, arrival.intended, &mut place);
-        self.watch.arrival(arrival, load.open, &place.starts_in);
+        self.watch.arrival(arrival, open, &place.starts_in);
         if arrival.dropped
-            && let Some(series) = load.first_series
+            && let Some(series) = first_series
         {
             for window in &place.starts_in {
                 self.cell(*window, usize::from(series)).dropped += 1;
@@ -189,7 +203,7 @@ impl Recorder {
             self.recoveries.drop_arrival(series, arrival.intended, &place);
         }
         if !arrival.warmup {
-            self.objectives.file_arrival(arrival, load.first_series);
+            self.objectives.file_arrival(arrival, first_series);
         }
         self.scratch = place;
     }
@@ -209,12 +223,10 @@ impl Recorder {
     }
 }
 
-impl LoadShape {
-    fn of(load: &Load, plan: &Plan, series: &[Series]) -> Self {
-        let journey = plan.journeys.get(load.journey).map(|journey| journey.name.as_str());
-        let first = series.iter().position(|series| Some(series.journey.as_str()) == journey);
-        Self { open: load.model != Model::Closed, first_series: first.and_then(|index| u16::try_from(index).ok()) }
-    }
+/// The first request step of each journey.
+fn first_series(plan: &Plan, series: &[Series]) -> Vec<Option<u16>> {
+    let first = |journey: &Journey| series.iter().position(|series| series.journey == journey.name);
+    plan.journeys.iter().map(|journey| first(journey).and_then(|index| u16::try_from(index).ok())).collect()
 }
 
 /// The ids of all faults of the timeline, in its order.

@@ -170,12 +170,15 @@ pub struct WindowData {
     pub errors: u64,
     /// errors / requests; null without requests.
     pub error_rate: Option<f64>,
-    /// Requests whose intended start lies in it, a second (dropped arrivals included).
+    /// Requests whose intended start lies in it, a second (dropped arrivals and `repeats` included).
     pub offered_per_s: f64,
-    /// Requests that ended in it, a second.
+    /// Requests that ended in it, a second (`repeats` included).
     pub completed_per_s: f64,
     /// Arrivals above `max_in_flight` whose intended start lies in it.
     pub dropped: u64,
+    /// Further requests of `retry_until` steps that were sent in it; a step that asks five times is one of `requests`.
+    #[serde(default)]
+    pub repeats: u64,
     /// Requests that were open when the drain ended.
     pub unfinished: u64,
     /// Requests that failed a check.

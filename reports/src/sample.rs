@@ -147,11 +147,26 @@ pub struct Iteration {
     pub busy_ns: u64,
 }
 
+/// A further request of a step that asks until the reply is as wanted (`retry_until`). The step is one [`Request`], which
+/// begins with its first request and ends with its last; every request between them went over the wire too, and counts in
+/// the rates and nowhere else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Repeat {
+    /// Index into [`series_of`].
+    pub series: u16,
+    /// The step's intended start lies in a warm-up stage.
+    pub warmup: bool,
+    /// When it was sent; the request before it had ended by then.
+    pub at: Offset,
+}
+
 /// One arrival that a worker handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Arrival {
     /// Index into the plan's load entries.
     pub load: u16,
+    /// Index into the plan's journeys: the one that it takes, or would have taken.
+    pub journey: u16,
     /// It was above `max_in_flight`: no iteration was started.
     pub dropped: bool,
     /// In a warm-up stage.
@@ -195,6 +210,8 @@ pub struct Batch {
     pub upto: Offset,
     /// Requests that ended.
     pub requests: Vec<Request>,
+    /// Further requests of steps that ask again.
+    pub repeats: Vec<Repeat>,
     /// Iterations that ended.
     pub iterations: Vec<Iteration>,
     /// Arrivals that were handled.

@@ -1,30 +1,33 @@
-//! `hammer URL users SECONDS LEVEL` or `hammer URL constant|poisson SECONDS RATE`: the load engine alone, without recorder or screen,
-//! and what it cost. For comparing with wrk: CPU a request, and send lag.
+//! `hammer URL users SECONDS LEVEL`, `hammer URL constant|poisson SECONDS RATE` or `hammer FILE.brunt.yaml` (its load, with one
+//! worker): the load engine alone, without recorder or screen, and what it cost. For comparing with wrk, and one load with
+//! another: CPU a request, and send lag.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use brunt::clock::Clock;
 use brunt::load::destinations::Destinations;
 use brunt::load::{self, Options};
 use brunt_scenario::plan::{Addresses, Plan};
-use brunt_scenario::{LoadOptions, load_text};
+use brunt_scenario::{Diagnostics, LoadOptions, load as load_file, load_text};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [url, model, seconds, level] = arguments.as_slice() else {
-        anyhow::bail!("hammer URL users|constant|poisson SECONDS LEVEL");
-    };
-    let (seconds, level): (f64, f64) = (seconds.parse()?, level.parse()?);
-    let plan = Arc::new(plan(url, model, seconds, level)?);
+    let plan = Arc::new(match arguments.as_slice() {
+        [file] => load_file(Path::new(file), &LoadOptions::default()).map_err(told)?.plan().map_err(told)?,
+        [url, model, seconds, level] => plan(url, model, seconds.parse()?, level.parse()?)?,
+        _ => anyhow::bail!("hammer URL users|constant|poisson SECONDS LEVEL, or hammer FILE"),
+    });
     let clock = Clock::start();
     let known = Addresses::default();
     let destinations = Arc::new(Destinations::resolve(&plan, &known).await?);
     let (batches, mut received) = tokio::sync::mpsc::unbounded_channel();
     let options = Options { workers: Some(1), ..Options::default() };
     let load = load::start(plan, &known, destinations, clock, &options, batches)?;
+    let started = load.started;
     let (mut lags, mut latencies, mut errors) = (Vec::new(), Vec::new(), 0);
     while let Some(batch) = received.recv().await {
         lags.extend(batch.arrivals.iter().map(|arrival| arrival.lag_ns));
@@ -38,6 +41,7 @@ async fn main() -> anyhow::Result<()> {
     let usage = getrusage(UsageWho::RUSAGE_SELF)?;
     let (user, system) = (usage.user_time().num_microseconds(), usage.system_time().num_microseconds());
     let n = latencies.len().max(1) as f64;
+    let seconds = end.load_ended.since(started).as_secs_f64();
     println!("{} requests, {errors} errors, {} scheduled, {:.0}/s", latencies.len(), end.scheduled, n / seconds);
     println!("CPU a request: {:.2} us ({:.2} user)", (user + system) as f64 / n, user as f64 / n);
     println!("resident: {} KiB", usage.max_rss());
@@ -58,6 +62,9 @@ fn plan(url: &str, model: &str, seconds: f64, level: f64) -> anyhow::Result<Plan
         "version: 1\nseed: 1\ntargets: {{ site: {{ url: '{url}' }} }}\n\
          load: {{ main: {{ target: site, get: /, {load}, for: {seconds}s }} }}\n"
     );
-    let told = |problems: brunt_scenario::Diagnostics| anyhow::anyhow!(problems.render(false));
     load_text("hammer", &text, &LoadOptions::default()).map_err(told)?.plan().map_err(told)
+}
+
+fn told(problems: Diagnostics) -> anyhow::Error {
+    anyhow::anyhow!(problems.render(false))
 }

@@ -16,7 +16,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use brunt_report::sample::Batch;
-use brunt_scenario::plan::{Addresses, Model, Plan};
+use brunt_scenario::plan::{Addresses, Model, Plan, Strategy};
 use brunt_scenario::units::Offset;
 use tokio::sync::{mpsc, oneshot};
 
@@ -31,17 +31,22 @@ pub mod arrivals;
 mod check;
 mod compiled;
 pub mod destinations;
+mod digest;
 pub mod dns;
 pub mod estimate;
 mod http;
 mod journey;
 mod limits;
 mod pacer;
+mod permutation;
 pub mod preflight;
 mod randomness;
 mod request;
+mod rows;
 mod template;
 pub mod tls;
+pub mod turns;
+mod until;
 mod worker;
 
 /// Above it another worker is worth its core: iterations a second.
@@ -70,6 +75,14 @@ pub enum LoadError {
     Step {
         /// Its id.
         step: String,
+        /// In words.
+        why: String,
+    },
+    /// The rows of a feeder cannot be made: exit 2.
+    #[error("feeder `{feeder}`: {why}")]
+    Feeder {
+        /// Its name.
+        feeder: String,
         /// In words.
         why: String,
     },
@@ -116,6 +129,7 @@ pub struct Load {
     pub workers: usize,
     /// What a person should know: a limit that was lowered.
     pub notes: Vec<String>,
+    plan: Arc<Plan>,
     control: Arc<Control>,
     ends: Vec<oneshot::Receiver<std::io::Result<WorkerEnd>>>,
     dns: tokio::task::JoinHandle<()>,
@@ -130,6 +144,8 @@ pub struct LoadEnd {
     pub scheduled: u64,
     /// Why the measurement cannot be trusted, each with its cure.
     pub invalid: Vec<String>,
+    /// What a person should know of a measurement that can be trusted: a load that ended with its last row.
+    pub warnings: Vec<String>,
 }
 
 /// Compiles the plan's journeys and starts the workers; the first arrivals are due a few milliseconds later. Must be called
@@ -159,7 +175,7 @@ pub fn start(
             of,
             zero,
             clock,
-            plan: plan.clone(),
+            plan: Arc::clone(&plan),
             compiled: compiled.clone(),
             destinations: destinations.clone(),
             tls: tls.clone(),
@@ -183,7 +199,7 @@ pub fn start(
     });
     let notes = notes.collect();
     let dns = tokio::spawn(dns::follow(destinations));
-    Ok(Load { started: zero, workers: of, notes, control, ends, dns })
+    Ok(Load { started: zero, workers: of, notes, plan, control, ends, dns })
 }
 
 /// Ends a load from outside, while somebody else waits in [`Load::join`].
@@ -216,7 +232,8 @@ impl Load {
     /// Waits until every worker has sent its last batch. Without [`Steering::end_timeline`] or [`Steering::abort`] an
     /// open-ended load never ends.
     pub async fn join(self) -> Result<LoadEnd, LoadError> {
-        let mut all = LoadEnd { load_ended: Offset(0), scheduled: 0, invalid: Vec::new() };
+        let mut all = LoadEnd { load_ended: Offset(0), scheduled: 0, invalid: Vec::new(), warnings: Vec::new() };
+        let mut entries = vec![(0, false); self.plan.load.len()];
         let mut exhausted = BTreeSet::new();
         for (index, end) in self.ends.into_iter().enumerate() {
             let end = end.await.map_err(|_| LoadError::Panicked(index))?;
@@ -224,11 +241,39 @@ impl Load {
             all.load_ended = all.load_ended.max(end.load_ended);
             all.scheduled += end.scheduled;
             exhausted.extend(end.exhausted);
+            for (all, (scheduled, out_of_rows)) in entries.iter_mut().zip(end.entries) {
+                *all = (all.0 + scheduled, all.1 | out_of_rows);
+            }
         }
         self.dns.abort();
         all.invalid = exhausted.into_iter().map(str::to_owned).collect();
+        let ended = entries.iter().enumerate().filter(|(_, (_, out_of_rows))| *out_of_rows);
+        all.warnings = ended.map(|(load, (scheduled, _))| ended_early(&self.plan, load, *scheduled)).collect();
         Ok(all)
     }
+}
+
+/// What to say of a load entry that ended because a feeder had no row left.
+fn ended_early(plan: &Plan, load: usize, started: u64) -> String {
+    let load = &plan.load[load];
+    let feeders = load.mix.iter().flat_map(|part| &plan.journeys[part.journey].feed);
+    let unique: BTreeSet<String> = feeders
+        .map(|feeder| &plan.feeders[*feeder])
+        .filter(|feeder| feeder.strategy == Strategy::Unique)
+        .map(|feeder| format!("`{}`", feeder.name))
+        .collect();
+    let curve = Curve::new(&load.stages);
+    let asked = match (load.model, curve.ends()) {
+        (Model::OpenConstant | Model::OpenPoisson, Some(end)) => {
+            format!(" of about {:.0} that its stages ask for", curve.count(end.as_secs_f64()))
+        }
+        _ => ", before it was to end".to_owned(),
+    };
+    format!(
+        "load `{}` ended after {started} iterations{asked}: {} has no row left, and `unique` rows come once. Windows after that had less load, or none.",
+        load.name,
+        unique.into_iter().collect::<Vec<_>>().join(" or ")
+    )
 }
 
 fn system(what: &'static str, source: std::io::Error) -> LoadError {
@@ -245,10 +290,12 @@ fn sensible_workers(plan: &Plan) -> usize {
     (wanted.sum::<f64>().ceil() as usize).clamp(1, cores.saturating_sub(1).max(1))
 }
 
-/// `max_in_flight` is shared out to the workers: one without a share of it would have to drop all of its arrivals.
+/// `max_in_flight` and `max_per_host` are shared out to the workers: one without a share of the first would have to drop all
+/// of its arrivals, one without a share of the second could not send them.
 fn most_workers(compiled: &Compiled) -> usize {
-    let open = compiled.load.iter().filter(|load| load.model != Model::Closed);
-    open.map(|load| load.max_in_flight).min().unwrap_or(usize::MAX)
+    let open = compiled.load.iter().filter(|load| load.model != Model::Closed).map(|load| load.max_in_flight);
+    let connected = compiled.load.iter().filter_map(|load| load.connections.max_per_host);
+    open.chain(connected).min().unwrap_or(usize::MAX)
 }
 
 /// As many connections as iterations can be open.

@@ -314,6 +314,7 @@ async fn finish(
     facts.load_ended = load_end.load_ended;
     facts.scheduled = load_end.scheduled;
     facts.invalid.extend(load_end.invalid);
+    facts.warnings.extend(load_end.warnings);
     facts.invalid.extend(starved_links(&stage.injector));
     facts.warnings.extend(stage.notes);
     facts.ended = ended;

@@ -21,6 +21,7 @@ mod resolve;
 pub mod scenario;
 pub mod secret;
 pub mod source;
+mod tables;
 mod trace;
 pub mod units;
 mod validate;

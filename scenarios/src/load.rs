@@ -13,6 +13,7 @@ use crate::plan::Plan;
 use crate::resolve::{Given, resolve};
 use crate::scenario::Root;
 use crate::source::{FileId, Sources};
+use crate::tables::{self, Tables};
 use crate::trace::read_tables;
 use crate::validate::validate;
 use crate::yaml::{Node, Reader, print};
@@ -41,6 +42,7 @@ pub struct Scenario {
     root: Root,
     sources: Sources,
     filled: Filled,
+    tables: Tables,
     resolved_yaml: String,
     options: LoadOptions,
     /// How it is called in messages.
@@ -99,10 +101,12 @@ impl Loader {
         let Some(root) = Root::read(&tree, &mut self.problems) else {
             return Err(self.problems.into_diagnostics(self.sources));
         };
-        validate(&root, &filled, &self.sources, &mut self.problems);
+        let tables = tables::read(&root, &self.sources, &mut self.problems);
+        validate(&root, &filled, &tables, &self.sources, &mut self.problems);
         let resolved_yaml = print(&crate::scenario::without_free_keys(tree));
         let options = options.clone();
-        let scenario = Scenario { root, sources: self.sources, filled, resolved_yaml, options, source, from_file };
+        let sources = self.sources;
+        let scenario = Scenario { root, sources, filled, tables, resolved_yaml, options, source, from_file };
         scenario.resolve(&mut self.problems);
         if self.problems.errors() > 0 {
             return Err(self.problems.into_diagnostics(scenario.sources));
@@ -159,6 +163,7 @@ impl Scenario {
         let folder = if self.from_file { Path::new(&self.source).parent().map(Path::to_path_buf) } else { None };
         let given = Given {
             sources: &self.sources,
+            tables: &self.tables,
             name: self.root.name.clone().unwrap_or_else(|| file_stem(&self.source)),
             source: self.source.clone(),
             folder: folder.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| PathBuf::from(".")),

@@ -3,11 +3,17 @@
 //! `resolve` produces a [`Plan`] from a valid scenario; the runner, the injector and the report consume it and never look at
 //! YAML again. Only what exists when the run starts (ports, addresses) is still open: it stands as a [`Piece`] in a [`Text`].
 
+mod feeders;
+mod load;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+pub use feeders::{Feeder, Rows, Strategy, Table, VALUE_COLUMN};
+pub use load::{Connections, Portion, RetryUntil, Reuse};
 
 use crate::metric::{Metric, WindowName};
 use crate::secret::Secret;
@@ -36,6 +42,8 @@ pub struct Plan {
     pub links: Vec<Link>,
     /// Everything that load goes to or that a fault hits, by name.
     pub targets: BTreeMap<String, Target>,
+    /// Data rows for templates.
+    pub feeders: Vec<Feeder>,
     /// What one user does.
     pub journeys: Vec<Journey>,
     /// How many come, when.
@@ -281,6 +289,8 @@ pub struct ProcessMatch {
 pub struct Journey {
     /// Its name under `journeys:`, or the load entry's name for the shorthand.
     pub name: String,
+    /// Indices into [`Plan::feeders`]: each gives one row an iteration.
+    pub feed: Vec<usize>,
     /// In order.
     pub steps: Vec<Step>,
 }
@@ -315,6 +325,8 @@ pub struct Request {
     pub extract: Vec<Extract>,
     /// What must hold of the reply.
     pub check: Check,
+    /// Ask again until the reply is as wanted.
+    pub retry_until: Option<RetryUntil>,
     /// A failed step ends the iteration, or not.
     pub continue_on_error: bool,
 }
@@ -400,8 +412,8 @@ impl Check {
 pub struct Load {
     /// Its name.
     pub name: String,
-    /// Index into [`Plan::journeys`].
-    pub journey: usize,
+    /// What its iterations do: never empty; with several, each iteration takes one by its share.
+    pub mix: Vec<Portion>,
     /// Open or closed.
     pub model: Model,
     /// In order; a level is a rate a second (open) or a number of users (closed).
@@ -410,6 +422,8 @@ pub struct Load {
     pub max_in_flight: usize,
     /// How long open requests may take after the last arrival.
     pub drain: Duration,
+    /// How its connections are used.
+    pub connections: Connections,
 }
 
 /// How iterations start.

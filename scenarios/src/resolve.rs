@@ -2,6 +2,7 @@
 //! becomes a [`NotBuilt`] with its place: nothing is read and then ignored.
 
 pub(crate) mod bound;
+mod feeders;
 mod gates;
 mod journeys;
 mod load;
@@ -18,6 +19,7 @@ use crate::plan::{NotBuilt, Outputs, Plan, Safety};
 use crate::scenario::Root;
 use crate::scenario::outputs::Auto;
 use crate::source::{Sources, Span};
+use crate::tables::Tables;
 use crate::units::{CountOrShare, Share};
 
 /// A service gets ready within this.
@@ -50,6 +52,7 @@ pub const DEFAULT_ERROR_RATE: f64 = 0.01;
 /// What the plan needs besides the tree.
 pub(crate) struct Given<'a> {
     pub sources: &'a Sources,
+    pub tables: &'a Tables,
     pub name: String,
     pub source: String,
     pub folder: PathBuf,
@@ -64,6 +67,7 @@ pub(crate) struct Given<'a> {
 pub(crate) struct Resolver<'a> {
     root: &'a Root,
     sources: &'a Sources,
+    tables: &'a Tables,
     from_file: bool,
     problems: &'a mut Problems,
     not_built: Vec<(Span, NotBuilt)>,
@@ -88,7 +92,9 @@ impl Resolver<'_> {
 /// Makes the plan. Bounds that do not fit their metric and addresses that are none are told here; the plan then is not used.
 pub(crate) fn resolve(root: &Root, given: Given<'_>, problems: &mut Problems) -> Plan {
     let sources = given.sources;
-    let mut resolver = Resolver { root, sources, from_file: given.from_file, problems, not_built: Vec::new() };
+    let (tables, from_file) = (given.tables, given.from_file);
+    let mut resolver = Resolver { root, sources, tables, from_file, problems, not_built: Vec::new() };
+    let feeders = resolver.feeders();
     let mut plan = Plan {
         name: given.name,
         description: root.description.clone().unwrap_or_default(),
@@ -100,7 +106,8 @@ pub(crate) fn resolve(root: &Root, given: Given<'_>, problems: &mut Problems) ->
         resolved_yaml: given.resolved_yaml,
         links: resolver.links(),
         targets: resolver.targets(),
-        journeys: resolver.journeys(),
+        journeys: resolver.journeys(&feeders),
+        feeders,
         load: Vec::new(),
         slos: resolver.slos(),
         steady_state: None,
@@ -127,9 +134,6 @@ impl Resolver<'_> {
         }
         for (name, _) in root.auth.iter().flat_map(|auth| auth.iter()) {
             self.not_built(name.span, format!("auth `{}` is not built yet", name.value));
-        }
-        for (name, _) in root.feeders.iter().flat_map(|feeders| feeders.iter()) {
-            self.not_built(name.span, format!("feeder `{}` is not built yet", name.value));
         }
         for guard in root.abort_if.iter().flatten() {
             self.not_built(guard.span, "guardrails (`abort_if`) are not built yet");

@@ -12,11 +12,12 @@ use crate::diagnostic::{Code, Problems};
 use crate::interpolate::Filled;
 use crate::scenario::Root;
 use crate::source::{Sources, Span};
+use crate::tables::Tables;
 
 /// Tells every rule of the language that the scenario breaks as a whole.
-pub(crate) fn validate(root: &Root, filled: &Filled, sources: &Sources, problems: &mut Problems) {
+pub(crate) fn validate(root: &Root, filled: &Filled, tables: &Tables, sources: &Sources, problems: &mut Problems) {
     references::check(root, filled, sources, problems);
-    templates::check(root, problems);
+    templates::check(root, tables, problems);
     timeline::check(root, problems);
 }
 

@@ -23,7 +23,7 @@ fn the_minimal_scenario_becomes_one_open_load() {
     assert_eq!(plan.name, "minimal");
     assert_eq!(plan.load.len(), 1);
     assert_eq!(plan.load[0].model, Model::OpenConstant);
-    assert_eq!(plan.journeys[plan.load[0].journey].name, "main");
+    assert_eq!(plan.journeys[plan.load[0].mix[0].journey].name, "main");
     assert_eq!(plan.gates.len(), 2);
     assert_eq!(plan.not_built, []);
 }

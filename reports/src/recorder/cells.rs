@@ -58,6 +58,9 @@ pub struct Cell {
     pub completed: u64,
     /// Arrivals above `max_in_flight` whose intended start lies in the window; they stand at a journey's first step.
     pub dropped: u64,
+    /// Further requests of steps that ask again, sent in the window: each is one more offered and one more completed, and
+    /// no sample.
+    pub repeats: u64,
     /// From the intended start to the end, microseconds.
     pub latency: Histogram<u64>,
     /// From the first write to the end, microseconds; only requests that were written.
@@ -74,6 +77,7 @@ impl Default for Cell {
             offered: 0,
             completed: 0,
             dropped: 0,
+            repeats: 0,
             latency: three_digits(),
             service: three_digits(),
         }
@@ -81,6 +85,16 @@ impl Default for Cell {
 }
 
 impl Cell {
+    /// Requests that were to be sent in the window, over the wire: of every arrival the first, and all that asked again.
+    pub fn wire_offered(&self) -> u64 {
+        self.offered + self.dropped + self.repeats
+    }
+
+    /// Requests over the wire that ended in the window.
+    pub fn wire_completed(&self) -> u64 {
+        self.completed + self.repeats
+    }
+
     /// Files a request that belongs to the window.
     pub fn file(&mut self, request: &Request) {
         self.requests += 1;
@@ -102,6 +116,7 @@ impl Cell {
         self.offered += other.offered;
         self.completed += other.completed;
         self.dropped += other.dropped;
+        self.repeats += other.repeats;
         add(&mut self.latency, &other.latency);
         add(&mut self.service, &other.service);
     }
@@ -115,6 +130,7 @@ impl Cell {
         self.offered += waiting.offered;
         self.completed += waiting.completed;
         self.dropped += waiting.dropped;
+        self.repeats += waiting.repeats;
         waiting.latency.iter().for_each(|(value, count)| record(&mut self.latency, value, count));
         waiting.service.iter().for_each(|(value, count)| record(&mut self.service, value, count));
     }
@@ -133,6 +149,8 @@ pub struct Waiting {
     pub completed: u64,
     /// As in [`Cell`].
     pub dropped: u64,
+    /// As in [`Cell`].
+    pub repeats: u64,
     latency: ThreeDigits,
     service: ThreeDigits,
 }

@@ -10,7 +10,7 @@ use hdrhistogram::Histogram;
 use super::cells::{Cell, IterationCell, Waiting, micros_of, record};
 use super::places::Placement;
 use super::slo::GRID;
-use crate::sample::{Iteration, Request};
+use crate::sample::{Iteration, Repeat, Request};
 use crate::stats::sparse::ThreeDigits;
 
 /// What waits, by the removal that it follows.
@@ -58,6 +58,15 @@ impl Recoveries {
             && let Some(waiting) = self.waiting(removal, intended, series)
         {
             waiting.dropped += 1;
+        }
+    }
+
+    /// Counts a further request of a step that asks again.
+    pub fn repeat(&mut self, repeat: &Repeat, place: &Placement) {
+        if let Some(removal) = place.removal_before_start
+            && let Some(waiting) = self.waiting(removal, repeat.at, repeat.series)
+        {
+            waiting.repeats += 1;
         }
     }
 

@@ -22,7 +22,6 @@ pub fn window_table(measured: &Measured) -> BTreeMap<String, WindowData> {
 }
 
 fn window_data(window: &Window, pool: &Cell) -> WindowData {
-    let scheduled = pool.offered + pool.dropped;
     WindowData {
         from_s: seconds(window.from()),
         to_s: seconds(window.to()),
@@ -30,9 +29,10 @@ fn window_data(window: &Window, pool: &Cell) -> WindowData {
         requests: pool.requests,
         errors: pool.errors,
         error_rate: (pool.requests > 0).then(|| rounded_seconds(pool.errors as f64 / pool.requests as f64)),
-        offered_per_s: window.a_second(scheduled),
-        completed_per_s: window.a_second(pool.completed),
+        offered_per_s: window.a_second(pool.wire_offered()),
+        completed_per_s: window.a_second(pool.wire_completed()),
         dropped: pool.dropped,
+        repeats: pool.repeats,
         unfinished: pool.unfinished,
         check_failures: pool.checks,
         latency_ms: latency_data(&pool.latency),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use brunt_report::facts::{Effect, Facts, FaultFacts, RecoverFacts};
 use brunt_report::recorder::Recorder;
 use brunt_report::results::{FaultData, GateData, Results, WindowData};
-use brunt_report::sample::{Arrival, Batch, ErrorClass, Request, series_of};
+use brunt_report::sample::{Arrival, Batch, ErrorClass, Repeat, Request, series_of};
 use brunt_report::window::Windows;
 use brunt_scenario::metric::WindowName;
 use brunt_scenario::plan::Plan;
@@ -88,6 +88,7 @@ pub struct Story {
     pub facts: Facts,
     requests: Vec<Request>,
     arrivals: Vec<Arrival>,
+    repeats: Vec<Repeat>,
 }
 
 impl Story {
@@ -99,6 +100,7 @@ impl Story {
             facts: Facts { started_at: "2026-01-02T03:04:05Z".into(), ..Facts::default() },
             requests: Vec::new(),
             arrivals: Vec::new(),
+            repeats: Vec::new(),
         }
     }
 
@@ -117,7 +119,14 @@ impl Story {
             if error.is_none() {
                 self.requests.push(request(READ, start + latency / 1e3, 5.0));
             }
-            self.arrivals.push(Arrival { load: 0, dropped: false, warmup: false, intended: at(start), lag_ns: 20_000 });
+            self.arrivals.push(Arrival {
+                load: 0,
+                journey: 0,
+                dropped: false,
+                warmup: false,
+                intended: at(start),
+                lag_ns: 20_000,
+            });
         }
         self.facts.load_ended = self.facts.load_ended.max(at(to_s));
         self.facts.ended = self.facts.load_ended;
@@ -128,6 +137,12 @@ impl Story {
     /// One request more.
     pub fn request(mut self, request: Request) -> Self {
         self.requests.push(request);
+        self
+    }
+
+    /// A step asks again.
+    pub fn repeat(mut self, series: u16, at_s: f64) -> Self {
+        self.repeats.push(Repeat { series, warmup: false, at: at(at_s) });
         self
     }
 
@@ -198,9 +213,13 @@ impl Story {
             index
         };
         let places: Vec<usize> = self.requests.iter().map(|request| batch_at(request.done)).collect();
+        let repeats: Vec<usize> = self.repeats.iter().map(|repeat| batch_at(repeat.at)).collect();
         let arrivals: Vec<usize> = self.arrivals.iter().map(|arrival| batch_at(arrival.intended)).collect();
         for (request, place) in self.requests.iter().zip(places) {
             batches[place].requests.push(*request);
+        }
+        for (repeat, place) in self.repeats.iter().zip(repeats) {
+            batches[place].repeats.push(*repeat);
         }
         for (arrival, place) in self.arrivals.iter().zip(arrivals) {
             batches[place].arrivals.push(*arrival);

@@ -72,3 +72,25 @@ fn what_ends_in_the_drain_is_offered_to_the_run_but_not_completed_in_it() {
     // The `read` after each of the late orders would have started in the drain.
     assert_eq!(results.summary.steps["buy"]["read"].windows["run"].offered_per_s, 90.0);
 }
+
+#[test]
+fn a_step_that_asks_again_is_one_sample_and_all_of_its_requests_are_in_the_rates() {
+    let mut story = Story::with_gates(&["{ metric: rate.offered, window: baseline, max: 1/s }"])
+        .traffic(0.0, 10.0, 20.0)
+        .baseline(0.0, 5.0)
+        .fault("slow", 5.0, 10.0);
+    for number in 0..250 {
+        story = story.repeat(0, 2.0 + f64::from(number) / 100.0);
+    }
+    // One after the load has ended is not part of any rate.
+    let results = story.repeat(0, 10.5).judged();
+    let (baseline, run) = (order(&results, "baseline"), order(&results, "run"));
+    assert_eq!((baseline.requests, run.requests), (498, 1000), "steps; two of the baseline met the fault");
+    assert_eq!((baseline.repeats, run.repeats, order(&results, "fault:slow").repeats), (250, 250, 0));
+    assert_eq!((baseline.offered_per_s, run.offered_per_s), (150.0, 125.0));
+    // The last two of the baseline end after it.
+    assert_eq!(baseline.completed_per_s, 149.6);
+    assert!(run.latency_ms.max.is_some_and(|max| max < 21.0), "and no latency is another one for it");
+    let gate = crate::story::gate(&results, "rate.offered@baseline");
+    assert_eq!(gate.actual, Some(249.6), "orders with their repeats, and reads");
+}

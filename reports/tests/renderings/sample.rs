@@ -227,6 +227,7 @@ fn window(from_s: f64, to_s: f64, inside: &[(f64, u64, bool)]) -> WindowData {
         offered_per_s: rate,
         completed_per_s: rate,
         dropped: 0,
+        repeats: 0,
         unfinished: 0,
         check_failures: 0,
         latency_ms: latency(inside),

@@ -24,6 +24,7 @@ pub fn plan(name: &str) -> Plan {
         services: Vec::new(),
         links: Vec::new(),
         targets: BTreeMap::new(),
+        feeders: Vec::new(),
         journeys: Vec::new(),
         load: Vec::new(),
         slos: Vec::new(),

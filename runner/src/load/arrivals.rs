@@ -16,6 +16,7 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 
+use super::digest;
 use super::randomness::{self, Purpose};
 
 /// A linear piece of the level curve with everything before it summed up.
@@ -200,8 +201,8 @@ pub(super) fn unit_exponential(rng: &mut ChaCha8Rng) -> f64 {
 const DIGESTED: usize = 1000;
 
 /// A digest of the whole schedule: SHA-256 over the seed and, for each load entry, its model, its stages (levels and lengths
-/// as bits) and its first 1,000 arrivals. Two runs with the same digest start the same iterations at the same
-/// instants. Addresses and ports are not part of it.
+/// as bits), its first 1,000 arrivals, and its journeys with their shares and rows. Two runs with the same digest start the
+/// same iterations at the same instants, with the same data. Addresses and ports are not part of it.
 pub fn schedule_digest(plan: &Plan) -> String {
     let mut hash = Sha256::new();
     hash.update(plan.seed.to_le_bytes());
@@ -218,6 +219,7 @@ pub fn schedule_digest(plan: &Plan) -> String {
             hash.update(stage.length.map_or(u128::MAX, |length| length.as_nanos()).to_le_bytes());
             hash.update([u8::from(stage.warmup)]);
         }
+        digest::mix(plan, load, &mut hash);
         if load.model != Model::Closed {
             for due in Arrivals::new(plan.seed, index, load, 0, 1).take(DIGESTED) {
                 hash.update(due.at_ns.to_le_bytes());
@@ -229,6 +231,8 @@ pub fn schedule_digest(plan: &Plan) -> String {
 
 #[cfg(test)]
 mod tests {
+    use brunt_scenario::plan::{Connections, Portion};
+
     use super::*;
 
     fn stage(from: f64, to: f64, seconds: f64) -> Stage {
@@ -236,7 +240,9 @@ mod tests {
     }
 
     fn load(model: Model, stages: Vec<Stage>) -> Load {
-        Load { name: "users".into(), journey: 0, model, stages, max_in_flight: 10, drain: Duration::from_secs(5) }
+        let mix = vec![Portion { journey: 0, share: 1.0 }];
+        let (drain, connections) = (Duration::from_secs(5), Connections::default());
+        Load { name: "users".into(), mix, model, stages, max_in_flight: 10, drain, connections }
     }
 
     fn all(load: &Load, workers: usize) -> Vec<Due> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use brunt_report::sample::ErrorClass;
-use brunt_scenario::plan::{Addresses, ExtractFrom, Json, Request as Step};
+use brunt_scenario::plan::{Addresses, Check, Extract, ExtractFrom, Json};
 use hyper::header::HeaderName;
 use jsonpath_rust::parser::model::JpQuery;
 use jsonpath_rust::parser::parse_json_path;
@@ -45,39 +45,45 @@ enum Source {
 }
 
 impl Judge {
-    /// Compiles the step's paths, patterns and templates.
-    pub fn compile(step: &Step, templates: &mut Templates, known: &Addresses) -> Result<Self, LoadError> {
-        let wrong = |what: &str, why: &dyn std::fmt::Display| LoadError::step(&step.id, &format!("`{what}`: {why}"));
+    /// Compiles the paths, patterns and templates of the step with this id.
+    pub fn compile(
+        id: &str,
+        check: &Check,
+        extract: &[Extract],
+        templates: &mut Templates,
+        known: &Addresses,
+    ) -> Result<Self, LoadError> {
+        let wrong = |what: &str, why: &dyn std::fmt::Display| LoadError::step(id, &format!("`{what}`: {why}"));
         let path = |text: &str| parse_json_path(text).map_err(|error| wrong(text, &error));
         let regex = |text: &str| Regex::new(text).map_err(|error| wrong(text, &error));
         let header = |name: &str| HeaderName::from_bytes(name.as_bytes()).map_err(|error| wrong(name, &error));
         let mut headers = Vec::new();
-        for (name, value) in &step.check.headers {
+        for (name, value) in &check.headers {
             headers.push((header(name)?, templates.compile(value, known).map_err(|error| wrong(name, &error))?));
         }
         let mut body = Vec::new();
-        for (text, json) in &step.check.body {
+        for (text, json) in &check.body {
             let expected = Expected::compile(json, templates, known).map_err(|error| wrong(text, &error))?;
             body.push((text.clone(), path(text)?, expected));
         }
-        let mut extract = Vec::new();
-        for wanted in &step.extract {
+        let mut sources = Vec::new();
+        for wanted in extract {
             let source = match &wanted.from {
                 ExtractFrom::JsonPath(text) => Source::JsonPath(text.clone(), path(text)?),
                 ExtractFrom::Header(name) => Source::Header(header(name)?),
                 ExtractFrom::Regex(text) => Source::Regex(regex(text)?),
             };
-            extract.push((wanted.name.clone(), source));
+            sources.push((wanted.name.clone(), source));
         }
         Ok(Self {
-            status: step.check.status.clone(),
+            status: check.status.clone(),
             headers,
             body,
-            regex: step.check.regex.as_deref().map(regex).transpose()?,
-            min_size: step.check.min_size,
-            max_size: step.check.max_size,
-            max_latency: step.check.max_latency,
-            extract,
+            regex: check.regex.as_deref().map(regex).transpose()?,
+            min_size: check.min_size,
+            max_size: check.max_size,
+            max_latency: check.max_latency,
+            extract: sources,
         })
     }
 

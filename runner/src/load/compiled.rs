@@ -1,9 +1,12 @@
 //! The part of a plan that load needs, compiled once and shared by all workers.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
-use brunt_scenario::plan::{Addresses, Body, Json, Model, Piece, Plan, Step as PlanStep, Text};
+use brunt_scenario::plan::{
+    Addresses, Body, Connections, Feeder, Json, Model, Piece, Plan, Rows, Step as PlanStep, Table, Text, VALUE_COLUMN,
+};
 use brunt_scenario::units::Spread;
 
 use super::LoadError;
@@ -11,6 +14,7 @@ use super::arrivals::Curve;
 use super::destinations::Destinations;
 use super::request::Request;
 use super::template::Templates;
+use super::turns::{Mix, Named};
 
 /// Everything that a worker reads and never writes.
 pub struct Compiled {
@@ -44,8 +48,8 @@ pub enum Step {
 
 /// A load entry.
 pub struct Load {
-    /// Index into the journeys.
-    pub journey: usize,
+    /// Which journey and which rows each iteration takes.
+    pub mix: Mix,
     /// Open or closed.
     pub model: Model,
     /// Its level over time.
@@ -54,6 +58,8 @@ pub struct Load {
     pub max_in_flight: usize,
     /// After the last arrival.
     pub drain: Duration,
+    /// How its connections are used.
+    pub connections: Connections,
 }
 
 impl Compiled {
@@ -65,7 +71,7 @@ impl Compiled {
         most_in_flight: usize,
     ) -> Result<Self, LoadError> {
         let mut templates = Templates::default();
-        let used: BTreeSet<usize> = plan.load.iter().map(|load| load.journey).collect();
+        let used: BTreeSet<usize> = plan.load.iter().flat_map(|load| &load.mix).map(|part| part.journey).collect();
         let mut series = 0;
         let mut journeys = Vec::with_capacity(plan.journeys.len());
         for (index, journey) in plan.journeys.iter().enumerate() {
@@ -89,12 +95,14 @@ impl Compiled {
             let needs_scope = steps.iter().any(|step| matches!(step, Step::Request(request) if request.needs_scope));
             journeys.push(Journey { steps, needs_scope });
         }
-        let load = plan.load.iter().map(|load| Load {
-            journey: load.journey,
+        let tables: Vec<Named> = plan.feeders.iter().map(|feeder| rows(feeder, known)).collect::<Result<_, _>>()?;
+        let load = plan.load.iter().enumerate().map(|(index, load)| Load {
+            mix: Mix::new(plan, index, load, &tables),
             model: load.model,
             curve: Curve::new(&load.stages),
             max_in_flight: load.max_in_flight.min(most_in_flight),
             drain: load.drain,
+            connections: load.connections,
         });
         Ok(Self { seed: plan.seed, journeys, load: load.collect(), templates, secrets: secrets(plan) })
     }
@@ -110,6 +118,24 @@ impl Compiled {
     }
 }
 
+/// The rows of a feeder, once services and links have their ports.
+fn rows(feeder: &Feeder, known: &Addresses) -> Result<Named, LoadError> {
+    let name: Arc<str> = feeder.name.as_str().into();
+    let values = match &feeder.rows {
+        Rows::Table { table, .. } => return Ok(Named { name, table: table.clone() }),
+        Rows::Values(values) => values,
+    };
+    let wrong = |why: &dyn std::fmt::Display| LoadError::Feeder { feeder: feeder.name.clone(), why: why.to_string() };
+    let mut table = Table::new(vec![VALUE_COLUMN.to_owned()], String::new());
+    for value in values {
+        let value = value.fill(known, None).map_err(|unknown| wrong(&unknown))?;
+        if !table.push(&value) {
+            return Err(wrong(&"more than 4 GiB"));
+        }
+    }
+    Ok(Named { name, table: Arc::new(table) })
+}
+
 /// Every secret that a request can carry, the longest first, so that one inside another leaves nothing behind.
 fn secrets(plan: &Plan) -> Vec<String> {
     let mut found = BTreeSet::new();
@@ -119,11 +145,17 @@ fn secrets(plan: &Plan) -> Vec<String> {
             _ => None,
         }));
     };
+    for feeder in &plan.feeders {
+        if let Rows::Values(values) = &feeder.rows {
+            values.iter().for_each(&mut take);
+        }
+    }
     for step in plan.journeys.iter().flat_map(|journey| &journey.steps) {
         let PlanStep::Request(request) = step else { continue };
         take(&request.path);
         request.headers.iter().chain(&request.check.headers).for_each(|(_, value)| take(value));
-        request.check.body.iter().for_each(|(_, json)| texts(json, &mut take));
+        let waited = request.retry_until.iter().flat_map(|until| &until.body);
+        request.check.body.iter().chain(waited).for_each(|(_, json)| texts(json, &mut take));
         match &request.body {
             Body::None => {}
             Body::Raw(text) => take(text),

@@ -129,6 +129,7 @@ impl Destination {
 #[derive(Debug)]
 pub struct Destinations {
     list: Vec<Destination>,
+    resolver: Resolver,
     services: BTreeMap<String, Vec<usize>>,
 }
 
@@ -136,8 +137,15 @@ impl Destinations {
     /// Finds the addresses of every target that a loaded journey requests, once services and links have their ports. Names
     /// are resolved here; a name that does not resolve is an error (exit 3).
     pub async fn resolve(plan: &Plan, known: &Addresses) -> Result<Self, LoadError> {
-        let mut all = Self { list: Vec::new(), services: BTreeMap::new() };
-        let mut resolver = Resolver::default();
+        Self::resolve_by(plan, known, Resolver::default()).await
+    }
+
+    /// As [`Destinations::resolve`], with these name servers; they are asked again when a name's time to live is over.
+    ///
+    /// # Errors
+    /// As for [`Destinations::resolve`].
+    pub async fn resolve_by(plan: &Plan, known: &Addresses, mut resolver: Resolver) -> Result<Self, LoadError> {
+        let mut all = Self { list: Vec::new(), resolver: Resolver::default(), services: BTreeMap::new() };
         for name in requested_targets(plan) {
             if all.index_of(name).is_some() {
                 continue;
@@ -155,7 +163,13 @@ impl Destinations {
             };
             all.list.push(destination);
         }
+        all.resolver = resolver;
         Ok(all)
+    }
+
+    /// Whoever was asked for the names, to be asked again.
+    pub(super) fn resolver(&self) -> Resolver {
+        self.resolver.clone()
     }
 
     /// Takes an instance of a service out of the rotation, or puts it back.
@@ -178,12 +192,11 @@ impl Destinations {
 
 /// The targets of all request steps of the journeys that a load entry uses.
 fn requested_targets(plan: &Plan) -> impl Iterator<Item = &str> {
-    plan.load.iter().filter_map(|load| plan.journeys.get(load.journey)).flat_map(|journey| &journey.steps).filter_map(
-        |step| match step {
-            Step::Request(request) => Some(request.target.as_str()),
-            Step::Think(_) => None,
-        },
-    )
+    let journeys = plan.load.iter().flat_map(|load| &load.mix).filter_map(|part| plan.journeys.get(part.journey));
+    journeys.flat_map(|journey| &journey.steps).filter_map(|step| match step {
+        Step::Request(request) => Some(request.target.as_str()),
+        Step::Think(_) => None,
+    })
 }
 
 struct Url {

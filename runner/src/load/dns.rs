@@ -4,11 +4,14 @@
 //! file) by hickory; a background task asks again when the time to live is over, so that a load of hours follows service
 //! discovery.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig};
+use hickory_resolver::net::NetError;
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
 
 use super::destinations::Destinations;
 
@@ -37,11 +40,32 @@ pub enum DnsError {
     },
 }
 
-/// Made when the first real name is looked up.
-#[derive(Default)]
+/// Asks the system's name servers; made when the first real name is looked up. Clones share what is known.
+#[derive(Clone, Default)]
 pub struct Resolver(Option<TokioResolver>);
 
+impl std::fmt::Debug for Resolver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_some() { "Resolver(in use)" } else { "Resolver" })
+    }
+}
+
 impl Resolver {
+    /// Asks this name server over UDP and nobody else, not even the hosts file.
+    ///
+    /// # Errors
+    /// When hickory cannot set itself up.
+    pub fn asking(server: SocketAddr) -> Result<Self, DnsError> {
+        let mut connection = ConnectionConfig::udp();
+        connection.port = server.port();
+        let server = NameServerConfig::new(server.ip(), true, vec![connection]);
+        let config = ResolverConfig::from_name_servers(vec![server]);
+        let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+        builder.options_mut().use_hosts_file = ResolveHosts::Never;
+        let unanswered = |why: NetError| DnsError::Unanswered { host: "any name".to_owned(), why: why.to_string() };
+        Ok(Self(Some(builder.build().map_err(unanswered)?)))
+    }
+
     /// All addresses of `host`.
     pub async fn lookup(&mut self, host: &str) -> Result<Found, DnsError> {
         if let Some(addresses) = literal(host) {
@@ -92,7 +116,7 @@ const SHORTEST_TTL: Duration = Duration::from_secs(1);
 /// Keeps the addresses of all names fresh until the returned task is aborted. When the name servers do not answer, the last
 /// addresses stay in use; when they say that the name is gone, requests fail with class `dns`.
 pub async fn follow(destinations: Arc<Destinations>) {
-    let mut resolver = Resolver::default();
+    let mut resolver = destinations.resolver();
     let names: Vec<usize> =
         (0..destinations.list().len()).filter(|&i| literal(&destinations.list()[i].host).is_none()).collect();
     if names.is_empty() {

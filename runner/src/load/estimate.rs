@@ -1,8 +1,9 @@
 //! What a load will come to, before it is sent: for `plan`.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use brunt_scenario::plan::{Model, Plan, Step};
+use brunt_scenario::plan::{Journey, Load, Model, Plan, Rows, Step, Strategy, Target};
 
 use super::arrivals::Curve;
 
@@ -15,8 +16,10 @@ pub struct Estimate {
     pub lasts: Duration,
     /// Iterations that the schedule asks for; `None` for a closed load, where the replies decide.
     pub iterations: Option<u64>,
-    /// Requests if no step fails; `None` for a closed load.
+    /// Requests if no step fails and none is asked again; `None` for a closed load. Of a mix what its shares make likely.
     pub requests: Option<u64>,
+    /// The stages ask for more iterations than there are `unique` rows.
+    pub rows_end: bool,
     /// Highest level: iterations a second, or users.
     pub peak: f64,
     /// Most connections at once.
@@ -36,24 +39,79 @@ pub fn estimate(plan: &Plan, timeline: Duration) -> Vec<Estimate> {
         .map(|load| {
             let curve = Curve::new(&load.stages);
             let lasts = curve.ends().unwrap_or(timeline);
-            let steps = plan.journeys.get(load.journey).map_or(0, |journey| {
-                journey.steps.iter().filter(|step| matches!(step, Step::Request(_))).count() as u64
-            });
-            let iterations =
+            let asked =
                 (load.model != Model::Closed).then(|| (curve.count(lasts.as_secs_f64()) - 5e-4).ceil().max(0.0) as u64);
-            let connections = match load.model {
+            let last_row = asked.and_then(|asked| rows_for(plan, load).filter(|rows| *rows < asked));
+            let iterations = last_row.or(asked);
+            let open = match load.model {
                 Model::Closed => curve.peak().ceil() as usize,
                 Model::OpenConstant | Model::OpenPoisson => load.max_in_flight,
             };
-            let requests = iterations.map(|iterations| iterations * steps);
-            Estimate { load: load.name.clone(), lasts, iterations, requests, peak: curve.peak(), connections }
+            let steps = steps_an_iteration(plan, load);
+            Estimate {
+                load: load.name.clone(),
+                lasts,
+                iterations,
+                requests: iterations.map(|iterations| (iterations as f64 * steps).round() as u64),
+                rows_end: last_row.is_some(),
+                peak: curve.peak(),
+                connections: open.min(most_connections(plan, load)),
+            }
         })
         .collect()
 }
 
-/// Resident memory of the load engine in bytes, at worst: when every open iteration of every load has a connection.
-pub fn memory(estimates: &[Estimate]) -> u64 {
-    BASE_BYTES + estimates.iter().map(|load| load.connections as u64 * CONNECTION_BYTES).sum::<u64>()
+/// Requests of one iteration, on average over the mix.
+fn steps_an_iteration(plan: &Plan, load: &Load) -> f64 {
+    let steps = |journey: &Journey| journey.steps.iter().filter(|step| matches!(step, Step::Request(_))).count() as f64;
+    load.mix.iter().map(|part| part.share * plan.journeys.get(part.journey).map_or(0.0, steps)).sum()
+}
+
+/// For how many iterations there are `unique` rows; of a mix about so many.
+fn rows_for(plan: &Plan, load: &Load) -> Option<u64> {
+    let unique = plan.feeders.iter().enumerate().filter(|(_, feeder)| feeder.strategy == Strategy::Unique);
+    let ends = unique.filter_map(|(index, feeder)| {
+        let takers = load
+            .mix
+            .iter()
+            .filter(|part| plan.journeys.get(part.journey).is_some_and(|journey| journey.feed.contains(&index)));
+        let share: f64 = takers.map(|part| part.share).sum();
+        let rows = if feeder.weights.is_empty() { feeder.rows.count() as u64 } else { feeder.weights.iter().sum() };
+        (share > 0.0).then(|| (rows as f64 / share).round() as u64)
+    });
+    ends.min()
+}
+
+/// What `max_per_host` leaves: so many to each address of each target. A name that is not looked up yet counts as one.
+fn most_connections(plan: &Plan, load: &Load) -> usize {
+    let Some(most) = load.connections.max_per_host else { return usize::MAX };
+    let journeys = load.mix.iter().filter_map(|part| plan.journeys.get(part.journey));
+    let targets: BTreeSet<&str> = journeys
+        .flat_map(|journey| &journey.steps)
+        .filter_map(|step| match step {
+            Step::Request(request) => Some(request.target.as_str()),
+            Step::Think(_) => None,
+        })
+        .collect();
+    let addresses = |target: &&str| match plan.targets.get(*target) {
+        Some(Target::Service(name)) => {
+            plan.services.iter().find(|service| service.name == *name).map_or(1, |service| service.instances)
+        }
+        _ => 1,
+    };
+    most.saturating_mul(targets.iter().map(addresses).sum())
+}
+
+/// Resident memory of the load engine in bytes, at worst: the rows of the feeders, and every open iteration of every load
+/// with a connection.
+pub fn memory(plan: &Plan, estimates: &[Estimate]) -> u64 {
+    let rows = plan.feeders.iter().map(|feeder| match &feeder.rows {
+        Rows::Table { table, .. } => table.bytes() as u64,
+        // The scenario itself holds them.
+        Rows::Values(_) => 0,
+    });
+    let connections = estimates.iter().map(|load| load.connections as u64 * CONNECTION_BYTES);
+    BASE_BYTES + rows.sum::<u64>() + connections.sum::<u64>()
 }
 
 #[cfg(test)]
@@ -82,6 +140,6 @@ timeline: [ { pause: 60s } ]
         assert_eq!((estimates[0].iterations, estimates[0].requests), (Some(5500), Some(5500)));
         assert_eq!((estimates[0].lasts, estimates[0].connections), (60 * second, 500));
         assert_eq!((estimates[1].iterations, estimates[1].connections, estimates[1].peak), (None, 100, 100.0));
-        assert_eq!(memory(&estimates), BASE_BYTES + 600 * CONNECTION_BYTES);
+        assert_eq!(memory(&plan, &estimates), BASE_BYTES + 600 * CONNECTION_BYTES);
     }
 }

@@ -7,13 +7,14 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use brunt_scenario::plan::Connections;
 use brunt_scenario::units::Offset;
 
 use self::failure::Failure;
 pub use self::http1::Wanted;
 use self::http1::{BUFFER, Buffer, Http1};
 use self::http2::Http2;
-use self::pool::{Pool, Shared, Taken};
+use self::pool::{Gate, Pool, Shared, Taken};
 use self::reply::Reply;
 use self::stream::Stream;
 use super::destinations::{Address, Destinations};
@@ -45,6 +46,18 @@ pub struct Trace {
     pub connecting: Cell<bool>,
 }
 
+impl Trace {
+    /// Forgets a request: another one of the same step follows.
+    pub fn again(&self) {
+        self.instance.set(None);
+        self.sent.set(None);
+        self.first_byte.set(None);
+        self.asked.set(Offset(0));
+        self.connect_ns.set(0);
+        self.connecting.set(false);
+    }
+}
+
 /// Why there is no reply.
 pub enum Refused {
     /// Nothing of the request was written: it may go out on another connection.
@@ -66,15 +79,16 @@ pub struct Client {
 
 impl Client {
     /// `worker` staggers the turns of several workers; `limit` is the most connections that are kept, at least one for each
-    /// open iteration; `tls` is needed if a destination is https.
+    /// open iteration; `tls` is needed if a destination is https; `wishes` are those of its load entries, for this worker.
     pub fn new(
         clock: Clock,
         destinations: Arc<Destinations>,
         tls: Option<Arc<rustls::ClientConfig>>,
         worker: usize,
         limit: usize,
+        wishes: Connections,
     ) -> Self {
-        let pool = Pool::new(destinations.list(), worker, limit);
+        let pool = Pool::new(destinations.list(), worker, limit, wishes);
         let buffer = Rc::new(RefCell::new(vec![0; BUFFER]));
         Self { clock, destinations, tls, pool, buffer, scratch: RefCell::default() }
     }
@@ -84,11 +98,25 @@ impl Client {
     ///
     /// A kept connection may be closed by the server just as a request is handed to it. If nothing of the request was
     /// written it goes out once more, on a new connection; once something was written, it is a `reset`.
+    ///
+    /// Where connections are limited, the request waits for its turn first; that is `queued`, as all waiting here.
     pub async fn send(&self, request: &Prepared<'_>, trace: &Trace) -> Result<Reply, Failure> {
         trace.asked.set(self.clock.now());
         let destination = request.destination();
         let address = self.pool.next_address(destination, &self.destinations.list()[destination])?;
-        while let Some(shared) = self.pool.take(destination, &address) {
+        let gate = self.pool.gate(destination, &address);
+        let _turn = match &gate {
+            Some(gate) => gate.turn().await,
+            None => None,
+        };
+        loop {
+            let Some(shared) = self.pool.take(destination, &address, self.moment()) else {
+                match gate.as_ref().filter(|gate| !gate.has_room()) {
+                    Some(full) => full.closed().await,
+                    None => break,
+                }
+                continue;
+            };
             let taken = match shared {
                 Shared::Idle(taken) => taken,
                 Shared::Opening(opened) => {
@@ -107,28 +135,39 @@ impl Client {
                 }
             }
         }
-        let opened = self.open(destination, &address, trace).await?;
+        let opened = self.open(destination, &address, gate.as_ref(), trace).await?;
         self.exchange(&address, opened, request, trace).await.map_err(|refused| match refused {
             Refused::Unsent(failure) | Refused::Broken(failure) => failure,
         })
     }
 
-    /// Drops idle connections that the server has closed meanwhile.
-    pub fn sweep(&self) {
-        self.pool.sweep();
+    /// Now, for the age of connections; the clock is not asked where it does not matter.
+    fn moment(&self) -> Offset {
+        if self.pool.minds_age() { self.clock.now() } else { Offset(0) }
     }
 
-    async fn open(&self, destination: usize, address: &Address, trace: &Trace) -> Result<Taken, Failure> {
+    /// Drops idle connections that the server has closed meanwhile, or that are too old.
+    pub fn sweep(&self) {
+        self.pool.sweep(self.moment());
+    }
+
+    async fn open(
+        &self,
+        destination: usize,
+        address: &Address,
+        gate: Option<&Rc<Gate>>,
+        trace: &Trace,
+    ) -> Result<Taken, Failure> {
         let target = &self.destinations.list()[destination];
         let tls = match (&self.tls, target.tls) {
             (Some(config), true) => Some((config, target.host.as_str())),
             (None, true) => return Err(Failure::tls(address.socket, &"TLS was not set up")),
             (_, false) => None,
         };
-        let counted = self.pool.count();
+        let begun = self.clock.now();
+        let counted = self.pool.count(gate, begun);
         // HTTP/2 is chosen by ALPN, so without TLS there is nothing to share.
         let _announced = target.tls.then(|| self.pool.announce(destination, address));
-        let begun = self.clock.now();
         trace.connecting.set(true);
         let stream = Stream::open(address.socket, tls).await;
         trace.connecting.set(false);
@@ -156,15 +195,17 @@ impl Client {
         match taken {
             Taken::Http1(mut connection) => {
                 let mut bytes = self.scratch.take();
-                request.write_http1(address, &mut bytes);
+                let is_last = connection.counted.use_once(self.pool.most_requests());
+                request.write_http1(address, is_last, &mut bytes);
                 let reply = connection.exchange(&bytes, wanted, on_head).await;
                 bytes.clear();
                 self.scratch.replace(bytes);
                 let reply = reply?;
-                self.pool.put_back(request.destination(), address, connection);
+                self.pool.put_back(request.destination(), address, connection, self.moment());
                 Ok(reply.finish())
             }
             Taken::Http2(mut stream) => {
+                stream.counted().use_once(self.pool.most_requests());
                 let request = request.http2(address).map_err(Refused::Broken)?;
                 Ok(stream.exchange(request, wanted.body, on_head).await?.finish())
             }

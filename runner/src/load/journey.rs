@@ -15,11 +15,14 @@ use rand_distr::{Distribution, Normal, Uniform};
 
 use super::arrivals::unit_exponential;
 use super::compiled::Step;
-use super::http::Trace;
 use super::http::failure::Failure;
+use super::http::reply::Reply;
+use super::http::{Client, Trace};
 use super::randomness::{self, Purpose};
 use super::request::Request;
 use super::template::Scope;
+use super::turns::Turn;
+use super::until::{Asked, ask};
 use super::worker::{Ended, Worker};
 
 /// The beginning of an iteration.
@@ -46,11 +49,16 @@ struct StepEnd {
 }
 
 /// Runs an iteration to its end, to its first failed step, or to the end of the drain.
-pub async fn run(worker: &Rc<Worker>, start: Start) {
-    let index = worker.compiled.load[start.load].journey;
+pub async fn run(worker: &Rc<Worker>, start: Start, turn: Turn) {
+    let index = turn.journey;
     let journey = &worker.compiled.journeys[index];
+    let client = worker.client(start.load);
     let seed = worker.compiled.seed;
-    let scope = journey.needs_scope.then(|| Scope::new(worker.clock, seed, start.load, start.iteration, start.user));
+    let who = (start.iteration, start.user);
+    let scope = journey.needs_scope.then(|| {
+        let feeders = worker.compiled.load[start.load].mix.feeders(turn.part);
+        Scope::new(worker.clock, seed, start.load, who, (feeders, turn.rows))
+    });
     let mut think: Option<ChaCha8Rng> = None;
     let (mut intended, mut done, mut busy_ns, mut ok) = (start.intended, start.intended, 0, true);
     for step in &journey.steps {
@@ -61,7 +69,9 @@ pub async fn run(worker: &Rc<Worker>, start: Start) {
                 worker.sleep_until(intended).await;
             }
             Step::Request(request) => {
-                let end = send(worker, request, scope.as_ref(), intended, start.warmup).await;
+                let scope = scope.as_ref();
+                let around = Around { worker, client, scope, intended, warmup: start.warmup };
+                let end = send(around, request).await;
                 busy_ns += end.done.0.saturating_sub(intended.0);
                 ok &= end.ok;
                 (intended, done) = (end.done, end.done);
@@ -81,21 +91,34 @@ pub async fn run(worker: &Rc<Worker>, start: Start) {
     });
 }
 
-async fn send(
-    worker: &Rc<Worker>,
-    request: &Request,
-    scope: Option<&Arc<Scope>>,
-    intended: Offset,
-    warmup: bool,
-) -> StepEnd {
+/// What surrounds a request: whose it is, and when it should start.
+pub struct Around<'a> {
+    /// The worker that it runs on.
+    pub worker: &'a Rc<Worker>,
+    /// The connections of its load entry.
+    pub client: &'a Client,
+    /// The values of its iteration.
+    pub scope: Option<&'a Arc<Scope>>,
+    /// When it should start.
+    pub intended: Offset,
+    /// In a warm-up stage.
+    pub warmup: bool,
+}
+
+async fn send(around: Around<'_>, request: &Request) -> StepEnd {
+    let Around { worker, scope, intended, warmup, .. } = around;
     let trace = Trace::default();
     let open = OpenRequest { series: request.series, warmup, intended };
     let templates = &worker.compiled.templates;
-    let exchange = async {
-        let prepared = request.prepare(templates, scope, worker.is_tls(request.destination))?;
-        worker.client.send(&prepared, &trace).await
+    let asked = Asked::default();
+    let ended = match &request.until {
+        None => worker.until(open, intended.after(request.timeout), exchange(&around, request, &trace)).await,
+        Some(until) => {
+            // In a box, so that the steps that do not ask again stay small.
+            let asking = Box::pin(ask(&around, request, until, &trace, &asked));
+            worker.until(open, intended.after(until.within), asking).await.map(Ok)
+        }
     };
-    let ended = worker.until(open, intended.after(request.timeout), exchange).await;
     // The end of the drain and not the moment when this task was told of it.
     let done = match &ended {
         Err(Ended::Drained(at)) => *at,
@@ -104,7 +127,10 @@ async fn send(
     let failure = match ended {
         Ok(Ok(reply)) => request.judge.judge(&request.label, &reply, done.since(intended), templates, scope).err(),
         Ok(Err(failure)) => Some(failure),
-        Err(ended) => Some(cut_off(request, &ended, &trace)),
+        Err(ended) => Some(match (&request.until, ended) {
+            (Some(until), Ended::TimedOut) => asked.gave_up(request, until.within, &trace),
+            _ => cut_off(request, &ended, &trace),
+        }),
     };
     let cut = matches!(failure, Some(Failure { class: ErrorClass::Unfinished, .. }));
     let error = failure.as_ref().map(|failure| failure.class);
@@ -131,12 +157,20 @@ async fn send(
     StepEnd { done, ok: error.is_none(), cut }
 }
 
+/// One request over the wire and its reply.
+pub async fn exchange(around: &Around<'_>, request: &Request, trace: &Trace) -> Result<Reply, Failure> {
+    let Around { worker, client, scope, .. } = *around;
+    let prepared = request.prepare(&worker.compiled.templates, scope, worker.is_tls(request.destination))?;
+    client.send(&prepared, trace).await
+}
+
 /// A request that was ended from outside.
 fn cut_off(request: &Request, ended: &Ended, trace: &Trace) -> Failure {
-    let doing = match (trace.connecting.get(), trace.first_byte.get()) {
-        (true, _) => "still connecting",
-        (false, Some(_)) => "the reply was not complete",
-        (false, None) => "no reply",
+    let doing = match (trace.connecting.get(), trace.sent.get(), trace.first_byte.get()) {
+        (true, ..) => "still connecting",
+        (false, None, _) => "still waiting for a connection",
+        (false, _, Some(_)) => "the reply was not complete",
+        (false, _, None) => "no reply",
     };
     let label = &request.label;
     match ended {

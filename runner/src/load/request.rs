@@ -7,7 +7,7 @@ use brunt_report::sample::ErrorClass;
 use brunt_scenario::plan::{Addresses, Body, Json, Request as Step};
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use hyper::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use hyper::{Method, Uri};
 
 use super::LoadError;
@@ -17,6 +17,7 @@ use super::http::Wanted;
 use super::http::failure::Failure;
 use super::http::http2::Outgoing;
 use super::template::{Scope, Template, Templates};
+use super::until::Until;
 
 /// What the server sees as the client, unless the step says otherwise.
 const AGENT: &str = concat!("brunt/", env!("CARGO_PKG_VERSION"));
@@ -33,6 +34,8 @@ pub struct Request {
     pub timeout: Duration,
     /// Checks and extracts.
     pub judge: Judge,
+    /// Asks again until the reply is as wanted.
+    pub until: Option<Until>,
     /// A failed step does not end the iteration.
     pub continue_on_error: bool,
     /// Some part of it is a template.
@@ -46,6 +49,7 @@ pub struct Request {
     headers: HeaderMap,
     late_headers: Vec<(HeaderName, Template)>,
     own_host: bool,
+    own_connection: bool,
     body: Parts,
 }
 
@@ -141,10 +145,20 @@ impl Request {
             }
             _ => {}
         }
-        let judge = Judge::compile(step, templates, known)?;
+        // A status that is waited for is one that is wanted: `retry_until: { status: 404 }` needs no `check` to say so twice.
+        let mut check = step.check.clone();
+        if let (true, Some(until)) = (check.status.is_empty(), &step.retry_until) {
+            check.status.clone_from(&until.status);
+        }
+        let judge = Judge::compile(&step.id, &check, &step.extract, templates, known)?;
+        let until = Until::compile(step, templates, known)?;
+        let waited = until.as_ref().map(Until::wanted);
         let is_late = matches!(path, Path::Late { .. }) || !late_headers.is_empty() || matches!(body, Parts::Late(_));
-        let wanted =
-            Wanted { body: judge.reads_body(), headers: judge.reads_headers(), is_head: step.method == "HEAD" };
+        let wanted = Wanted {
+            body: judge.reads_body() || waited.is_some_and(Judge::reads_body),
+            headers: judge.reads_headers(),
+            is_head: step.method == "HEAD",
+        };
         let mut head = Vec::new();
         if let (Path::Fixed(uri), false) = (&path, is_late) {
             write_head(&method, uri, &headers, &mut head);
@@ -154,8 +168,9 @@ impl Request {
             destination: destination.0,
             label: format!("{} {}", step.method, step.path),
             timeout: step.timeout,
-            needs_scope: is_late || judge.needs_scope(),
+            needs_scope: is_late || judge.needs_scope() || waited.is_some_and(Judge::needs_scope),
             judge,
+            until,
             continue_on_error: step.continue_on_error,
             wanted,
             is_late,
@@ -165,6 +180,7 @@ impl Request {
             headers,
             late_headers,
             own_host: is_given(&HOST),
+            own_connection: is_given(&CONNECTION),
             body,
         })
     }
@@ -225,8 +241,9 @@ impl Prepared<'_> {
         self.request.wanted
     }
 
-    /// Puts the bytes for an HTTP/1.1 connection to `address` at the end of `out`.
-    pub fn write_http1(&self, address: &Address, out: &mut Vec<u8>) {
+    /// Puts the bytes for an HTTP/1.1 connection to `address` at the end of `out`. If it `is_last`, the server is told that
+    /// the connection is done with (RFC 9112, 9.6), so that it does not wait for more.
+    pub fn write_http1(&self, address: &Address, is_last: bool, out: &mut Vec<u8>) {
         match &self.rendered {
             Some(rendered) => write_head(&self.request.method, &rendered.uri, &rendered.headers, out),
             None => out.extend_from_slice(&self.request.head),
@@ -235,6 +252,9 @@ impl Prepared<'_> {
             out.extend_from_slice(b"host: ");
             out.extend_from_slice(address.authority.as_bytes());
             out.extend_from_slice(b"\r\n");
+        }
+        if is_last && !self.request.own_connection {
+            out.extend_from_slice(b"connection: close\r\n");
         }
         out.extend_from_slice(b"\r\n");
         out.extend_from_slice(&self.body());
@@ -424,7 +444,7 @@ mod tests {
     fn body(body: &Body) -> String {
         let mut templates = Templates::default();
         let parts = Parts::compile(body, &mut templates, &Addresses::default()).unwrap();
-        let scope = Scope::new(Clock::start(), 1, 0, 9, 0);
+        let scope = Scope::new(Clock::start(), 1, 0, (9, 0), (None, Vec::new()));
         scope.set("quote", "say \"hi\" & bye".into());
         match parts {
             Parts::None => String::new(),

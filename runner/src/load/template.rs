@@ -8,13 +8,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
 
-use brunt_scenario::plan::{Addresses, Piece, Text, UnknownAddress};
+use brunt_scenario::plan::{Addresses, Piece, Table, Text, UnknownAddress};
 use minijinja::value::{Object, Value};
 use minijinja::{Environment, ErrorKind, State, UndefinedBehavior};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use super::randomness::{self, Purpose};
+use super::turns::Named;
 use crate::clock::Clock;
 
 /// A compiled text.
@@ -102,13 +103,31 @@ pub struct Scope {
     /// Locks that nobody contends for: minijinja wants its objects to be shareable.
     random: Mutex<ChaCha8Rng>,
     values: Mutex<BTreeMap<String, Value>>,
+    feeders: Option<Arc<[Named]>>,
+    /// A row of each feeder.
+    rows: Vec<u32>,
 }
 
 impl Scope {
     /// `iteration` is the index in the load's schedule; with the seed and the load's index it decides all random values.
-    pub fn new(clock: Clock, seed: u64, load: usize, iteration: u64, user: u64) -> Arc<Self> {
+    /// `rows` holds a row for each of `feeders`.
+    pub fn new(
+        clock: Clock,
+        seed: u64,
+        load: usize,
+        (iteration, user): (u64, u64),
+        (feeders, rows): (Option<Arc<[Named]>>, Vec<u32>),
+    ) -> Arc<Self> {
         let random = Mutex::new(randomness::stream(Purpose::Values, seed, load as u64, iteration));
-        Arc::new(Self { clock, iteration, user, random, values: Mutex::default() })
+        Arc::new(Self { clock, iteration, user, random, values: Mutex::default(), feeders, rows })
+    }
+
+    /// The row of a feeder.
+    fn row(&self, name: &str) -> Option<Value> {
+        let feeders = self.feeders.as_ref()?;
+        let place = feeders.iter().position(|feeder| &*feeder.name == name)?;
+        let row = Row { table: feeders[place].table.clone(), row: *self.rows.get(place)? as usize };
+        Some(Value::from_object(row))
     }
 
     /// Keeps an extracted value for later steps.
@@ -130,8 +149,31 @@ impl Object for Scope {
             "iteration" => Some(self.iteration.into()),
             "user" => Some(self.user.into()),
             SELF => Some(Value::from_dyn_object(self.clone())),
-            name => self.values.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned(),
+            name => self.row(name).or_else(|| {
+                let values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
+                values.get(name).cloned()
+            }),
         }
+    }
+}
+
+/// `{{ users }}` in a template: its columns are texts.
+#[derive(Debug)]
+struct Row {
+    table: Arc<Table>,
+    row: usize,
+}
+
+impl Object for Row {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let name = key.as_str()?;
+        let column = self.table.columns().iter().position(|column| column == name)?;
+        self.table.cell(self.row, column).map(Value::from)
+    }
+
+    /// A row has no text of its own: who writes `{{ users }}` has forgotten the column.
+    fn render(self: &Arc<Self>, _f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        Err(std::fmt::Error)
     }
 }
 
@@ -182,7 +224,7 @@ mod tests {
     }
 
     fn scope(iteration: u64) -> Arc<Scope> {
-        Scope::new(Clock::start(), 42, 0, iteration, 3)
+        Scope::new(Clock::start(), 42, 0, (iteration, 3), (None, Vec::new()))
     }
 
     #[test]
@@ -218,6 +260,20 @@ mod tests {
         scope.set("id", Value::from(17));
         assert_eq!(render(&Text::literal("/orders/{{ id }}"), &scope).unwrap(), "/orders/17");
         assert!(render(&Text::literal("{{ nobody }}"), &scope).unwrap_err().contains("undefined value"));
+    }
+
+    #[test]
+    fn a_row_is_used_by_its_columns_and_never_as_a_whole() {
+        let mut table = Table::new(vec!["email".into(), "first name".into()], String::new());
+        for cell in ["a@example.org", "Ann", "b@example.org", "Bob"] {
+            assert!(table.push(cell));
+        }
+        let users = Named { name: "users".into(), table: Arc::new(table) };
+        let scope = Scope::new(Clock::start(), 42, 0, (0, 0), (Some(Arc::from([users])), vec![1]));
+        let text = Text::literal("{{ users.email }} {{ users['first name'] }}");
+        assert_eq!(render(&text, &scope).unwrap(), "b@example.org Bob");
+        assert!(render(&Text::literal("{{ users }}"), &scope).is_err());
+        assert!(render(&Text::literal("{{ users.phone }}"), &scope).is_err());
     }
 
     #[test]

@@ -95,6 +95,8 @@ pub struct WorkerEnd {
     pub scheduled: u64,
     /// When its last load ended.
     pub load_ended: Offset,
+    /// By load entry: how many of its arrivals were due here, and whether it ended because a feeder had no row left.
+    pub entries: Vec<(u64, bool)>,
     /// What ran out.
     pub exhausted: BTreeSet<&'static str>,
 }
@@ -114,8 +116,10 @@ pub struct Worker {
     pub clock: Clock,
     /// The steps.
     pub compiled: Arc<Compiled>,
-    /// The connections.
-    pub client: Client,
+    /// Those of all load entries that have no wishes, then one set for each that has.
+    clients: Vec<Client>,
+    /// By load entry: which of them.
+    client_of: Vec<usize>,
     /// Everything since the last tick.
     pub samples: RefCell<Batch>,
     destinations: Arc<Destinations>,
@@ -131,6 +135,11 @@ pub struct Worker {
 }
 
 impl Worker {
+    /// The connections of a load entry.
+    pub fn client(&self, load: usize) -> &Client {
+        &self.clients[self.client_of[load]]
+    }
+
     /// Whether a destination is https.
     pub fn is_tls(&self, destination: usize) -> bool {
         self.destinations.list()[destination].tls
@@ -182,19 +191,9 @@ impl Worker {
         end
     }
 
-    /// Keeps an example of a failure if there are few of its kind, and remembers if the generator itself ran out of
-    /// something.
+    /// Keeps an example of a failure if there are few of its kind.
     pub fn note(&self, request: &Request, failure: Failure, at: Offset) {
-        if let Some(exhausted) = failure.exhausted {
-            self.exhausted.borrow_mut().insert(match exhausted {
-                Exhausted::Descriptors => {
-                    "file descriptors ran out (EMFILE): raise the hard limit (ulimit -Hn) or lower max_in_flight"
-                }
-                Exhausted::Ports => {
-                    "local ports ran out (EADDRNOTAVAIL): widen net.ipv4.ip_local_port_range, or keep connections alive"
-                }
-            });
-        }
+        self.exhausted(&failure);
         let mut examples = self.examples.borrow_mut();
         let seen = examples.entry((request.series, failure.class)).or_default();
         if *seen < EXAMPLES {
@@ -209,6 +208,20 @@ impl Worker {
                 class: failure.class,
                 at,
                 text,
+            });
+        }
+    }
+
+    /// Remembers if the generator itself ran out of something.
+    pub fn exhausted(&self, failure: &Failure) {
+        if let Some(exhausted) = failure.exhausted {
+            self.exhausted.borrow_mut().insert(match exhausted {
+                Exhausted::Descriptors => {
+                    "file descriptors ran out (EMFILE): raise the hard limit (ulimit -Hn) or lower max_in_flight"
+                }
+                Exhausted::Ports => {
+                    "local ports ran out (EADDRNOTAVAIL): widen net.ipv4.ip_local_port_range, or keep connections alive"
+                }
             });
         }
     }

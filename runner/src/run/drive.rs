@@ -87,7 +87,12 @@ pub async fn drive(
     // The load is over, or stops within 50 ms.
     let load_end = load.await.unwrap_or_else(|panic| Err(panic.to_string())).unwrap_or_else(|why| {
         let ended = stage.clock.now();
-        LoadEnd { load_ended: ended, scheduled: 0, invalid: vec![format!("the load broke: {why}")] }
+        LoadEnd {
+            load_ended: ended,
+            scheduled: 0,
+            invalid: vec![format!("the load broke: {why}")],
+            warnings: Vec::new(),
+        }
     });
     Driven { orchestrator, load_end, gave_up }
 }

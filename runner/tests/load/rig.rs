@@ -9,9 +9,10 @@ use brunt::load::destinations::Destinations;
 use brunt::load::{self, Load, LoadEnd, LoadError, Options};
 use brunt_report::sample::{Batch, ErrorClass};
 use brunt_scenario::plan::{
-    Addresses, Body, Check, Gate, Journey, Load as PlanLoad, Model, Outputs, Plan, Request, Safety, Stage, Step,
-    Target, Text,
+    Addresses, Body, Check, Connections, Gate, Journey, Load as PlanLoad, Model, Outputs, Plan, Portion, Request,
+    Safety, Stage, Step, Target, Text,
 };
+use brunt_scenario::{LoadOptions, load_text};
 use tokio::sync::mpsc;
 
 use crate::server::Server;
@@ -28,6 +29,7 @@ pub fn get(path: &str) -> Request {
         timeout: Duration::from_secs(30),
         extract: Vec::new(),
         check: Check::default(),
+        retry_until: None,
         continue_on_error: false,
     }
 }
@@ -44,6 +46,25 @@ pub fn stage(level: f64, seconds: f64) -> Stage {
     Stage { from: level, to: level, length: Some(Duration::from_secs_f64(seconds)), warmup: false }
 }
 
+/// The plan of a scenario whose target `site` is this URL; the text goes on after it.
+pub fn plan_of(site: &str, text: &str) -> Plan {
+    let text = format!("version: 1\nseed: 42\ntargets: {{ site: {{ url: '{site}' }} }}\n{text}");
+    let scenario = load_text("test", &text, &LoadOptions::default()).unwrap_or_else(|problems| panic!("{problems}"));
+    let plan = scenario.plan().unwrap();
+    assert_eq!(plan.not_built, []);
+    plan
+}
+
+/// With so many workers.
+pub fn workers(count: usize) -> Options {
+    Options { workers: Some(count), ..Options::default() }
+}
+
+/// A load entry with one journey.
+pub fn whole(journey: usize) -> Vec<Portion> {
+    vec![Portion { journey, share: 1.0 }]
+}
+
 /// A plan with one journey and one load entry against `site`.
 pub fn plan(site: Target, steps: Vec<Step>, model: Model, stages: Vec<Stage>) -> Plan {
     Plan {
@@ -57,14 +78,16 @@ pub fn plan(site: Target, steps: Vec<Step>, model: Model, stages: Vec<Stage>) ->
         services: Vec::new(),
         links: Vec::new(),
         targets: [("site".to_owned(), site)].into(),
-        journeys: vec![Journey { name: "visit".into(), steps }],
+        feeders: Vec::new(),
+        journeys: vec![Journey { name: "visit".into(), feed: Vec::new(), steps }],
         load: vec![PlanLoad {
             name: "visitors".into(),
-            journey: 0,
+            mix: whole(0),
             model,
             stages,
             max_in_flight: 1000,
             drain: Duration::from_secs(5),
+            connections: Connections::default(),
         }],
         slos: Vec::new(),
         steady_state: None,
@@ -147,6 +170,7 @@ pub fn run_known(
         let (mut all, mut list) = (Batch::default(), Vec::new());
         while let Some(batch) = received.recv().await {
             all.requests.extend_from_slice(&batch.requests);
+            all.repeats.extend_from_slice(&batch.repeats);
             all.iterations.extend_from_slice(&batch.iterations);
             all.arrivals.extend_from_slice(&batch.arrivals);
             all.examples.extend_from_slice(&batch.examples);

@@ -7,7 +7,7 @@ use brunt_report::sample::ErrorClass;
 use brunt_scenario::plan::{Journey, Load, Model, Stage, Step, Target, Text};
 use brunt_scenario::units::Spread;
 
-use crate::rig::{get, plan, run, run_with, site, stage, step, visits};
+use crate::rig::{get, plan, run, run_with, site, stage, step, visits, whole};
 use crate::server::Server;
 
 #[test]
@@ -50,9 +50,9 @@ fn a_server_that_freezes_shows_in_the_latency_of_all_who_would_have_come() {
     let server = Server::start();
     let mut plan = visits(&server, "/fast");
     plan.load[0].stages = vec![stage(200.0, 1.0)];
-    plan.journeys.push(Journey { name: "freezer".into(), steps: vec![step(get("/freeze"))] });
+    plan.journeys.push(Journey { name: "freezer".into(), feed: Vec::new(), steps: vec![step(get("/freeze"))] });
     let once = vec![stage(0.0, 0.3), stage(10.0, 0.1)];
-    plan.load.push(Load { name: "freeze once".into(), journey: 1, stages: once, ..plan.load[0].clone() });
+    plan.load.push(Load { name: "freeze once".into(), mix: whole(1), stages: once, ..plan.load[0].clone() });
     let outcome = run(plan, &Options::default()).unwrap();
     assert_eq!((outcome.ok(), outcome.dropped()), (201, 0), "{:?}", outcome.examples());
     // Frozen for 400 ms at 200/s: 80 arrivals wait for what is left of it, 4 in 5 of them for more than 80 ms.

@@ -1,6 +1,6 @@
 //! A real HTTP server for the tests of the load engine: hyper on a thread of its own, with what each test needs to see.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -27,6 +27,8 @@ pub struct Seen {
     pub connections: AtomicUsize,
     /// Each request: version, method, path, headers that matter, body.
     pub requests: Mutex<Vec<String>>,
+    /// How often each URL of `/turns` was asked for.
+    pub turns: Mutex<HashMap<String, u32>>,
     /// Requests, when their contents are too many to be kept.
     pub count: AtomicUsize,
 }
@@ -39,7 +41,12 @@ pub struct Server {
 
 impl Server {
     pub fn start() -> Self {
-        Self::listen(None)
+        Self::start_at("127.0.0.1:0".parse().unwrap()).unwrap()
+    }
+
+    /// At this address, if it is free.
+    pub fn start_at(address: SocketAddr) -> std::io::Result<Self> {
+        Ok(Self::listen(std::net::TcpListener::bind(address)?, None))
     }
 
     pub fn start_tls(http2: bool) -> Self {
@@ -54,11 +61,10 @@ impl Server {
             .with_single_cert(vec![cert], private)
             .unwrap();
         config.alpn_protocols = vec![if http2 { b"h2".to_vec() } else { b"http/1.1".to_vec() }];
-        Self::listen(Some(Arc::new(config)))
+        Self::listen(std::net::TcpListener::bind("127.0.0.1:0").unwrap(), Some(Arc::new(config)))
     }
 
-    fn listen(tls: Option<Arc<rustls::ServerConfig>>) -> Self {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    fn listen(listener: std::net::TcpListener, tls: Option<Arc<rustls::ServerConfig>>) -> Self {
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Seen::default());
@@ -133,7 +139,7 @@ async fn answer(request: Request<Incoming>, seen: Arc<Seen>) -> Result<Response<
     }
     let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
     let mut line = format!("{:?} {} {}", head.version, head.method, head.uri.path_and_query().unwrap());
-    for name in ["content-type", "content-length", "user-agent", "authorization"] {
+    for name in ["content-type", "content-length", "user-agent", "authorization", "connection"] {
         if let Some(value) = head.headers.get(name) {
             line.push_str(&format!("; {name}={}", value.to_str().unwrap()));
         }
@@ -157,6 +163,21 @@ async fn answer(request: Request<Incoming>, seen: Arc<Seen>) -> Result<Response<
         "/close" => {
             let mut reply = Response::new(whole("bye"));
             reply.headers_mut().insert("connection", "close".parse().unwrap());
+            reply
+        }
+        // `?on=3&first=404&then=200`: another status and state from the third request for this URL on.
+        "/turns" => {
+            let query = head.uri.query().unwrap_or_default().to_owned();
+            let of = |name: &str| {
+                let found = query.split('&').find_map(|part| part.strip_prefix(name)?.strip_prefix('='));
+                found.and_then(|number| number.parse::<u16>().ok()).unwrap_or(200)
+            };
+            let mut turns = seen.turns.lock().unwrap();
+            let asked = turns.entry(query.clone()).or_default();
+            *asked += 1;
+            let turned = *asked >= u32::from(of("on"));
+            let mut reply = Response::new(whole(if turned { r#"{"state":"paid"}"# } else { r#"{"state":"open"}"# }));
+            *reply.status_mut() = StatusCode::from_u16(of(if turned { "then" } else { "first" })).unwrap();
             reply
         }
         "/chunked" => Response::new(Pieces((0..50).map(|_| Bytes::from(vec![b'x'; 1000])).collect()).boxed()),

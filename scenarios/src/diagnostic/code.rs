@@ -90,5 +90,6 @@ codes! {
     E067 "not a version we know": "`version: 1` is the only version of the language.",
     E068 "does not fit the metric": "The bound must have the unit of its metric, and the metric must fit its window.",
     E069 "not one address": "`.url` stands for exactly one address. Of a service with several instances use `.urls`.",
+    E070 "cannot be used as rows": "A feeder's CSV file (RFC 4180) begins with a head line that names its columns; every line below has as many cells.",
     W001 "worth a look": "`brunt validate --strict` warns about scenarios that will run, but may not show what they seem to show.",
 }

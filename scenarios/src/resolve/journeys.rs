@@ -3,13 +3,15 @@
 mod json;
 
 use super::{REQUEST_TIMEOUT, Resolver, SHORT_STEP};
+use crate::decode::{OneOrMany, Pairs, Spanned};
 use crate::diagnostic::{Code, Problems};
-use crate::plan::{Body, Check, Extract, ExtractFrom, Journey, Request, Step, Text};
+use crate::plan::{Body, Check, Extract, ExtractFrom, Feeder, Journey, Json, Request, RetryUntil, Step, Text};
 use crate::scenario::journeys as written;
 use crate::validate;
+use crate::yaml::Node;
 
 impl Resolver<'_> {
-    pub(super) fn journeys(&mut self) -> Vec<Journey> {
+    pub(super) fn journeys(&mut self, feeders: &[Feeder]) -> Vec<Journey> {
         let root = self.root;
         let default = root.default_target().unwrap_or_default();
         let mut journeys = Vec::new();
@@ -17,14 +19,16 @@ impl Resolver<'_> {
             let target = journey.target.as_ref().map_or(default, |target| target.value.as_str());
             let steps = journey.steps.iter().enumerate();
             let steps = steps.filter_map(|(index, step)| self.step(step, target, validate::step_id(index, step)));
-            journeys.push(Journey { name: name.value.clone(), steps: steps.collect() });
+            let feed = feed(journey.feed.as_ref(), feeders);
+            journeys.push(Journey { name: name.value.clone(), feed, steps: steps.collect() });
         }
         for (name, load) in root.loads() {
             let Some(step) = &load.step else { continue };
             let target = load.target.as_ref().map_or(default, |target| target.value.as_str());
             let id = step.id.as_ref().map_or(SHORT_STEP, |id| id.value.0.as_str());
             let steps = self.step(step, target, id.to_owned()).into_iter().collect();
-            journeys.push(Journey { name: name.value.clone(), steps });
+            let feed = feed(load.feed.as_ref(), feeders);
+            journeys.push(Journey { name: name.value.clone(), feed, steps });
         }
         journeys
     }
@@ -39,7 +43,6 @@ impl Resolver<'_> {
             self.problems.error(Code::E049, path.span, "a path begins with `/`", help);
         }
         let clients = [
-            ("retry_until", step.retry_until.as_ref().map(|it| it.span)),
             ("retry", step.retry.as_ref().map(|it| it.span)),
             ("hedge", step.hedge.as_ref().map(|it| it.span)),
             ("breaker", step.breaker.as_ref().map(|it| it.span)),
@@ -64,6 +67,7 @@ impl Resolver<'_> {
             timeout: step.timeout.as_ref().map_or(REQUEST_TIMEOUT, |timeout| timeout.value),
             extract: self.extract(step),
             check: self.check(step),
+            retry_until: self.retry_until(step),
             continue_on_error: step.on_error == Some(written::OnError::Continue),
         })))
     }
@@ -115,11 +119,7 @@ impl Resolver<'_> {
         {
             validate::regex(pattern.span, &error, self.problems);
         }
-        let mut body = Vec::new();
-        for (path, value) in check.body.iter().flat_map(|body| &body.0) {
-            json::check_path(&path.value, path.span, self.problems);
-            body.extend(json::read(value, self.problems).map(|value| (path.value.clone(), value)));
-        }
+        let body = self.wanted_body(check.body.as_ref());
         Check {
             status: check.status.as_ref().map(|status| status.value.0.clone()).unwrap_or_default(),
             headers: pairs(check.header.as_ref()),
@@ -132,7 +132,39 @@ impl Resolver<'_> {
     }
 }
 
-fn pairs(pairs: Option<&crate::decode::Pairs<crate::decode::Spanned<Text>>>) -> Vec<(String, Text)> {
+impl Resolver<'_> {
+    fn retry_until(&mut self, step: &written::Step) -> Option<RetryUntil> {
+        let until = &step.retry_until.as_ref()?.value;
+        Some(RetryUntil {
+            status: until.status.as_ref().map(|status| status.value.0.clone()).unwrap_or_default(),
+            body: self.wanted_body(until.body.as_ref()),
+            within: until.within.value,
+            every: until.every.value,
+        })
+    }
+
+    /// JSONPaths and what must stand there.
+    fn wanted_body(&mut self, written: Option<&Pairs<Node>>) -> Vec<(String, Json)> {
+        let mut body = Vec::new();
+        for (path, value) in written.iter().flat_map(|body| &body.0) {
+            json::check_path(&path.value, path.span, self.problems);
+            body.extend(json::read(value, self.problems).map(|value| (path.value.clone(), value)));
+        }
+        body
+    }
+}
+
+/// The feeders of a journey by their places; a name that is unknown was told.
+fn feed(names: Option<&Spanned<OneOrMany<Spanned<String>>>>, feeders: &[Feeder]) -> Vec<usize> {
+    let mut feed = Vec::new();
+    for name in names.iter().flat_map(|names| &names.value.0) {
+        let found = feeders.iter().position(|feeder| feeder.name == name.value);
+        feed.extend(found.filter(|index| !feed.contains(index)));
+    }
+    feed
+}
+
+fn pairs(pairs: Option<&Pairs<Spanned<Text>>>) -> Vec<(String, Text)> {
     pairs.iter().flat_map(|pairs| &pairs.0).map(|(name, value)| (name.value.clone(), value.value.clone())).collect()
 }
 

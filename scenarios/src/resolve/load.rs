@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::{DRAIN, MAX_IN_FLIGHT, Resolver};
-use crate::plan::{Journey, Load, Model, Stage};
+use crate::plan::{Connections, Journey, Load, Model, Portion, Reuse, Stage};
 use crate::scenario::load as written;
 use crate::scenario::load::Length;
 
@@ -15,27 +15,49 @@ impl Resolver<'_> {
             journeys.iter().enumerate().map(|(index, journey)| (journey.name.as_str(), index)).collect();
         let mut loads = Vec::new();
         for (name, load) in root.loads() {
-            if let Some(mix) = &load.mix {
-                self.not_built(mix.span, "`mix` (several journeys in one load) is not built yet");
+            let mix: Vec<Portion> = match &load.mix {
+                Some(mix) => mix
+                    .value
+                    .0
+                    .iter()
+                    .filter_map(|(journey, share)| {
+                        let journey = *index.get(journey.value.as_str())?;
+                        Some(Portion { journey, share: share.value.0 })
+                    })
+                    .collect(),
+                None => {
+                    let wanted = load.journey.as_ref().map_or(name.value.as_str(), |journey| journey.value.as_str());
+                    index.get(wanted).map(|&journey| Portion { journey, share: 1.0 }).into_iter().collect()
+                }
+            };
+            // Names that lead nowhere were told.
+            if mix.is_empty() {
+                continue;
             }
-            let mixed = load.mix.as_ref().and_then(|mix| mix.value.0.first()).map(|(name, _)| name.value.as_str());
-            let wanted = load.journey.as_ref().map(|journey| journey.value.as_str());
-            let wanted = wanted.or(mixed).unwrap_or(name.value.as_str());
-            let Some(&journey) = index.get(wanted) else { continue };
             loads.push(Load {
                 name: name.value.clone(),
-                journey,
+                mix,
                 model: model(load),
                 stages: stages(load),
-                max_in_flight: load
-                    .max_in_flight
-                    .as_ref()
-                    .map_or(MAX_IN_FLIGHT, |limit| usize::try_from(limit.value).unwrap_or(usize::MAX)),
+                max_in_flight: load.max_in_flight.as_ref().map_or(MAX_IN_FLIGHT, |limit| number(limit.value)),
                 drain: load.drain.unwrap_or(DRAIN),
+                connections: Connections {
+                    max_per_host: load.max_per_host.as_ref().map(|most| number(most.value)),
+                    reuse: match load.reuse.as_ref().map(|reuse| reuse.value) {
+                        None | Some(written::Reuse::Always) => Reuse::Always,
+                        Some(written::Reuse::Never) => Reuse::Times(1),
+                        Some(written::Reuse::Times(times)) => Reuse::Times(times),
+                    },
+                    max_age: load.max_age.as_ref().map(|age| age.value),
+                },
             });
         }
         loads
     }
+}
+
+fn number(value: u64) -> usize {
+    usize::try_from(value).unwrap_or(usize::MAX)
 }
 
 fn model(load: &written::Load) -> Model {
@@ -56,9 +78,10 @@ fn stages(load: &written::Load) -> Vec<Stage> {
         return vec![Stage { from: level, to: level, length: fixed(lasts), warmup: false }];
     };
     let mut stages: Vec<Stage> = Vec::new();
+    // Where a ramp begins: the height that was reached, which a spike leaves as it was.
+    let mut before = 0.0;
     for stage in &written.value {
         let warmup = stage.warmup.unwrap_or(false);
-        let before = stages.last().map_or(0.0, |stage| stage.to);
         let flat = |level: f64, length: Option<Duration>| Stage { from: level, to: level, length, warmup };
         if let (Some(to), Some(over)) = (&stage.ramp_to, &stage.over) {
             let to = to.value.number();
@@ -69,7 +92,9 @@ fn stages(load: &written::Load) -> Vec<Stage> {
             stages.extend(step.heights().into_iter().map(|height| flat(height, Some(step.every.value))));
         } else if let Some(spike) = &stage.spike {
             stages.push(flat(spike.to.value.number(), Some(spike.lasts)));
+            continue;
         }
+        before = stages.last().map_or(0.0, |stage| stage.to);
     }
     stages
 }

@@ -115,6 +115,15 @@ fn check_step(step: &Step, problems: &mut Problems) {
     if let Some(timeout) = step.timeout.as_ref().filter(|timeout| timeout.value.is_zero()) {
         problems.error(Code::E028, timeout.span, "a timeout of zero fails every request", "give it some time: `3s`");
     }
+    let until_body = step.retry_until.as_ref().is_some_and(|until| until.value.body.is_some());
+    if step.head.is_some() && until_body {
+        problems.error(
+            Code::E066,
+            step.span,
+            "the reply to HEAD has no body to wait for",
+            "use `get`, or wait for a status",
+        );
+    }
     if step.head.is_some() && step.check.as_ref().is_some_and(|check| check.body.is_some() || check.regex.is_some()) {
         problems.error(Code::E066, step.span, "the reply to HEAD has no body to check", "use `get`, or check headers");
     }
@@ -122,15 +131,33 @@ fn check_step(step: &Step, problems: &mut Problems) {
 
 record! {
     /// Ask again until the reply is as wanted.
-    RetryUntil, "retry_until";
+    RetryUntil, "retry_until", check = check_until;
     /// JSONPath and the value that it must have.
     optional body: Pairs<Node>,
     /// The status that it must have.
-    optional status: OneOrMany<u16>,
-    /// Gives up after this long.
-    required within: Duration,
-    /// From one request to the next.
-    required every: Duration,
+    optional status: Spanned<OneOrMany<u16>>,
+    /// Gives up so long after the intended start.
+    required within: Spanned<Duration>,
+    /// From the start of one request to the start of the next.
+    required every: Spanned<Duration>,
+}
+
+fn check_until(until: &RetryUntil, problems: &mut Problems) {
+    let body = until.body.as_ref().is_some_and(|body| !body.0.is_empty());
+    if !body && until.status.is_none() {
+        let help = "say what the reply must be: `body: { $.state: paid }` or `status: 200`";
+        problems.error(Code::E012, until.span, "`retry_until` waits for nothing", help);
+    }
+    if let Some(status) = &until.status {
+        check::check_statuses(status, problems);
+    }
+    if until.every.value.is_zero() {
+        let help = "give the service some time between two requests: `every: 250ms`";
+        problems.error(Code::E028, until.every.span, "asking again without a pause", help);
+    } else if until.within.value <= until.every.value {
+        let help = "`within` must be longer than `every`: `within: 5s, every: 250ms`";
+        problems.error(Code::E066, until.within.span, "it would never ask again", help);
+    }
 }
 
 record! {

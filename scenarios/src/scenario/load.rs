@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::decode::fields::exactly_one;
-use crate::decode::{Decode, OneOrMany, Pairs, Spanned, record, words};
+use crate::decode::{Decode, OneOrMany, Pairs, Spanned, record, word, words};
 use crate::diagnostic::{Code, Problems};
 use crate::units::{Rate, Share};
 use crate::yaml::Node;
@@ -33,6 +33,12 @@ record! {
     optional max_in_flight: Spanned<u64>,
     /// How long open requests may take after the last arrival; default 5s.
     optional drain: Duration,
+    /// Open connections to one address at most; requests wait for a free one. Default: as many as iterations can be open.
+    optional max_per_host: Spanned<u64>,
+    /// How many requests one connection carries: `always` (default), `never`, or a number.
+    optional reuse: Spanned<Reuse>,
+    /// A connection that is older takes no further request.
+    optional max_age: Spanned<Duration>,
     /// Short form: where the requests go.
     optional target: Spanned<String>,
     /// Short form: who the user is.
@@ -59,6 +65,32 @@ words! {
     Constant = "constant",
     /// A Poisson process.
     Poisson = "poisson",
+}
+
+/// How many requests one connection carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reuse {
+    /// As many as the server lets it.
+    Always,
+    /// One.
+    Never,
+    /// So many at most.
+    Times(u64),
+}
+
+impl Decode for Reuse {
+    const WHAT: &'static str = "`always`, `never` or a number of requests";
+
+    fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let text = node.scalar().and_then(|scalar| scalar.literal()).unwrap_or_default();
+        if text.bytes().next().is_some_and(|byte| byte.is_ascii_digit()) {
+            return u64::decode(node, problems).map(Self::Times);
+        }
+        match word(node, &["always", "never"], problems)? {
+            "never" => Some(Self::Never),
+            _ => Some(Self::Always),
+        }
+    }
 }
 
 /// How long a load lasts.
@@ -115,7 +147,7 @@ record! {
     optional lasts as "for": Spanned<Length>,
     /// A staircase.
     optional step: StepStage,
-    /// Jumps there and back.
+    /// Jumps there and back: a `ramp_to` that follows begins at the height before it.
     optional spike: Spike,
     /// Left out of every window but `warmup`.
     optional warmup: bool,
@@ -217,7 +249,7 @@ impl Level {
 }
 
 record! {
-    /// Jumps up and back.
+    /// Jumps up and back: a ramp that follows begins at the height before it.
     Spike, "spike";
     /// The height.
     required to: Spanned<Level>,
@@ -251,6 +283,25 @@ fn check(load: &Load, problems: &mut Problems) {
         }
     }
     check_model(load, problems);
+    check_connections(load, problems);
+}
+
+fn check_connections(load: &Load, problems: &mut Problems) {
+    if let Some(most) = load.max_per_host.as_ref().filter(|most| most.value == 0) {
+        problems.error(Code::E028, most.span, "no request could ever be sent", "at least 1");
+    }
+    if let Some(reuse) = load.reuse.as_ref().filter(|reuse| reuse.value == Reuse::Times(0)) {
+        let help = "write `reuse: never` for a new connection each time";
+        problems.error(Code::E028, reuse.span, "a connection carries at least one request", help);
+    }
+    let Some(max_age) = &load.max_age else { return };
+    if max_age.value.is_zero() {
+        let help = "write `reuse: never` for a new connection each time";
+        problems.error(Code::E028, max_age.span, "no connection could ever be used again", help);
+    } else if load.reuse.as_ref().is_some_and(|reuse| reuse.value == Reuse::Never) {
+        let message = "`max_age` of connections that are never used again";
+        problems.error(Code::E066, max_age.span, message, "remove `max_age`, or `reuse: never`");
+    }
 }
 
 fn check_model(load: &Load, problems: &mut Problems) {

@@ -7,11 +7,12 @@ use std::collections::HashMap;
 use names::Names;
 
 use crate::catalogue::TargetKind;
-use crate::decode::Spanned;
+use crate::decode::{OneOrMany, Spanned};
 use crate::diagnostic::{Code, Diagnostic, Problems};
 use crate::interpolate::Filled;
 use crate::metric::WindowName;
 use crate::scenario::Root;
+use crate::scenario::feeders::Strategy;
 use crate::scenario::journeys::Step;
 use crate::scenario::load::Load;
 use crate::source::{Sources, Span};
@@ -83,6 +84,30 @@ impl<'r> Checker<'r> {
             if load.step.is_some() {
                 self.short_form(name, load);
             }
+        }
+        self.unique_feeders();
+    }
+
+    /// Each row of a `unique` feeder comes once; two loads that take from it would each begin at its first row.
+    fn unique_feeders(&mut self) {
+        let root = self.root;
+        let unique = root.feeders.iter().flat_map(|feeders| feeders.iter());
+        for (feeder, _) in unique.filter(|(_, feeder)| feeder.strategy == Some(Strategy::Unique)) {
+            let takes = |feed: &Option<Spanned<OneOrMany<Spanned<String>>>>| {
+                feed.iter().flat_map(|feed| &feed.value.0).any(|name| name.value == feeder.value)
+            };
+            let journeys = root.journeys.iter().flat_map(|journeys| journeys.iter());
+            let journeys: Vec<&str> =
+                journeys.filter(|(_, journey)| takes(&journey.feed)).map(|(name, _)| name.value.as_str()).collect();
+            let mut loads = root.loads().filter(|(_, load)| {
+                let mixed = load.mix.iter().flat_map(|mix| &mix.value.0).map(|(name, _)| name);
+                let named = load.journey.iter().chain(mixed).any(|name| journeys.contains(&name.value.as_str()));
+                named || takes(&load.feed)
+            });
+            let (Some((first, _)), Some((second, _))) = (loads.next(), loads.next()) else { continue };
+            let message = format!("`{}` and `{}` both take each row of `{}`", first.value, second.value, feeder.value);
+            let help = "`unique` rows come once: give each load a feeder of its own, or use another strategy";
+            self.problems.error(Code::E066, second.span, message, help);
         }
     }
 

@@ -10,6 +10,7 @@ mod first_use;
 mod gates_exit_codes;
 mod haproxy;
 mod honesty;
+mod load_shapes;
 mod memory;
 mod nothing_is_lost;
 mod report_in_chromium;

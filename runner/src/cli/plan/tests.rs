@@ -9,3 +9,25 @@ fn the_plan_of_the_shop_says_what_when_to_whom_and_how_it_is_undone() {
     let plan = scenario::plan_of_text("shop.brunt.yaml", SCENARIO, &[], &Overrides::default(), &[]);
     insta::assert_snapshot!(describe(&plan.expect("the demo's scenario is valid")));
 }
+
+#[test]
+fn the_plan_of_a_mixed_load_says_who_does_what_with_which_rows_and_connections() {
+    let text = "
+version: 1
+seed: 7
+targets: { site: { url: \"http://127.0.0.1:1\" } }
+feeders:
+  users: { values: [ann, bob], strategy: unique }
+  skus: { values: [A1, B2, C3], weights: [8, 1, 1] }
+journeys:
+  browse: { feed: skus, steps: [ { get: \"/{{ skus.value }}\" } ] }
+  order: { feed: skus, steps: [ { get: / }, { post: /orders }, { get: \"/{{ skus.value }}\" } ] }
+  join: { feed: users, steps: [ { post: \"/{{ users.value }}\" } ] }
+load:
+  shoppers: { mix: { browse: 90%, order: 10% }, rate: 100/s, for: 1m, max_in_flight: 500, max_per_host: 20, reuse: 100 }
+  members: { journey: join, rate: 1/s, for: 1m, reuse: never }
+  few: { journey: browse, users: 3, for: 1m, max_age: 30s }
+";
+    let plan = scenario::plan_of_text("mixed.brunt.yaml", text, &[], &Overrides::default(), &[]);
+    insta::assert_snapshot!(describe(&plan.expect("the scenario is valid")));
+}

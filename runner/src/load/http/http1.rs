@@ -45,13 +45,13 @@ pub struct Http1 {
     /// Bytes that came before they could be used: the beginning of a head, or a reply to a half-written request.
     early: Vec<u8>,
     keep_alive: bool,
-    _counted: Counted,
+    pub(super) counted: Counted,
 }
 
 impl Http1 {
     /// Takes over an open stream.
     pub fn new(stream: Stream, buffer: Buffer, counted: Counted) -> Self {
-        Self { stream, buffer, early: Vec::new(), keep_alive: true, _counted: counted }
+        Self { stream, buffer, early: Vec::new(), keep_alive: true, counted }
     }
 
     /// Whether it can take a request: nothing has come since the last reply, not even the end. Nobody waits, so nobody is

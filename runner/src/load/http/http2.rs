@@ -21,7 +21,7 @@ use super::reply::Reading;
 use super::stream::Stream;
 
 /// Requests on one connection at a time, at most; the peer may allow fewer, then they wait there.
-const MAX_STREAMS: usize = 100;
+pub(super) const MAX_STREAMS: usize = 100;
 
 /// A request as hyper sends it.
 pub type Outgoing = Request<Full<Bytes>>;
@@ -38,7 +38,7 @@ struct Use {
     streams: Cell<usize>,
     /// A request was cut off on it: perhaps all of it is stuck, so it gets no new one.
     retired: Cell<bool>,
-    _counted: Counted,
+    counted: Counted,
 }
 
 impl Http2 {
@@ -50,7 +50,7 @@ impl Http2 {
         let (sender, driver) = opened.map_err(|error| Failure::http2(&error))?;
         // How it ends is seen by the requests on it.
         tokio::task::spawn_local(async move { drop(driver.await) });
-        let shared = Use { streams: Cell::new(0), retired: Cell::new(false), _counted: counted };
+        let shared = Use { streams: Cell::new(0), retired: Cell::new(false), counted };
         Ok(Self { sender, shared: Rc::new(shared) })
     }
 
@@ -62,6 +62,11 @@ impl Http2 {
     /// Whether it will never take one again.
     pub fn is_over(&self) -> bool {
         self.shared.retired.get() || self.sender.is_closed()
+    }
+
+    /// What it has done so far.
+    pub fn counted(&self) -> &Counted {
+        &self.shared.counted
     }
 
     /// A request's place on the connection.
@@ -88,6 +93,11 @@ impl Drop for Stream2 {
 }
 
 impl Stream2 {
+    /// What the connection has done so far.
+    pub fn counted(&self) -> &Counted {
+        &self.connection.shared.counted
+    }
+
     /// Sends a request and reads the reply to its end; `on_head` is called once its head is there.
     pub async fn exchange(
         &mut self,

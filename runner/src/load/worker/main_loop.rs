@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
 use brunt_report::sample::{Arrival, Batch, OpenRequest};
-use brunt_scenario::plan::Model;
+use brunt_scenario::plan::{Connections, Model};
 use brunt_scenario::units::Offset;
 use tokio::task::spawn_local;
 
@@ -18,6 +18,7 @@ use crate::load::arrivals::{Arrivals, Due};
 use crate::load::http::Client;
 use crate::load::journey::{self, Start};
 use crate::load::pacer::Pacer;
+use crate::load::turns::{Turn, Turns};
 
 /// Most arrivals that are started before the reactor gets a turn, when the worker is behind.
 const BURST: usize = 64;
@@ -32,6 +33,10 @@ struct Entry {
     users: Rc<Users>,
     scheduled: u64,
     over: bool,
+    /// How far the mix of an open load has come.
+    turns: Turns,
+    /// A feeder had no row left.
+    out_of_rows: bool,
 }
 
 /// The main loop.
@@ -47,12 +52,12 @@ pub struct Main {
 impl Main {
     /// Inside the worker's runtime.
     pub fn new(share: Share) -> io::Result<Self> {
-        let client =
-            Client::new(share.clock, share.destinations.clone(), share.tls.clone(), share.index, share.connections);
+        let (clients, client_of) = clients(&share);
         let worker = Rc::new(Worker {
             clock: share.clock,
             compiled: share.compiled.clone(),
-            client,
+            clients,
+            client_of,
             samples: RefCell::default(),
             destinations: share.destinations.clone(),
             alarms: Alarms::default(),
@@ -67,7 +72,15 @@ impl Main {
             let arrivals = (load.model != Model::Closed)
                 .then(|| Arrivals::new(share.compiled.seed, index, planned, share.index, share.of).peekable());
             let limit = part(load.max_in_flight, share.index, share.of);
-            Entry { arrivals, limit, users: Rc::default(), scheduled: 0, over: false }
+            Entry {
+                arrivals,
+                limit,
+                users: Rc::default(),
+                scheduled: 0,
+                over: false,
+                turns: Turns::default(),
+                out_of_rows: false,
+            }
         });
         let entries = entries.collect();
         let next_tick = share.zero;
@@ -141,8 +154,13 @@ impl Main {
                     if let Some(arrivals) = &mut entry.arrivals {
                         arrivals.next();
                     }
+                    let Some(turn) = entry.turns.take(&self.share.compiled.load[index].mix, due.index) else {
+                        entry.out_of_rows = true;
+                        self.over(index, intended);
+                        return false;
+                    };
                     entry.scheduled += 1;
-                    self.arrive(index, due, intended);
+                    self.arrive(index, due, intended, turn);
                 }
                 // No more arrivals, but the load lasts until its end: another one may have been told to end earlier.
                 _ => {
@@ -156,11 +174,12 @@ impl Main {
         true
     }
 
-    fn arrive(&mut self, load: usize, due: Due, intended: Offset) {
+    fn arrive(&mut self, load: usize, due: Due, intended: Offset, turn: Turn) {
         let worker = self.worker.clone();
+        let journey = turn.journey as u16;
         if worker.in_flight[load].get() >= self.entries[load].limit {
             let lag_ns = worker.clock.now().0.saturating_sub(intended.0);
-            let arrival = Arrival { load: load as u16, dropped: true, warmup: due.warmup, intended, lag_ns };
+            let arrival = Arrival { load: load as u16, journey, dropped: true, warmup: due.warmup, intended, lag_ns };
             worker.samples.borrow_mut().arrivals.push(arrival);
             return;
         }
@@ -169,9 +188,9 @@ impl Main {
         spawn_local(async move {
             // Stamped where the iteration really begins, so that waiting for this task's turn is part of the lag.
             let lag_ns = worker.clock.now().0.saturating_sub(intended.0);
-            let arrival = Arrival { load: load as u16, dropped: false, warmup: due.warmup, intended, lag_ns };
+            let arrival = Arrival { load: load as u16, journey, dropped: false, warmup: due.warmup, intended, lag_ns };
             worker.samples.borrow_mut().arrivals.push(arrival);
-            journey::run(&worker, start).await;
+            journey::run(&worker, start, turn).await;
             worker.leave(load);
         });
     }
@@ -180,9 +199,11 @@ impl Main {
     /// level is at least u + 1/2, so a ramp adds them evenly. Looked at every tick.
     fn adjust_users(&mut self, index: usize, now: Offset, ends: Offset) {
         let entry = &mut self.entries[index];
-        if now >= ends {
+        let out_of_rows = entry.users.out_of_rows.get();
+        if now >= ends || out_of_rows.is_some() {
+            entry.out_of_rows = out_of_rows.is_some();
             entry.users.wanted.set(0);
-            self.over(index, ends);
+            self.over(index, out_of_rows.unwrap_or(ends));
             return;
         }
         let level = self.share.compiled.load[index].curve.level(now.since(self.share.zero).as_secs_f64());
@@ -247,7 +268,7 @@ impl Main {
         self.next_tick = if next > now { next } else { now.after(TICK) };
         self.ticks += 1;
         if self.ticks.is_multiple_of(SWEEP) {
-            self.worker.client.sweep();
+            self.worker.clients.iter().for_each(Client::sweep);
         }
         let open = self.worker.alarms.tick(self.next_tick);
         self.hand_over(now, open);
@@ -297,7 +318,29 @@ impl Main {
         WorkerEnd {
             scheduled: self.entries.iter().map(|entry| entry.scheduled).sum(),
             load_ended: self.load_ended,
+            entries: self.entries.iter().map(|entry| (entry.scheduled, entry.out_of_rows)).collect(),
             exhausted: self.worker.exhausted.take(),
         }
     }
+}
+
+/// The connections of this worker's load entries: shared by those that say nothing about them; an entry that does is a
+/// population of its own.
+fn clients(share: &Share) -> (Vec<Client>, Vec<usize>) {
+    let client = |wishes: Connections| {
+        let max_per_host = wishes.max_per_host.map(|most| part(most, share.index, share.of));
+        let wishes = Connections { max_per_host, ..wishes };
+        let (destinations, tls) = (share.destinations.clone(), share.tls.clone());
+        Client::new(share.clock, destinations, tls, share.index, share.connections, wishes)
+    };
+    let mut clients = vec![client(Connections::default())];
+    let client_of = share.compiled.load.iter().map(|load| {
+        if load.connections == Connections::default() {
+            return 0;
+        }
+        clients.push(client(load.connections));
+        clients.len() - 1
+    });
+    let client_of = client_of.collect();
+    (clients, client_of)
 }

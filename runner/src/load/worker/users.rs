@@ -8,7 +8,9 @@ use brunt_report::sample::Arrival;
 use brunt_scenario::units::Offset;
 
 use super::{Control, Worker};
+use crate::load::compiled::Load;
 use crate::load::journey::{self, Start};
+use crate::load::turns::Turns;
 
 /// The users of a closed load on one worker.
 #[derive(Default)]
@@ -19,6 +21,10 @@ pub struct Users {
     pub running: RefCell<Vec<bool>>,
     /// Iterations that were started, for their numbers and for the count.
     pub started: Cell<u64>,
+    /// How far the mix has come.
+    pub turns: RefCell<Turns>,
+    /// When a feeder had no row left.
+    pub out_of_rows: Cell<Option<Offset>>,
 }
 
 /// A user of a closed load.
@@ -48,7 +54,7 @@ pub struct Looping {
 impl Looping {
     /// One iteration after the other, until the user is not wanted any more.
     pub async fn run(self) {
-        let curve = &self.worker.compiled.load[self.load].curve;
+        let Load { curve, mix, .. } = &self.worker.compiled.load[self.load];
         loop {
             let intended = self.worker.clock.now();
             let ends = self.control.ends(curve.ends().map(|_| self.ends));
@@ -57,13 +63,18 @@ impl Looping {
             }
             let warmup = curve.is_warmup(intended.since(self.zero).as_secs_f64());
             let nth = self.users.started.get();
-            self.users.started.set(nth + 1);
             // Unlike in an open load, which iteration a user gets depends on the replies; its values still follow the seed.
             let iteration = nth * self.stride + self.offset;
-            let arrival = Arrival { load: self.load as u16, dropped: false, warmup, intended, lag_ns: 0 };
+            let Some(turn) = self.users.turns.borrow_mut().take(mix, iteration) else {
+                self.users.out_of_rows.set(Some(intended));
+                break;
+            };
+            self.users.started.set(nth + 1);
+            let (load, journey) = (self.load as u16, turn.journey as u16);
+            let arrival = Arrival { load, journey, dropped: false, warmup, intended, lag_ns: 0 };
             self.worker.samples.borrow_mut().arrivals.push(arrival);
             let start = Start { load: self.load, iteration, user: self.number, intended, warmup };
-            journey::run(&self.worker, start).await;
+            journey::run(&self.worker, start, turn).await;
             // Replies that are always there at once must not keep the worker from its other work.
             tokio::task::coop::consume_budget().await;
         }

@@ -26,9 +26,14 @@ record! {
 }
 
 fn check(check: &Check, problems: &mut Problems) {
-    if let Some(status) = &check.status
-        && let Some(wrong) = status.value.0.iter().find(|status| !(100..=599).contains(*status))
-    {
+    if let Some(status) = &check.status {
+        check_statuses(status, problems);
+    }
+}
+
+/// Tells a number that no server can answer with.
+pub(super) fn check_statuses(status: &Spanned<OneOrMany<u16>>, problems: &mut Problems) {
+    if let Some(wrong) = status.value.0.iter().find(|status| !(100..=599).contains(*status)) {
         problems.error(
             Code::E028,
             status.span,
