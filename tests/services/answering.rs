@@ -1,7 +1,7 @@
 //! Answers every HTTP/1.1 request with 200 and two bytes, from one thread, as fast as it can; on demand it freezes
 //! everything for a while at fixed times, which is what a garbage collector or a stalled disk looks like from outside.
 //!
-//! `answering [--port N] [--core N] [--freeze-ms N --every-ms N]` prints `listening on HOST:PORT`, then serves until it is
+//! `answering [--port N] [--core N] [--segments 1|2] [--freeze-ms N --every-ms N]` prints `listening on HOST:PORT`, then serves until it is
 //! killed. Replies have no reason to wait but the freeze, so the truth about their latency is known: with 500 ms each 5 s
 //! and even arrivals a tenth of the requests waits, evenly between 0 and 500 ms: p95 is 250 ms, p99 is 450 ms.
 
@@ -28,7 +28,7 @@ fn main() -> io::Result<()> {
     }
     let listener = listen(wanted.port)?;
     println!("listening on {}", listener.local_addr()?);
-    serve(&listener, wanted.freeze)
+    serve(&listener, wanted.freeze, wanted.in_two)
 }
 
 #[derive(Default)]
@@ -36,6 +36,7 @@ struct Wanted {
     port: u16,
     core: Option<usize>,
     freeze: Option<Freeze>,
+    in_two: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -54,6 +55,7 @@ impl Wanted {
             match name.as_str() {
                 "--port" => wanted.port = u16::try_from(value).map_err(|_| bad(&name))?,
                 "--core" => wanted.core = Some(value as usize),
+                "--segments" => wanted.in_two = value == 2,
                 "--freeze-ms" => lasts = value,
                 "--every-ms" => every = value,
                 _ => return Err(bad(&name)),
@@ -78,7 +80,7 @@ fn listen(port: u16) -> io::Result<TcpListener> {
     Ok(listener)
 }
 
-fn serve(listener: &TcpListener, freeze: Option<Freeze>) -> io::Result<()> {
+fn serve(listener: &TcpListener, freeze: Option<Freeze>, in_two: bool) -> io::Result<()> {
     const NEW: u64 = u64::MAX;
     let poller = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     epoll::add(&poller, listener, epoll::EventData::new_u64(NEW), epoll::EventFlags::IN)?;
@@ -105,7 +107,7 @@ fn serve(listener: &TcpListener, freeze: Option<Freeze>) -> io::Result<()> {
             match event.data.u64() {
                 NEW => accept_all(listener, &poller, &mut connections)?,
                 id => {
-                    if connections.get_mut(&id).is_some_and(|connection| connection.answer().is_err()) {
+                    if connections.get_mut(&id).is_some_and(|connection| connection.answer(in_two).is_err()) {
                         connections.remove(&id);
                     }
                 }
@@ -144,7 +146,7 @@ struct Connection {
 impl Connection {
     /// Answers all whole requests that have come. Bodies are not looked for: the stories only send GETs here. An error is
     /// the end of the connection.
-    fn answer(&mut self) -> io::Result<()> {
+    fn answer(&mut self, in_two: bool) -> io::Result<()> {
         let mut buffer = [0; 8192];
         loop {
             match self.stream.read(&mut buffer) {
@@ -155,7 +157,10 @@ impl Connection {
             }
             while let Some(end) = self.head.windows(4).position(|four| four == b"\r\n\r\n") {
                 self.head.drain(..end + 4);
-                self.stream.write_all(REPLY)?;
+                // Nothing is held back (TCP_NODELAY), so two writes are two segments.
+                let (head, body) = REPLY.split_at(if in_two { REPLY.len() / 2 } else { REPLY.len() });
+                self.stream.write_all(head)?;
+                self.stream.write_all(body)?;
             }
         }
     }

@@ -27,6 +27,11 @@ impl Answering {
         Self::start(&["--core", "0"])
     }
 
+    /// Answers at once, on core 0, each reply in two segments.
+    pub fn in_two_segments_on_core_0() -> Self {
+        Self::start(&["--core", "0", "--segments", "2"])
+    }
+
     fn start(args: &[&str]) -> Self {
         let mut command = Command::new(program());
         let mut child = command.args(args).stdout(Stdio::piped()).spawn().expect("the service can be started");

@@ -2,6 +2,7 @@
 //! statistics socket, which counts for itself what went through.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -120,13 +121,26 @@ impl Table {
     pub fn cell(&self, row: &str, column: &str) -> &str {
         let row = self.0.iter().find(|cells| cells.get("svname").is_some_and(|name| name == row));
         let cell = row.and_then(|cells| cells.get(column));
-        cell.unwrap_or_else(|| panic!("no such row and column {column} in {self:#?}"))
+        cell.unwrap_or_else(|| panic!("there is no {column} in that row: {self}"))
     }
 
     /// A cell that is a number.
     #[track_caller]
     pub fn count(&self, row: &str, column: &str) -> u64 {
-        self.cell(row, column).parse().unwrap_or_else(|_| panic!("{row} {column} is no number: {self:#?}"))
+        self.cell(row, column).parse().unwrap_or_else(|_| panic!("{row} {column} is no number: {self}"))
+    }
+}
+
+/// What a person looks at first, a line a row.
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for row in &self.0 {
+            write!(f, "\n{}:", row.get("svname").map_or("", String::as_str))?;
+            for name in ["status", "req_tot", "ereq", "hrsp_2xx", "hrsp_4xx", "hrsp_5xx", "econ", "eresp", "chkdown"] {
+                write!(f, " {name} {}", row.get(name).map_or("", String::as_str))?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -83,12 +83,14 @@ fn both_count_the_same(results: &Results, table: &Table) {
     // HAProxy counts a connection without a request among its requests, and as one that went wrong: whoever asked whether it
     // is ready yet.
     let went_through = table.count("FRONTEND", "req_tot") - table.count("FRONTEND", "ereq");
-    assert_eq!(went_through, health.started + asked, "{asked} of these are probes: {table:?}");
+    assert_eq!(went_through, health.started + asked, "{asked} of these are probes: {table}");
     assert_eq!(window(results, "run").requests, health.started);
     let refused: u64 = results.summary.errors.iter().map(|error| error.count).sum();
     let probes_failed: u64 = results.probes.iter().map(|probe| probe.failed).sum();
     assert_eq!(window(results, "run").errors, refused);
-    assert_eq!(table.count("FRONTEND", "hrsp_5xx"), refused + probes_failed, "{:?}", results.summary.errors);
+    // What failed was not answered with 200: HAProxy said 503, or closed because the nginx died in the middle of the reply.
+    let answered = table.count("FRONTEND", "hrsp_2xx");
+    assert_eq!(went_through - answered, refused + probes_failed, "{:?} {table}", results.summary.errors);
 }
 
 fn gates_held(results: &Results) {
@@ -128,8 +130,8 @@ fn with_health_checks_one_dead_nginx_of_three_is_felt_until_haproxy_has_taken_it
     );
     assert!((failed - dealt).abs() <= off, "{failed} requests failed, {dealt} were dealt: {errors:?}");
     // HAProxy took it out once, and in again: at the end all three serve.
-    assert_eq!(table.count("web-2", "chkdown"), 1, "{table:?}");
-    assert_eq!(table.cell("web-2", "status"), "UP", "{table:?}");
+    assert_eq!(table.count("web-2", "chkdown"), 1, "{table}");
+    assert_eq!(table.cell("web-2", "status"), "UP", "{table}");
 }
 
 #[test]
@@ -153,7 +155,7 @@ fn without_health_checks_a_third_of_the_requests_fails_until_the_nginx_is_back()
     // It recovers when the nginx is back, and not before.
     let recovery = died.recovery_time_s.expect("it recovered");
     assert!((AWAY_S - 0.01..=AWAY_S + EDGE_S).contains(&recovery), "{died:?}");
-    assert_eq!(table.cell("web-2", "check_status"), "", "nobody checked: {table:?}");
+    assert_eq!(table.cell("web-2", "check_status"), "", "nobody checked: {table}");
 }
 
 #[test]
