@@ -13,6 +13,8 @@ pub enum Event {
         index: usize,
         /// Its process id while it lived.
         pid: u32,
+        /// Bytes that its log held when it was started: what an earlier life has written.
+        log_from: u64,
         /// When its end was seen.
         at: Offset,
         /// In words: `exit status 1`, `killed by SIGKILL`.

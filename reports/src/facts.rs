@@ -44,6 +44,8 @@ pub struct Facts {
     pub warnings: Vec<String>,
     /// Probes and whether they held, for JUnit and the report.
     pub probes: Vec<ProbeFacts>,
+    /// Guardrails and how near they came, in the order of the plan.
+    pub guardrails: Vec<GuardrailFacts>,
     /// Where it ran.
     pub environment: Environment,
 }
@@ -134,4 +136,26 @@ pub struct ProbeFacts {
     pub failed: u64,
     /// The last failure in words.
     pub last_failure: Option<String>,
+}
+
+/// How a guardrail fared.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct GuardrailFacts {
+    /// Its id.
+    pub id: String,
+    /// It stopped the run: the value then, when, and since when every look had found it broken.
+    pub tripped: Option<Tripped>,
+    /// The value that came nearest to its limit, or went farthest beyond it, and when; `None`: never known.
+    pub worst: Option<(f64, Offset)>,
+}
+
+/// The look at which a guardrail stopped the run.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Tripped {
+    /// The value, in the metric's unit.
+    pub value: f64,
+    /// When.
+    pub at: Offset,
+    /// Broken at every look since.
+    pub since: Offset,
 }

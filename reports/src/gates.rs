@@ -122,7 +122,7 @@ impl Evidence<'_> {
         if !holds {
             return (GateVerdict::Fail, note);
         }
-        if let Some(why) = self.not_exercised(&gate.window) {
+        if let Some(why) = self.not_exercised(&gate.window).or_else(|| self.lost_instance(&gate.window)) {
             return (GateVerdict::Inconclusive, why);
         }
         if let Reach::CutShort(why) = reach {

@@ -17,6 +17,7 @@ mod finish;
 pub mod health;
 pub mod live;
 pub mod places;
+pub mod processor;
 mod recoveries;
 pub mod slices;
 pub mod slo;
@@ -30,6 +31,7 @@ use self::cells::{Cell, IterationCell};
 use self::errors::Errors;
 use self::health::Watch;
 use self::places::{Placement, Places, RUN};
+use self::processor::Processor;
 use self::recoveries::Recoveries;
 use self::slices::Slices;
 use self::slo::Objectives;
@@ -57,6 +59,8 @@ pub struct Recorder {
     errors: Errors,
     watch: Watch,
     objectives: Objectives,
+    guardrails: Objectives,
+    processor: Processor,
     troubles: Troubles,
     /// By worker.
     newest: Vec<Newest>,
@@ -79,7 +83,7 @@ pub struct Newest {
 
 impl Recorder {
     /// An empty recorder for a plan. Memory: about 50 KB for each window and series that gets requests, a few MB for the
-    /// time axis of a busy series, 16 bytes for each 50 ms and objective of the last minute.
+    /// time axis of a busy series, 16 bytes for each 50 ms and objective or guardrail of the last minute.
     pub fn new(plan: &Plan) -> Self {
         let series = series_of(plan);
         Self {
@@ -94,6 +98,8 @@ impl Recorder {
             errors: Errors::default(),
             watch: Watch::default(),
             objectives: Objectives::new(plan, &series),
+            guardrails: Objectives::of_guardrails(plan, &series),
+            processor: Processor::new(plan),
             troubles: Troubles::new(plan, &series),
             newest: Vec::new(),
             first_seen: None,
@@ -129,6 +135,7 @@ impl Recorder {
         self.newest[batch.worker] = Newest { upto: batch.upto, open: batch.open, in_flight: batch.in_flight_max };
         self.watch.in_flight(self.newest.iter().map(|worker| worker.in_flight).sum());
         self.objectives.settle(&self.newest);
+        self.guardrails.settle(&self.newest);
     }
 
     fn file_request(&mut self, request: &Request) {
@@ -145,6 +152,7 @@ impl Recorder {
             self.cell(*window, series).completed += 1;
         }
         self.slices.file(request);
+        self.guardrails.file(request);
         note_earliest(&mut self.first_seen, request.intended);
         if !request.warmup {
             note_earliest(&mut self.first_judged, request.intended);
@@ -181,6 +189,7 @@ impl Recorder {
         for window in &place.belongs {
             entry(&mut self.iterations, *window, journey).file(iteration);
         }
+        self.guardrails.file_iteration(iteration);
         if !iteration.warmup {
             self.recoveries.file_iteration(iteration, &place);
             self.objectives.file_iteration(iteration);
@@ -202,9 +211,8 @@ impl Recorder {
             }
             self.recoveries.drop_arrival(series, arrival.intended, &place);
         }
-        if !arrival.warmup {
-            self.objectives.file_arrival(arrival, first_series);
-        }
+        self.objectives.file_arrival(arrival, first_series);
+        self.guardrails.file_arrival(arrival, first_series);
         self.scratch = place;
     }
 

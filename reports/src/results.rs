@@ -4,6 +4,7 @@
 //! with no samples has `null` percentiles, never 0.
 
 pub(crate) mod faults;
+pub(crate) mod guardrails;
 mod layout;
 pub(crate) mod plan_words;
 pub(crate) mod windows;
@@ -129,6 +130,9 @@ pub struct Summary {
     pub steps: BTreeMap<String, BTreeMap<String, StepData>>,
     /// Judged, in the order of the scenario.
     pub gates: Vec<GateData>,
+    /// What would have stopped the run, in the order of the scenario.
+    #[serde(default)]
+    pub guardrails: Vec<GuardrailData>,
     /// In the order of the timeline.
     pub faults: Vec<FaultData>,
     /// The worst first.
@@ -264,6 +268,51 @@ pub struct GateData {
     pub if_inconclusive: String,
 }
 
+/// What a guardrail came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GuardrailOutcome {
+    /// It was looked at, and never broken for long enough.
+    Held,
+    /// It stopped the run.
+    Tripped,
+    /// No look found enough requests to know anything.
+    Unknown,
+}
+
+/// One guardrail.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GuardrailData {
+    /// Its id.
+    pub id: String,
+    /// What it came to.
+    pub outcome: GuardrailOutcome,
+    /// `error_rate`.
+    pub metric: String,
+    /// Only this journey's requests.
+    pub journey: Option<String>,
+    /// Only this step's requests.
+    pub step: Option<String>,
+    /// `max` (written `above`) or `min` (written `below`).
+    pub bound: String,
+    /// Beyond it the guardrail is broken.
+    pub limit: f64,
+    /// ms, fraction, count or per_s.
+    pub unit: String,
+    /// The sliding span.
+    pub over_s: f64,
+    /// Broken for so long it stops the run.
+    pub for_s: f64,
+    /// The value that stopped the run; else the one that came nearest to the limit; null if none was known.
+    pub actual: Option<f64>,
+    /// When that was.
+    pub at_s: Option<f64>,
+    /// Broken at every look from here until it stopped the run; null if it did not.
+    pub broken_since_s: Option<f64>,
+    /// Line in the scenario file.
+    pub source_line: Option<usize>,
+}
+
 /// One fault.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FaultData {
@@ -313,6 +362,24 @@ pub struct Finding {
     pub text: String,
     /// When, if at an instant.
     pub at_s: Option<f64>,
+    /// The instance of a service that it is about, if it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<InstanceData>,
+}
+
+/// An instance that did not behave, and what it said last.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InstanceData {
+    /// The service.
+    pub service: String,
+    /// Which instance, from 0.
+    pub index: usize,
+    /// How it ended: `exit status 7`, `killed by SIGSEGV`; null if it had not.
+    pub status: Option<String>,
+    /// Its log, relative to the folder of the run.
+    pub log: String,
+    /// At most 20 lines from the end of it, of this life only; secrets masked.
+    pub last_lines: Vec<String>,
 }
 
 /// How bad a finding is.
@@ -454,7 +521,8 @@ pub struct Event {
     pub at_s: f64,
     /// `run.started`, `service.ready`, `fault.injecting`, `fault.active`, `fault.verified`, `fault.removing`,
     /// `fault.removed`, `baseline.started`, `recover.started`, `recover.ended`, `slo.broken`, `slo.holds`,
-    /// `service.exited` (by itself), `service.killed` (by a fault), `service.started`, `probe.failed`, `signal`, `run.ended`.
+    /// `service.exited` (by itself), `service.killed` (by a fault), `service.started`, `probe.failed`, `guardrail.broken`, `guardrail.holds`,
+    /// `guardrail.tripped`, `signal`, `run.ended`.
     pub kind: String,
     /// The fault, service, SLO or probe.
     pub subject: String,

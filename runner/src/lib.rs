@@ -11,6 +11,7 @@ pub mod files;
 pub mod load;
 pub mod probe;
 pub mod run;
+pub mod secrets;
 pub mod services;
 pub mod timeline;
 pub mod ui;

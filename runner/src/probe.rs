@@ -1,6 +1,7 @@
 //! Checks from outside the load: readiness of services and the probes of the steady state.
 //!
-//! Each check opens a connection of its own: a kept connection would go on to work while new clients are refused.
+//! Each check opens a connection of its own: a kept connection would go on to work while new clients are refused. A check
+//! of one probe never overlaps the next one: a slow one skips its turns.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,6 +15,10 @@ use tokio_rustls::TlsConnector;
 
 use crate::load::tls;
 
+pub mod command;
+
+use command::Command;
+
 /// What a probe asks, with every address filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Question {
@@ -26,6 +31,8 @@ pub enum Question {
     },
     /// A connection to `host:port` opens.
     Tcp(String),
+    /// A command ends with an exit code.
+    Command(Command),
 }
 
 /// Fills in the addresses of a probe.
@@ -42,6 +49,15 @@ pub fn question(probe: &Probe, plan: &Plan, addresses: &Addresses) -> Result<Que
                 urls_of(target, &plan.targets, addresses).map_err(|why| format!("probe `{}`: {why}", probe.id))?;
             let urls = bases.iter().map(|base| format!("{}{path}", base.trim_end_matches('/'))).collect();
             Ok(Question::Http { urls, status: *status })
+        }
+        ProbeKind::Command { run, cwd, exit } => {
+            let words = run.iter().map(|text| text.fill(addresses, None)).collect::<Result<_, _>>();
+            Ok(Question::Command(Command {
+                run: words.map_err(|error| format!("probe `{}`: {error}", probe.id))?,
+                name: run.first().map(ToString::to_string).unwrap_or_default(),
+                cwd: cwd.clone(),
+                exit: *exit,
+            }))
         }
     }
 }
@@ -62,6 +78,7 @@ fn urls_of(name: &str, targets: &BTreeMap<String, Target>, addresses: &Addresses
 pub async fn ask(question: &Question, timeout: Duration, insecure: bool) -> Result<(), String> {
     match question {
         Question::Tcp(address) => connect(address, timeout).await,
+        Question::Command(command) => command::run(command, timeout).await,
         Question::Http { urls, status } => {
             for url in urls {
                 let got = get(url, timeout, insecure).await?;

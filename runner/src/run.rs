@@ -15,6 +15,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use brunt_injector::Injector;
+use brunt_report::recorder::processor;
 use brunt_report::results::{Event, Finding, Results, Severity};
 use brunt_scenario::plan::{Item, NotBuilt, Plan};
 use brunt_scenario::units::Offset;
@@ -25,6 +26,7 @@ use crate::files::{Files, FilesError};
 use crate::load::destinations::Destinations;
 use crate::load::{self, Load, Steering};
 use crate::probe::{self, Question};
+use crate::secrets::Secrets;
 use crate::services::{self, Layout, ServiceError};
 use crate::{environment, timeline, ui};
 
@@ -205,6 +207,7 @@ struct Stage {
     workers: usize,
     notes: Vec<String>,
     questions: Vec<Question>,
+    secrets: Arc<Secrets>,
 }
 
 /// What speaks by itself while the run goes on.
@@ -224,10 +227,11 @@ async fn stage(
     zero: &OnceLock<Clock>,
 ) -> Result<(Stage, Load), RunError> {
     permission::check(plan).await?;
+    let secrets = Arc::new(Secrets::of(plan));
     let mut layout = services::lay_out(plan, exe)?;
     services::open_links(plan, &mut layout, injector).await?;
     for service in &plan.services {
-        services::start(service, &layout, &files.logs(), injector).await?;
+        services::start(service, &layout, &files.logs(), &secrets, injector).await?;
     }
     resolve_all(plan, injector)?;
     let steady = plan.steady_state.iter().flat_map(|steady| &steady.probes);
@@ -256,6 +260,7 @@ async fn stage(
         workers: load.workers,
         notes: load.notes.clone(),
         questions,
+        secrets,
     };
     Ok((stage, load))
 }
@@ -323,7 +328,7 @@ async fn finish(
     facts.schedule_digest = load::arrivals::schedule_digest(&stage.plan);
     facts.environment = environment::describe(stage.workers, &options.command);
     // All threads of this process together: load workers, proxy, recorder.
-    facts.generator_cpu = worked.as_secs_f64() / ended.as_secs_f64().max(1e-3) / stage.workers as f64;
+    facts.generator_cpu = processor::share(worked, ended.since(Offset::default()), stage.workers);
     if !gave_up {
         let end = end_services(stage.injector).await;
         facts.warnings.extend(end.killed);
@@ -393,7 +398,7 @@ fn starved_links(injector: &Injector) -> Vec<String> {
 
 fn stuck(id: &str, error: &str, at: Offset) -> Finding {
     let text = format!("fault `{id}` could not be undone: {error}. Run `brunt cleanup`.");
-    Finding { severity: Severity::Error, text, at_s: Some(at.as_secs_f64()) }
+    Finding { severity: Severity::Error, text, at_s: Some(at.as_secs_f64()), instance: None }
 }
 
 fn event(at: Offset, kind: &str, subject: &str, text: &str) -> Event {

@@ -5,15 +5,17 @@
 //! that they end even if this process is killed.
 
 use std::collections::BTreeMap;
-use std::io::{Read as _, Seek as _, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use brunt_injector::{Injector, InstanceSpec};
 use brunt_scenario::plan::{Addresses, LinkTo, Plan, Ready, Service, UnknownAddress};
 
 use crate::probe;
+use crate::secrets::Secrets;
+use log::Log;
 
+pub mod log;
 pub mod port;
 
 /// How often readiness is asked for: short beside the start of any process, long beside the cost of asking.
@@ -133,13 +135,19 @@ pub async fn open_links(plan: &Plan, layout: &mut Layout, injector: &Injector) -
 ///
 /// # Errors
 /// When a process does not start, exits, or is not ready in time; the message holds the last 20 lines of its output.
-pub async fn start(service: &Service, layout: &Layout, logs: &Path, injector: &Injector) -> Result<(), ServiceError> {
+pub async fn start(
+    service: &Service,
+    layout: &Layout,
+    logs: &Path,
+    secrets: &Secrets,
+    injector: &Injector,
+) -> Result<(), ServiceError> {
     let mut started = Vec::with_capacity(service.instances);
     let address = |source| ServiceError::Address { service: service.name.clone(), source };
     for (index, port) in layout.ports[&service.name].iter().enumerate() {
         let fill = |text: &brunt_scenario::plan::Text| text.fill(&layout.addresses, Some(*port)).map_err(address);
         let mut command = service.run.iter().map(fill).collect::<Result<Vec<_>, _>>()?.into_iter();
-        let log = log_path(logs, &service.name, index);
+        let log = log::path(logs, &service.name, index);
         let spec = InstanceSpec {
             service: service.name.clone(),
             index,
@@ -163,9 +171,10 @@ pub async fn start(service: &Service, layout: &Layout, logs: &Path, injector: &I
     }
     for (index, port, log) in started {
         tokio::select! {
-            ready = wait_ready(service, index, port, &log) => ready?,
+            ready = wait_ready(service, index, port, &log, secrets) => ready?,
             status = end_of(injector, &service.name, index) => {
-                return Err(log.not_ready(service, index, format!("it ended before it was ready: {status}")));
+                let why = format!("it ended before it was ready: {status}");
+                return Err(not_ready(service, index, why, &log, secrets));
             }
         }
     }
@@ -182,23 +191,25 @@ async fn end_of(injector: &Injector, service: &str, index: usize) -> String {
     }
 }
 
-/// Where an instance's output goes.
-pub fn log_path(logs: &Path, service: &str, index: usize) -> PathBuf {
-    logs.join(format!("{service}-{index}.log"))
-}
-
 /// Waits until an instance is ready.
 ///
 /// # Errors
 /// [`ServiceError::NotReady`] after `ready.within`.
-pub async fn wait_ready(service: &Service, index: usize, port: u16, log: &Log) -> Result<(), ServiceError> {
+pub async fn wait_ready(
+    service: &Service,
+    index: usize,
+    port: u16,
+    log: &Log,
+    secrets: &Secrets,
+) -> Result<(), ServiceError> {
     let deadline = tokio::time::Instant::now() + service.ready_within;
     loop {
         let answer = is_ready(&service.ready, port, log).await;
         let Err(why) = answer else { return Ok(()) };
         if tokio::time::Instant::now() >= deadline {
             let seconds = service.ready_within.as_secs_f64();
-            return Err(log.not_ready(service, index, format!("not ready after {seconds} s: {why}")));
+            let why = format!("not ready after {seconds} s: {why}");
+            return Err(not_ready(service, index, why, log, secrets));
         }
         tokio::time::sleep(READY_POLL).await;
     }
@@ -227,40 +238,11 @@ async fn is_ready(ready: &Ready, port: u16, log: &Log) -> Result<(), String> {
     }
 }
 
-/// What an instance writes, from the start of its present life on.
-#[derive(Debug)]
-pub struct Log {
-    /// Where it lies.
-    pub path: PathBuf,
-    /// Bytes that an earlier life, or an earlier run into the same folder, has left there: a line of theirs says nothing
-    /// about this one.
-    pub from: u64,
-}
-
-impl Log {
-    fn text(&self) -> std::io::Result<String> {
-        let mut file = std::fs::File::open(&self.path)?;
-        file.seek(SeekFrom::Start(self.from))?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
-    }
-
-    /// The last 20 lines: what a person looks at first.
-    fn last_lines(&self) -> String {
-        const LINES: usize = 20;
-        let text = match self.text() {
-            Ok(text) => text,
-            Err(error) => return format!("({} cannot be read: {error})", self.path.display()),
-        };
-        let lines: Vec<&str> = text.lines().collect();
-        if lines.is_empty() {
-            return format!("(it wrote nothing to {})", self.path.display());
-        }
-        lines[lines.len().saturating_sub(LINES)..].iter().map(|line| format!("  | {line}\n")).collect()
-    }
-
-    fn not_ready(&self, service: &Service, index: usize, why: String) -> ServiceError {
-        ServiceError::NotReady { service: service.name.clone(), index, why, tail: self.last_lines() }
-    }
+fn not_ready(service: &Service, index: usize, why: String, log: &Log, secrets: &Secrets) -> ServiceError {
+    let lines = log.last_lines(secrets);
+    let tail = match lines.is_empty() {
+        true => format!("(it wrote nothing to {})", log.path.display()),
+        false => lines.iter().map(|line| format!("  | {line}\n")).collect(),
+    };
+    ServiceError::NotReady { service: service.name.clone(), index, why, tail }
 }

@@ -56,6 +56,8 @@ pub struct Plan {
     pub timeline: Vec<Item>,
     /// Where brunt may act and how much it may hit.
     pub safety: Safety,
+    /// When the run must stop, in the order of the file.
+    pub guardrails: Vec<Guardrail>,
     /// What CI judges; never empty (the default gate is filled in, with `line: None`).
     pub gates: Vec<Gate>,
     /// Which files are written.
@@ -536,6 +538,15 @@ pub enum ProbeKind {
         /// `host:port`.
         address: Text,
     },
+    /// A command of this host ends with an exit code.
+    Command {
+        /// Program and arguments.
+        run: Vec<Text>,
+        /// Working folder.
+        cwd: PathBuf,
+        /// Expected exit code.
+        exit: u8,
+    },
 }
 
 /// One item of the timeline.
@@ -672,6 +683,25 @@ pub struct Safety {
     pub allow_hosts: Vec<String>,
     /// The agent removes a fault if the runner is silent for this long; at least 1 s.
     pub lease: Duration,
+}
+
+/// `abort_if:` a limit that stops the run, with everything undone, when it is broken for long enough.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Guardrail {
+    /// Its metric's name unless given; unique.
+    pub id: String,
+    /// What is measured.
+    pub metric: Metric,
+    /// Over which requests.
+    pub scope: Scope,
+    /// What must hold: `above` is at most, `below` is at least.
+    pub bound: Bound,
+    /// The sliding span.
+    pub over: Duration,
+    /// Broken at every look for this long; zero: the first look that finds it broken stops the run.
+    pub lasts: Duration,
+    /// Line in the scenario file; `None` where the scenario is no file.
+    pub line: Option<usize>,
 }
 
 /// What CI judges.

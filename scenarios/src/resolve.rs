@@ -4,6 +4,7 @@
 pub(crate) mod bound;
 mod feeders;
 mod gates;
+mod guardrails;
 mod journeys;
 mod load;
 mod services;
@@ -113,12 +114,13 @@ pub(crate) fn resolve(root: &Root, given: Given<'_>, problems: &mut Problems) ->
         steady_state: None,
         timeline: resolver.timeline(),
         safety: resolver.safety(),
+        guardrails: resolver.guardrails(),
         gates: resolver.gates(),
         outputs: resolver.outputs(),
         not_built: Vec::new(),
     };
     plan.load = resolver.loads(&plan.journeys);
-    plan.steady_state = resolver.steady_state(&plan.slos);
+    plan.steady_state = resolver.steady_state(&plan.slos, &given.folder);
     resolver.rest();
     resolver.not_built.sort_by_key(|(span, _)| *span);
     plan.not_built = resolver.not_built.into_iter().map(|(_, what)| what).collect();
@@ -134,12 +136,6 @@ impl Resolver<'_> {
         }
         for (name, _) in root.auth.iter().flat_map(|auth| auth.iter()) {
             self.not_built(name.span, format!("auth `{}` is not built yet", name.value));
-        }
-        for guard in root.abort_if.iter().flatten() {
-            self.not_built(guard.span, "guardrails (`abort_if`) are not built yet");
-            for bound in guard.above.iter().chain(&guard.below) {
-                bound::read(guard.metric.value, bound, self.problems);
-            }
         }
     }
 

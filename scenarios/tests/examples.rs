@@ -96,6 +96,8 @@ fn each_valid_fixture_has_its_plan() {
             "{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}",
             plan.load, plan.journeys, plan.timeline, plan.gates, plan.not_built
         );
+        let guarded = if plan.guardrails.is_empty() { String::new() } else { format!("\n{:#?}", plan.guardrails) };
+        let shown = shown + &guarded;
         let shown = shown.replace(&format!("{}/", folder.display()), "");
         insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true, snapshot_path => "../fixtures/valid/plans" }, {
             insta::assert_snapshot!(name, shown);

@@ -178,7 +178,7 @@ impl Watch {
         let mut instances = locked(&self.instances);
         match happening {
             Happening::Exited { instance, status, by_fault } => {
-                let Instance { service, index, process, .. } = instance;
+                let Instance { service, index, process, log_from } = instance;
                 let known = instances.get_mut(&(service.clone(), index));
                 match known.filter(|known| known.process.is_none_or(|known| known == process)) {
                     Some(known) => {
@@ -187,7 +187,7 @@ impl Watch {
                     }
                     None => locked(&self.overtook).push((process, status.clone())),
                 }
-                Event::InstanceExited { service, index, pid: process.pid, at, status, by_fault }
+                Event::InstanceExited { service, index, pid: process.pid, log_from, at, status, by_fault }
             }
             Happening::Started(Instance { service, index, process, log_from }) => {
                 if let Some(known) = instances.get_mut(&(service.clone(), index)) {

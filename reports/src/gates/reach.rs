@@ -81,10 +81,21 @@ impl Evidence<'_> {
         })
     }
 
-    /// Why what was measured in a window says nothing about the system: an instance had ended by itself before its end.
+    /// Why what was measured in a window says nothing about the system that was asked about: an instance had ended by
+    /// itself before the window began.
     pub(super) fn spoilt(&self, name: &WindowName) -> Option<String> {
+        let begin = self.measured.windows.get(name)?.from().as_secs_f64();
+        self.exit(|at_s| at_s < begin).map(|told| format!("{told}, before the window began"))
+    }
+
+    /// Why a window cannot pass, though it may fail: an instance ended by itself in it.
+    pub(super) fn lost_instance(&self, name: &WindowName) -> Option<String> {
         let end = self.measured.windows.get(name)?.to().as_secs_f64();
-        let exit = self.facts.events.iter().find(|event| event.kind == "service.exited" && event.at_s < end)?;
+        self.exit(|at_s| at_s < end)
+    }
+
+    fn exit(&self, when: impl Fn(f64) -> bool) -> Option<String> {
+        let exit = self.facts.events.iter().find(|event| event.kind == "service.exited" && when(event.at_s))?;
         Some(format!("`{}` ended by itself at {}", exit.subject, format::seconds(exit.at_s)))
     }
 

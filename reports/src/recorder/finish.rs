@@ -14,7 +14,7 @@ use crate::facts::Facts;
 use crate::gates::{self, Evidence};
 use crate::measured::{Measured, Window};
 use crate::resilience::{Observed, Resilience};
-use crate::results::{Results, SCHEMA, SloData, Summary, faults, plan_words, seconds, seconds_of, windows};
+use crate::results::{Results, SCHEMA, SloData, Summary, faults, guardrails, plan_words, seconds, seconds_of, windows};
 use crate::validity;
 use crate::verdict::Case;
 use crate::window::Windows;
@@ -30,6 +30,7 @@ impl Recorder {
         let errors = std::mem::take(&mut self.errors).into_data(&self.series);
         let measured = self.into_measured(plan, &facts, resilience);
         let gates = gates::evaluate(Evidence { plan, measured: &measured, facts: &facts });
+        let guardrails = guardrails::guardrail_data(plan, &facts);
         let fault_data = faults::fault_data(plan, &facts, &measured.resilience);
         let requests = measured.windows.get(&WindowName::Run).map_or(0, |run| run.all().requests);
         let case = Case { facts: &facts, faults: &fault_data, gates: &gates, health: &health, requests };
@@ -49,8 +50,9 @@ impl Recorder {
             windows: windows::window_table(&measured),
             steps: windows::step_table(&measured),
             gates,
+            findings: faults::findings(&facts, &measured, &guardrails),
+            guardrails,
             faults: fault_data,
-            findings: faults::findings(&facts, &measured),
             errors,
             health,
         };

@@ -1,12 +1,14 @@
 //! What a screen may ask while the run goes on.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use brunt_scenario::plan::Plan;
+use brunt_scenario::metric::Metric;
+use brunt_scenario::plan::{Guardrail, Plan};
 use brunt_scenario::units::Offset;
 
 use super::Recorder;
-use super::slo::State;
+use super::slo::{State, keeps};
 use crate::sample::ErrorClass;
 use crate::stats::quantile::of_counts;
 use crate::stats::sparse::TwoDigits;
@@ -96,21 +98,44 @@ pub struct SloStatus {
     pub steady: bool,
 }
 
+/// One guardrail at one instant.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GuardrailStatus {
+    /// `None`: fewer than ten requests in the span (of `generator.cpu`: less than a span), so not known, which neither
+    /// breaks a guardrail nor lets it hold.
+    pub holds: Option<bool>,
+    /// The value over the span, in the metric's unit; percentiles have two digits.
+    pub value: Option<f64>,
+}
+
 impl Recorder {
+    /// Notes the processor time that brunt has used so far, all threads together; to be called before each look.
+    pub fn note_processor(&mut self, at: Offset, used: Duration, workers: usize) {
+        self.processor.note(at, used, workers);
+    }
+
+    /// Every guardrail over the span that ends at `at`, in the order of the plan.
+    pub fn guardrail_status(&self, plan: &Plan, at: Offset) -> Vec<GuardrailStatus> {
+        let status = |(index, guard): (usize, &Guardrail)| {
+            if guard.metric == Metric::GeneratorCpu {
+                let value = self.processor.over(guard.over);
+                return GuardrailStatus { holds: value.map(|value| keeps(guard.bound, value)), value };
+            }
+            let judged = self.guardrails.status(index, at, &self.newest);
+            GuardrailStatus { holds: judged.state.holds(), value: judged.value }
+        };
+        plan.guardrails.iter().enumerate().map(status).collect()
+    }
+
     /// Every objective over the span that ends at `at`, in the order of the plan.
     pub fn slo_status(&self, plan: &Plan, at: Offset) -> Vec<SloStatus> {
         (0..self.objectives.count().min(plan.slos.len()))
             .map(|index| {
                 let slo = &plan.slos[index];
                 let judged = self.objectives.status(index, at, &self.newest);
-                let holds = match judged.state {
-                    State::Unknown => None,
-                    State::Holds => Some(true),
-                    State::Broken => Some(false),
-                };
                 SloStatus {
                     id: slo.id.clone(),
-                    holds,
+                    holds: judged.state.holds(),
                     value: judged.value,
                     steady: self.objectives.steady.contains(&index),
                 }

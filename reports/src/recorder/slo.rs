@@ -1,4 +1,4 @@
-//! Objectives over a sliding span: do they hold now, since when, and where were they broken.
+//! Objectives and guardrails over a sliding span: do they hold now, since when, and where were they broken.
 //!
 //! Requests are counted in buckets of 50 ms by intended start. A percentile needs only two counts a bucket, because the
 //! nearest-rank percentile is at most the bound exactly when at least ceil(q n) requests are. So the answer is exact and a
@@ -10,12 +10,15 @@ mod recent;
 mod rule;
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
-use brunt_scenario::plan::Plan;
+use brunt_scenario::metric::Metric;
+use brunt_scenario::plan::{Bound, Guardrail, Plan, Scope, Slo};
 use brunt_scenario::units::Offset;
 
 pub use self::history::{History, State};
 use self::recent::Recent;
+pub use self::rule::keeps;
 use self::rule::{Rule, Tally};
 use super::Newest;
 use crate::metric::series_in;
@@ -34,10 +37,33 @@ const LATE: u64 = 2_000_000_000 / GRID;
 /// A worker that has said nothing for this long is stuck: one second, nanoseconds.
 const SILENCE: u64 = 1_000_000_000;
 
-/// All objectives of a plan.
+/// What is asked of a sliding span, by an objective or by a guardrail: both are judged by the same arithmetic.
+#[derive(Debug, Clone, Copy)]
+struct Asked<'a> {
+    metric: Metric,
+    scope: &'a Scope,
+    bound: Bound,
+    over: Duration,
+}
+
+impl<'a> From<&'a Slo> for Asked<'a> {
+    fn from(slo: &'a Slo) -> Self {
+        Self { metric: slo.metric, scope: &slo.scope, bound: slo.bound, over: slo.over }
+    }
+}
+
+impl<'a> From<&'a Guardrail> for Asked<'a> {
+    fn from(guard: &'a Guardrail) -> Self {
+        Self { metric: guard.metric, scope: &guard.scope, bound: guard.bound, over: guard.over }
+    }
+}
+
+/// All objectives of a plan, or all its guardrails.
 #[derive(Debug)]
 pub struct Objectives {
     all: Vec<Objective>,
+    /// Guardrails look at the warm-up as well: what goes wrong there is as real.
+    warm_up: bool,
     /// Indices of those that the steady state is made of; all of them, when a plan has objectives but no steady state.
     pub steady: Vec<usize>,
     /// By series: the objectives that count its requests.
@@ -70,16 +96,30 @@ pub struct Judged {
 }
 
 impl Objectives {
-    /// Nothing counted yet.
+    /// The objectives of a plan, nothing counted yet.
     pub fn new(plan: &Plan, series: &[Series]) -> Self {
+        let mut objectives = Self::asked(plan.slos.iter().map(Asked::from), plan, series);
+        objectives.steady = match &plan.steady_state {
+            Some(steady) => steady.slos.clone(),
+            None => (0..objectives.all.len()).collect(),
+        };
+        objectives
+    }
+
+    /// The guardrails of a plan, nothing counted yet.
+    pub fn of_guardrails(plan: &Plan, series: &[Series]) -> Self {
+        Self { warm_up: true, ..Self::asked(plan.guardrails.iter().map(Asked::from), plan, series) }
+    }
+
+    fn asked<'a>(asked: impl Iterator<Item = Asked<'a>>, plan: &Plan, series: &[Series]) -> Self {
         let mut by_series = vec![Vec::new(); series.len()];
         let mut all = Vec::new();
-        for (index, slo) in plan.slos.iter().enumerate() {
-            let scope = series_in(series, &slo.scope);
+        for (index, asked) in asked.enumerate() {
+            let scope = series_in(series, asked.scope);
             scope.iter().for_each(|series| by_series[*series].push(index));
             let in_scope = |name: &str| scope.iter().any(|at| series[*at].journey == name);
-            let rule = Rule::new(slo);
-            let over = u64::try_from(slo.over.as_nanos()).unwrap_or(u64::MAX).div_ceil(GRID).max(1);
+            let rule = Rule::new(asked.metric, asked.bound);
+            let over = u64::try_from(asked.over.as_nanos()).unwrap_or(u64::MAX).div_ceil(GRID).max(1);
             all.push(Objective {
                 rule,
                 over,
@@ -90,25 +130,27 @@ impl Objectives {
                 history: History::default(),
             });
         }
-        let steady = match &plan.steady_state {
-            Some(steady) => steady.slos.clone(),
-            None => (0..all.len()).collect(),
-        };
-        Self { all, steady, by_series }
+        Self { all, warm_up: false, steady: Vec::new(), by_series }
     }
 
-    /// Counts a request outside warm-up.
+    /// Counts a request; one of the warm-up only where that is looked at.
     pub fn file(&mut self, request: &Request) {
+        if request.warmup && !self.warm_up {
+            return;
+        }
         for index in &self.by_series[usize::from(request.series)] {
             let objective = &mut self.all[*index];
-            if let Some((at, tally)) = objective.rule.request(request) {
+            for (at, tally) in objective.rule.request(request).into_iter().flatten() {
                 objective.count(at, tally);
             }
         }
     }
 
-    /// Counts an iteration outside warm-up.
+    /// Counts an iteration; one of the warm-up only where that is looked at.
     pub fn file_iteration(&mut self, iteration: &Iteration) {
+        if iteration.warmup && !self.warm_up {
+            return;
+        }
         for objective in &mut self.all {
             if objective.journeys.get(usize::from(iteration.journey)) == Some(&true)
                 && let Some(tally) = objective.rule.iteration(iteration)
@@ -118,8 +160,11 @@ impl Objectives {
         }
     }
 
-    /// Counts an arrival outside warm-up; `first_series` is the first step of its journey.
+    /// Counts an arrival, one of the warm-up only where that is looked at; `first_series` is the first step of its journey.
     pub fn file_arrival(&mut self, arrival: &Arrival, first_series: Option<u16>) {
+        if arrival.warmup && !self.warm_up {
+            return;
+        }
         let Some(series) = first_series else { return };
         for index in &self.by_series[usize::from(series)] {
             let objective = &mut self.all[*index];
@@ -216,7 +261,8 @@ impl Objectives {
         });
         open.filter_map(move |(request, seen_until)| {
             let bucket = request.intended.0 / GRID;
-            let counted = !request.warmup && (start..end).contains(&bucket) && self.counts(index, request);
+            let looked_at = self.warm_up || !request.warmup;
+            let counted = looked_at && (start..end).contains(&bucket) && self.counts(index, request);
             counted.then(|| (bucket, seen_until.saturating_sub(request.intended.0)))
         })
     }

@@ -1,5 +1,5 @@
-//! junit.xml: what a CI system lists. One suite a run; a case for each gate, for each fault as it was injected and removed, for
-//! each probe, and two for the run itself, `measurement-valid` and `run-completed`.
+//! junit.xml: what a CI system lists. One suite a run; a case for each gate, each guardrail, for each fault as it was injected and
+//! removed, for each probe, and two for the run itself, `measurement-valid` and `run-completed`.
 //!
 //! A run that did not pass always has a case that is not green, and one that passed has none: a dashboard that only reads
 //! this file must not contradict the exit code.
@@ -9,7 +9,7 @@ use std::time::Duration;
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
 use crate::render::{format, words};
-use crate::results::{FaultData, GateData, GateVerdict, ProbeData, Results, Verdict};
+use crate::results::{FaultData, GateData, GateVerdict, GuardrailData, GuardrailOutcome, ProbeData, Results, Verdict};
 
 /// Renders the run as JUnit XML.
 pub fn render(results: &Results) -> String {
@@ -33,6 +33,8 @@ pub fn render(results: &Results) -> String {
         suite.add_property(Property::new(format!("label.{name}"), value.as_str()));
     }
     suite.add_test_cases(summary.gates.iter().map(|gate| case(results, "gates", &gate.id, gate_status(gate))));
+    let guarded = |guard: &GuardrailData| case(results, "guardrails", &guard.id, guardrail_status(guard));
+    suite.add_test_cases(summary.guardrails.iter().map(guarded));
     for fault in &summary.faults {
         suite.add_test_case(case(results, "faults", &format!("{} injected", fault.id), injected(fault)));
         suite.add_test_case(case(results, "faults", &format!("{} removed", fault.id), removed(fault)));
@@ -73,6 +75,21 @@ fn gate_status(gate: &GateData) -> TestCaseStatus {
     }
     lines.extend(gate.source_line.map(|line| format!("line {line} of the scenario")));
     status.set_description(lines.join("\n"));
+    status
+}
+
+fn guardrail_status(guard: &GuardrailData) -> TestCaseStatus {
+    let message = format!("{} {}: {}", words::guarded(guard), words::guard_limit(guard), words::guard_actual(guard));
+    let mut status = match guard.outcome {
+        GuardrailOutcome::Held => return TestCaseStatus::success(),
+        GuardrailOutcome::Tripped => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        GuardrailOutcome::Unknown => TestCaseStatus::skipped(),
+    };
+    status.set_type(words::guardrail_outcome(guard));
+    status.set_message(message);
+    let line = guard.source_line.map(|line| format!("line {line} of the scenario"));
+    let since = guard.broken_since_s.map(|since| format!("broken since {}", format::seconds(since)));
+    status.set_description(since.into_iter().chain(line).collect::<Vec<_>>().join("\n"));
     status
 }
 

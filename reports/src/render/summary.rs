@@ -1,7 +1,7 @@
 //! summary.md: what a pull request shows. Short enough for a comment; the rest is in report.html.
 
 use crate::render::{format, words};
-use crate::results::{FaultData, GateData, Results};
+use crate::results::{FaultData, GateData, GuardrailData, InstanceData, Results};
 
 /// More rows than this make a comment that nobody reads; the rest is counted.
 const ROWS: usize = 20;
@@ -12,6 +12,7 @@ pub fn render(results: &Results) -> String {
     let mut out =
         format!("## {}: {}\n\n{}\n", words::verdict(summary.verdict), text(&summary.scenario), text(&summary.sentence));
     gates(&mut out, &words::gates_worst_first(summary));
+    guardrails(&mut out, &summary.guardrails);
     faults(&mut out, &summary.faults);
     findings(&mut out, results);
     out.push_str(&format!("\n{}\n", text(&words::generator(results))));
@@ -51,6 +52,24 @@ fn gates(out: &mut String, gates: &[&GateData]) {
     rest(out, gates.len(), "gates");
 }
 
+fn guardrails(out: &mut String, guardrails: &[GuardrailData]) {
+    if guardrails.is_empty() {
+        return;
+    }
+    out.push_str("\n| guardrail | | stops the run | worst |\n|---|---|---|---:|\n");
+    for guard in guardrails.iter().take(ROWS) {
+        out.push_str(&format!(
+            "| **{}** {} | {} | {} | {} |\n",
+            text(&guard.id),
+            text(&words::guarded(guard)),
+            words::guardrail_outcome(guard),
+            words::guard_limit(guard),
+            words::guard_actual(guard),
+        ));
+    }
+    rest(out, guardrails.len(), "guardrails");
+}
+
 fn faults(out: &mut String, faults: &[FaultData]) {
     if faults.is_empty() {
         return;
@@ -83,7 +102,26 @@ fn findings(out: &mut String, results: &Results) {
     for finding in findings {
         let at = finding.at_s.map(|at| format!(" (at {})", format::seconds(at))).unwrap_or_default();
         out.push_str(&format!("- {}: {}{at}\n", words::severity(finding.severity), text(&finding.text)));
+        if let Some(instance) = &finding.instance {
+            last_lines(out, instance);
+        }
     }
+}
+
+/// Folded away, and as they are: a fence that no run of backticks inside can close. Indented, so that it belongs to its
+/// finding.
+fn last_lines(out: &mut String, instance: &InstanceData) {
+    let lines: Vec<String> = instance.last_lines.iter().map(|line| words::printable(line)).collect();
+    if lines.is_empty() {
+        out.push_str(&format!("  ({})\n", text(&words::last_words(instance))));
+        return;
+    }
+    let longest = lines.iter().flat_map(|line| line.split(|c| c != '`')).map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest.max(2) + 1);
+    let summary = text(&words::last_words(instance));
+    out.push_str(&format!("\n  <details><summary>{summary}</summary>\n\n  {fence}text\n"));
+    lines.iter().for_each(|line| out.push_str(&format!("  {line}\n")));
+    out.push_str(&format!("  {fence}\n\n  </details>\n\n"));
 }
 
 fn rest(out: &mut String, all: usize, what: &str) {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::render::{format, words};
-use crate::results::{GateVerdict, Results, Severity, Verdict};
+use crate::results::{GateVerdict, GuardrailOutcome, Results, Severity, Verdict};
 
 /// What the terminal can show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -31,6 +31,7 @@ pub fn render(results: &Results, style: Style) -> String {
     page.verdict(&mut out);
     page.windows(&mut out);
     page.gates(&mut out);
+    page.guardrails(&mut out);
     page.faults(&mut out);
     page.findings(&mut out);
     page.generator(&mut out);
@@ -108,6 +109,33 @@ impl Page<'_> {
         }
     }
 
+    fn guardrails(&self, out: &mut String) {
+        let guardrails = &self.results.summary.guardrails;
+        if guardrails.is_empty() {
+            return;
+        }
+        let mut table = Table::new(&["guardrail", "", "stops the run", "worst"], 4);
+        for guard in guardrails {
+            table.row([
+                words::printable(&guard.id),
+                words::printable(&words::guarded(guard)),
+                words::guard_limit(guard),
+                words::guard_actual(guard),
+            ]);
+        }
+        out.push('\n');
+        let mut lines = table.lines().into_iter();
+        line(out, &self.paint(&format!("  {}", lines.next().unwrap_or_default()), Ink::Faint));
+        for (guard, text) in guardrails.iter().zip(lines) {
+            let mark = match guard.outcome {
+                GuardrailOutcome::Held => self.mark(GateVerdict::Pass),
+                GuardrailOutcome::Tripped => self.mark(GateVerdict::Fail),
+                GuardrailOutcome::Unknown => self.mark(GateVerdict::Inconclusive),
+            };
+            line(out, &format!("{mark} {text}"));
+        }
+    }
+
     fn faults(&self, out: &mut String) {
         let faults = &self.results.summary.faults;
         if faults.is_empty() {
@@ -150,6 +178,12 @@ impl Page<'_> {
             let at = finding.at_s.map(|at| format!(" (at {})", format::seconds(at))).unwrap_or_default();
             let severity = self.paint(words::severity(finding.severity), ink);
             line(out, &format!("{severity}: {}{at}", words::printable(&finding.text)));
+            if let Some(instance) = &finding.instance {
+                line(out, &self.paint(&format!("  {}", words::printable(&words::last_words(instance))), Ink::Faint));
+                for said in &instance.last_lines {
+                    line(out, &self.paint(&format!("  | {}", words::printable(said)), Ink::Faint));
+                }
+            }
         }
     }
 

@@ -4,7 +4,10 @@
 use brunt_scenario::catalogue::{FaultKind, Lasts};
 
 use crate::render::format;
-use crate::results::{FaultData, Finding, GateData, GateVerdict, Results, Severity, Summary, Verdict, WindowData};
+use crate::results::{
+    FaultData, Finding, GateData, GateVerdict, GuardrailData, GuardrailOutcome, InstanceData, Results, Severity,
+    Summary, Verdict, WindowData,
+};
 
 /// The verdict as one word that can be read from across a room.
 pub fn verdict(verdict: Verdict) -> &'static str {
@@ -60,10 +63,15 @@ pub fn gates_worst_first(summary: &Summary) -> Vec<&GateData> {
 
 /// `latency.p99 of buy/order`.
 pub fn measured(gate: &GateData) -> String {
-    match (&gate.journey, &gate.step) {
-        (Some(journey), Some(step)) => format!("{} of {journey}/{step}", gate.metric),
-        (Some(one), None) | (None, Some(one)) => format!("{} of {one}", gate.metric),
-        (None, None) => gate.metric.clone(),
+    scoped(&gate.metric, gate.journey.as_deref(), gate.step.as_deref())
+}
+
+/// `latency.p99 of buy/order`: a metric and the requests that it is taken of.
+pub fn scoped(metric: &str, journey: Option<&str>, step: Option<&str>) -> String {
+    match (journey, step) {
+        (Some(journey), Some(step)) => format!("{metric} of {journey}/{step}"),
+        (Some(one), None) | (None, Some(one)) => format!("{metric} of {one}"),
+        (None, None) => metric.to_owned(),
     }
 }
 
@@ -133,6 +141,36 @@ pub fn interval(gate: &GateData) -> Option<String> {
     let (low_text, high_text) = (format::value(low, &gate.unit), format::value(high, &gate.unit));
     let straddles = gate.limit.is_some_and(|limit| low <= limit && limit <= high);
     Some(format!("{low_text} to {high_text}{}", if straddles { ", within noise" } else { "" }))
+}
+
+/// What a guardrail came to, in words.
+pub fn guardrail_outcome(guard: &GuardrailData) -> &'static str {
+    match guard.outcome {
+        GuardrailOutcome::Held => "held",
+        GuardrailOutcome::Tripped => "stopped the run",
+        GuardrailOutcome::Unknown => "not known",
+    }
+}
+
+/// `error_rate of buy over 5 s`.
+pub fn guarded(guard: &GuardrailData) -> String {
+    let what = scoped(&guard.metric, guard.journey.as_deref(), guard.step.as_deref());
+    format!("{what} over {}", format::seconds(guard.over_s))
+}
+
+/// `above 60 % for 10 s`: what stops the run.
+pub fn guard_limit(guard: &GuardrailData) -> String {
+    let word = if guard.bound == "min" { "below" } else { "above" };
+    let lasts = if guard.for_s > 0.0 { format!(" for {}", format::seconds(guard.for_s)) } else { String::new() };
+    format!("{word} {}{lasts}", format::value(guard.limit, &guard.unit))
+}
+
+/// `83 % at 12.3 s`: what stopped the run, or what came nearest to it.
+pub fn guard_actual(guard: &GuardrailData) -> String {
+    match (guard.actual, guard.at_s) {
+        (Some(actual), Some(at)) => format!("{} at {}", format::value(actual, &guard.unit), format::seconds(at)),
+        (actual, _) => format::maybe(actual, &guard.unit),
+    }
 }
 
 /// The windows in the order in which they began, `warmup` first and `run` (all but warm-up) last.
@@ -226,6 +264,31 @@ pub fn top_findings(summary: &Summary) -> Vec<&Finding> {
     findings.sort_by_key(|finding| finding.severity);
     findings.truncate(3);
     findings
+}
+
+/// The spans in which a probe failed, from the look that found it so to the one that found it well again, or to the end.
+pub fn failed_spans(results: &Results, probe: &str) -> Vec<[f64; 2]> {
+    let mut spans: Vec<[f64; 2]> = Vec::new();
+    let mut failing = false;
+    for event in results.events.iter().filter(|event| event.subject == probe) {
+        match (event.kind.as_str(), failing) {
+            ("probe.failed", false) => spans.push([event.at_s, results.summary.duration_s.max(event.at_s)]),
+            ("probe.holds", true) => spans.iter_mut().last().into_iter().for_each(|span| span[1] = event.at_s),
+            _ => continue,
+        }
+        failing = event.kind == "probe.failed";
+    }
+    spans
+}
+
+/// `exit status 7; its last lines, of services/payments-0.log`: what stands above the lines.
+pub fn last_words(instance: &InstanceData) -> String {
+    let status = instance.status.as_ref().map(|status| format!("{status}; ")).unwrap_or_default();
+    if instance.last_lines.is_empty() {
+        format!("{status}it wrote nothing to {}", instance.log)
+    } else {
+        format!("{status}its last lines, of {}", instance.log)
+    }
 }
 
 /// One line on the generator: `generator ok: send lag p99 0.1 ms, cpu 21 %`.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use brunt_scenario::plan::Plan;
 
-use super::{Event, FaultData, Finding, ProbeData, Severity, seconds};
+use super::{Event, FaultData, Finding, GuardrailData, ProbeData, Severity, guardrails, seconds};
 use crate::facts::{Effect, Facts, FaultFacts, ProbeFacts};
 use crate::gates::reach::fault_in;
 use crate::measured::Measured;
@@ -77,20 +77,30 @@ fn missed_fault(plan: &Plan, id: &str) -> FaultData {
     reached_fault(&facts, None)
 }
 
-/// What the runner found, and what the numbers show: a recovery that did not come is a finding.
-pub fn findings(facts: &Facts, measured: &Measured) -> Vec<Finding> {
+/// What the runner found, and what the numbers show: a guardrail that tripped, a fault that no traffic met, a recovery that
+/// did not come. The worst first, in the order in which they are listed here.
+pub fn findings(facts: &Facts, measured: &Measured, guardrails: &[GuardrailData]) -> Vec<Finding> {
     let mut all = facts.findings.clone();
+    all.extend(guardrails::findings(guardrails, facts));
+    all.extend(facts.faults.iter().filter_map(not_exercised));
     for (fault, of) in &measured.resilience {
         if let Recovery::NotWithin(within) = of.recovery {
             let text =
                 format!("The steady state did not hold again within {} after `{fault}`.", format::seconds(within));
             let at =
                 facts.recovers.iter().find(|recover| recover.faults.contains(fault)).map(|recover| seconds(recover.to));
-            all.push(Finding { severity: Severity::Error, text, at_s: at });
+            all.push(Finding { severity: Severity::Error, text, at_s: at, instance: None });
         }
     }
-    all.sort_by_key(|finding| finding.severity);
+    // What ended by itself explains most of the rest.
+    all.sort_by_key(|finding| (finding.severity, finding.instance.is_none()));
     all
+}
+
+fn not_exercised(fault: &FaultFacts) -> Option<Finding> {
+    let Effect::NotExercised(why) = &fault.effect else { return None };
+    let text = format!("No traffic exercised `{}` ({} on {}): {why}", fault.id, fault.kind, fault.target);
+    Some(Finding { severity: Severity::Error, text, at_s: fault.active_at.map(seconds), instance: None })
 }
 
 /// The runner's events in order of time.

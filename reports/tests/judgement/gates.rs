@@ -103,7 +103,7 @@ fn an_instance_that_ends_by_itself_makes_later_windows_inconclusive_and_earlier_
     assert_eq!(gate(&results, "before").verdict, GateVerdict::Pass);
     assert_eq!(gate(&results, "after").verdict, GateVerdict::Inconclusive);
     assert_eq!(results.summary.exit_code, 5);
-    insta::assert_snapshot!(gate(&results, "after").note, @"`ledger-1` ended by itself at 17 s");
+    insta::assert_snapshot!(gate(&results, "after").note, @"`ledger-1` ended by itself at 17 s, before the window began");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod aborted;
 mod cost;
 mod gates;
+mod guardrails;
 mod recovery;
 mod stable;
 mod story;

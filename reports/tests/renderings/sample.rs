@@ -110,6 +110,7 @@ impl Maker {
                 windows,
                 steps: self.steps,
                 gates: Vec::new(),
+                guardrails: Vec::new(),
                 faults: Vec::new(),
                 findings: Vec::new(),
                 errors: Vec::new(),
@@ -411,16 +412,19 @@ fn shop_judged(results: &mut Results) {
                 p99(SLOW.0)
             ),
             at_s: Some(11.31),
+            instance: None,
         },
         Finding {
             severity: Severity::Warning,
             text: "payment-killed: orders kept going to the dead instance for 3.1 s after it was killed".to_owned(),
             at_s: Some(19.45),
+            instance: None,
         },
         Finding {
             severity: Severity::Info,
             text: "payments-2 was restarted as pid 48120".to_owned(),
             at_s: Some(22.5),
+            instance: None,
         },
     ];
 }
@@ -535,7 +539,7 @@ pub fn aborted() -> Results {
     let mut results = shop();
     let end = 13.2;
     results.events.retain(|event| event.at_s < end);
-    results.events.push(event(end, "signal", "brunt", "SIGINT"));
+    results.events.push(event(end, "guardrail.tripped", "too-slow", "latency.p95 of order was 452 ms"));
     results.events.push(event(end + 0.02, "fault.removed", "slow-payment", "rolled back"));
     for series in &mut results.series {
         series.slices.retain(|slice| slice.at_s < end);
@@ -548,8 +552,16 @@ pub fn aborted() -> Results {
     let summary = &mut results.summary;
     summary.duration_s = end;
     summary.verdict = Verdict::Aborted;
-    summary.exit_code = 130;
-    summary.sentence = "Interrupted by a person (SIGINT) after 13.2 s; every fault was rolled back.".to_owned();
+    summary.exit_code = 4;
+    summary.sentence =
+        "A guardrail stopped the run after 13.2 s; every fault was rolled back: `too-slow`: latency.p95 of \
+                        buy/order over the last 1 s was 452 ms, the limit is at most 400 ms, broken since 12.2 s."
+            .to_owned();
+    summary.guardrails = vec![
+        guardrail("too-slow", "latency.p95", (400.0, "ms"), Some((452.0, end)), Some(12.2)),
+        guardrail("errors", "error_rate", (0.6, "fraction"), Some((0.021, 12.9)), None),
+        guardrail("lag", "send_lag.p99", (10.0, "ms"), None, None),
+    ];
     summary.windows.retain(|name, _| !name.contains("kill") && !name.starts_with("recovery"));
     for gate in summary.gates.iter_mut().filter(|gate| gate.window != "baseline") {
         gate.verdict = GateVerdict::NotReached;
@@ -568,9 +580,60 @@ pub fn aborted() -> Results {
     killed.verified = false;
     killed.reason = "not reached".to_owned();
     killed.instances.clear();
-    summary.findings.clear();
+    summary.findings = vec![Finding {
+        severity: Severity::Error,
+        text: "Guardrail `too-slow` stopped the run.".to_owned(),
+        at_s: Some(end),
+        instance: None,
+    }];
     summary.errors.clear();
     results
+}
+
+fn guardrail(
+    id: &str,
+    metric: &str,
+    (limit, unit): (f64, &str),
+    seen: Option<(f64, f64)>,
+    broken_since_s: Option<f64>,
+) -> GuardrailData {
+    let outcome = match (broken_since_s, seen) {
+        (Some(_), _) => GuardrailOutcome::Tripped,
+        (None, Some(_)) => GuardrailOutcome::Held,
+        (None, None) => GuardrailOutcome::Unknown,
+    };
+    GuardrailData {
+        id: id.to_owned(),
+        outcome,
+        metric: metric.to_owned(),
+        journey: broken_since_s.map(|_| "buy".to_owned()),
+        step: broken_since_s.map(|_| "order".to_owned()),
+        bound: "max".to_owned(),
+        limit,
+        unit: unit.to_owned(),
+        over_s: 1.0,
+        for_s: if broken_since_s.is_some() { 1.0 } else { 0.0 },
+        actual: seen.map(|(value, _)| value),
+        at_s: seen.map(|(_, at)| at),
+        broken_since_s,
+        source_line: Some(61),
+    }
+}
+
+/// An instance that ended by itself, with what it said last.
+fn ended_by_itself() -> Finding {
+    Finding {
+        severity: Severity::Error,
+        text: "service `payments`, instance 2, exited by itself: exit status 7".to_owned(),
+        at_s: Some(14.2),
+        instance: Some(InstanceData {
+            service: "payments".to_owned(),
+            index: 2,
+            status: Some("exit status 7".to_owned()),
+            log: "services/payments-2.log".to_owned(),
+            last_lines: vec!["listening on 127.0.0.1:41237".to_owned(), "fatal: no such table: payments".to_owned()],
+        }),
+    }
 }
 
 /// Nothing answered, nothing was sent: no samples at all.
@@ -615,6 +678,7 @@ pub fn invalid() -> Results {
     summary.faults[1].recovered = Some(false);
     summary.faults[1].recovery_time_s = None;
     summary.faults[1].residue = vec!["payments-2 did not come back within 10 s".to_owned()];
+    summary.findings.insert(0, ended_by_itself());
     results.slos[1].broken = vec![[19.4, 25.0]];
     results
 }
@@ -640,7 +704,19 @@ pub fn hostile() -> Results {
         fault.instances.iter_mut().for_each(named);
         fault.residue.iter_mut().for_each(named);
     }
+    summary.findings.insert(0, ended_by_itself());
     summary.findings.iter_mut().for_each(|finding| named(&mut finding.text));
+    for instance in summary.findings.iter_mut().filter_map(|finding| finding.instance.as_mut()) {
+        instance.status.iter_mut().for_each(named);
+        named(&mut instance.log);
+        instance.last_lines.iter_mut().for_each(named);
+        instance.last_lines.push("```` </details>".to_owned());
+    }
+    summary.guardrails = vec![guardrail("errors", "error_rate", (0.6, "fraction"), Some((0.021, 12.9)), None)];
+    for guard in &mut summary.guardrails {
+        named(&mut guard.id);
+        named(&mut guard.metric);
+    }
     for error in &mut summary.errors {
         named(&mut error.class);
         named(&mut error.step);

@@ -57,6 +57,7 @@ fn describe(plan: &Plan) -> String {
     parts::steady_state(&mut page, plan);
     times::write(&mut page, &schedule);
     parts::faults(&mut page, plan);
+    parts::guardrails(&mut page, plan);
     parts::gates(&mut page, plan);
     parts::not_built(&mut page, plan);
     page.text

@@ -33,6 +33,7 @@ pub fn results(header: Header, events: Vec<Event>) -> Results {
             windows: BTreeMap::new(),
             steps: BTreeMap::new(),
             gates: Vec::new(),
+            guardrails: Vec::new(),
             faults,
             findings,
             errors: Vec::new(),
@@ -134,13 +135,14 @@ fn findings(faults: &[FaultData], last_s: f64) -> Vec<Finding> {
         severity: Severity::Error,
         text: "The record ends here: brunt was killed, or the machine went down.".to_owned(),
         at_s: Some(last_s),
+        instance: None,
     }];
     for fault in faults.iter().filter(|fault| fault.removed_at_s.is_none()) {
         let text = format!(
             "Fault `{}` was not seen to be undone. The agent undoes it when its lease runs out; `brunt cleanup` makes sure.",
             fault.id
         );
-        findings.push(Finding { severity: Severity::Error, text, at_s: fault.injecting_at_s });
+        findings.push(Finding { severity: Severity::Error, text, at_s: fault.injecting_at_s, instance: None });
     }
     findings
 }

@@ -33,6 +33,7 @@ pub fn plan(name: &str) -> Plan {
         safety: Safety { allow_hosts: Vec::new(), lease: Duration::from_secs(15) },
         gates: Vec::new(),
         outputs: Outputs { dir: None, html: true, json: true, junit: true },
+        guardrails: Vec::new(),
         not_built: Vec::new(),
     }
 }
@@ -56,6 +57,7 @@ pub fn results() -> Results {
             windows: BTreeMap::new(),
             steps: BTreeMap::new(),
             gates: Vec::new(),
+            guardrails: Vec::new(),
             faults: Vec::new(),
             findings: Vec::new(),
             errors: Vec::new(),

@@ -4,9 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use brunt_scenario::plan::{
-    Addresses, Body, Connections, Feeder, Json, Model, Piece, Plan, Rows, Step as PlanStep, Table, Text, VALUE_COLUMN,
-};
+use brunt_scenario::plan::{Addresses, Connections, Feeder, Model, Plan, Rows, Step as PlanStep, Table, VALUE_COLUMN};
 use brunt_scenario::units::Spread;
 
 use super::LoadError;
@@ -15,6 +13,7 @@ use super::destinations::Destinations;
 use super::request::Request;
 use super::template::Templates;
 use super::turns::{Mix, Named};
+use crate::secrets::Secrets;
 
 /// Everything that a worker reads and never writes.
 pub struct Compiled {
@@ -27,7 +26,7 @@ pub struct Compiled {
     /// The texts of all steps.
     pub templates: Templates,
     /// Never shown in an example.
-    pub secrets: Vec<String>,
+    pub secrets: Secrets,
 }
 
 /// A compiled journey.
@@ -104,17 +103,12 @@ impl Compiled {
             drain: load.drain,
             connections: load.connections,
         });
-        Ok(Self { seed: plan.seed, journeys, load: load.collect(), templates, secrets: secrets(plan) })
+        Ok(Self { seed: plan.seed, journeys, load: load.collect(), templates, secrets: Secrets::of(plan) })
     }
 
     /// A text as it may be shown.
-    pub fn masked(&self, mut text: String) -> String {
-        for secret in &self.secrets {
-            if text.contains(secret.as_str()) {
-                text = text.replace(secret.as_str(), "***");
-            }
-        }
-        text
+    pub fn masked(&self, text: String) -> String {
+        self.secrets.masked(text)
     }
 }
 
@@ -134,45 +128,4 @@ fn rows(feeder: &Feeder, known: &Addresses) -> Result<Named, LoadError> {
         }
     }
     Ok(Named { name, table: Arc::new(table) })
-}
-
-/// Every secret that a request can carry, the longest first, so that one inside another leaves nothing behind.
-fn secrets(plan: &Plan) -> Vec<String> {
-    let mut found = BTreeSet::new();
-    let mut take = |text: &Text| {
-        found.extend(text.0.iter().filter_map(|piece| match piece {
-            Piece::Secret(secret) if !secret.expose().is_empty() => Some(secret.expose().to_owned()),
-            _ => None,
-        }));
-    };
-    for feeder in &plan.feeders {
-        if let Rows::Values(values) = &feeder.rows {
-            values.iter().for_each(&mut take);
-        }
-    }
-    for step in plan.journeys.iter().flat_map(|journey| &journey.steps) {
-        let PlanStep::Request(request) = step else { continue };
-        take(&request.path);
-        request.headers.iter().chain(&request.check.headers).for_each(|(_, value)| take(value));
-        let waited = request.retry_until.iter().flat_map(|until| &until.body);
-        request.check.body.iter().chain(waited).for_each(|(_, json)| texts(json, &mut take));
-        match &request.body {
-            Body::None => {}
-            Body::Raw(text) => take(text),
-            Body::Form(fields) => fields.iter().for_each(|(_, value)| take(value)),
-            Body::Json(json) => texts(json, &mut take),
-        }
-    }
-    let mut secrets: Vec<String> = found.into_iter().collect();
-    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-    secrets
-}
-
-fn texts(json: &Json, take: &mut impl FnMut(&Text)) {
-    match json {
-        Json::Text(text) => take(text),
-        Json::Array(items) => items.iter().for_each(|item| texts(item, take)),
-        Json::Object(fields) => fields.iter().for_each(|(_, value)| texts(value, take)),
-        Json::Null | Json::Bool(_) | Json::Number(_) => {}
-    }
 }

@@ -1,6 +1,5 @@
 //! The loop: waits for whatever comes next, lets the orchestrator decide, carries out what it says.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +18,9 @@ use super::{Sources, Stage};
 use crate::files::Files;
 use crate::load::{Load, LoadEnd};
 use crate::probe::{self, Question};
-use crate::services::{Layout, Log};
+use crate::secrets::Secrets;
+use crate::services::log::{self, Log};
+use crate::services::{Layout, ServiceError};
 use crate::{services, timeline, ui};
 
 /// How often objectives and the effects of faults are looked at.
@@ -68,7 +69,11 @@ pub async fn drive(
                 continue;
             }
         };
-        let todos = orchestrator.handle(input, stage.clock.now());
+        let now = stage.clock.now();
+        if matches!(input, Input::Look) {
+            stage.record.lock().recorder.note_processor(now, super::cpu_time(), stage.workers);
+        }
+        let todos = orchestrator.handle(input, now);
         for event in orchestrator.take_said() {
             files.event(&event);
             screen.event(&event);
@@ -80,6 +85,8 @@ pub async fn drive(
     }
     for task in probes {
         task.abort();
+        // Cancelled: what it had started is killed by then.
+        let _ = task.await;
     }
     if gave_up {
         stage.steering.abort();
@@ -191,13 +198,14 @@ impl Listening {
 fn ask_probes(stage: &Stage, inputs: &UnboundedSender<Input>, insecure: bool) -> Vec<JoinHandle<()>> {
     let probes = stage.plan.steady_state.iter().flat_map(|steady| &steady.probes).zip(&stage.questions).enumerate();
     let ask = |(index, (probe, question)): (usize, (&Probe, &Question))| {
+        let secrets = Arc::clone(&stage.secrets);
         let (question, timeout, inputs) = (question.clone(), probe.timeout, inputs.clone());
         let mut every = interval(probe.every);
         every.set_missed_tick_behavior(MissedTickBehavior::Skip);
         tokio::spawn(async move {
             loop {
                 every.tick().await;
-                let outcome = probe::ask(&question, timeout, insecure).await;
+                let outcome = probe::ask(&question, timeout, insecure).await.map_err(|why| secrets.said(&why));
                 if inputs.send(Input::Probed { probe: index, outcome }).is_err() {
                     return;
                 }
@@ -244,10 +252,18 @@ fn carry_out(todo: Todo, stage: &Stage, files: &Files, inputs: &UnboundedSender<
             }
         }
         Todo::AwaitReady { service, index, log_from } => {
-            let (layout, logs) = (Arc::clone(&stage.layout), files.logs());
+            let (layout, secrets, logs) = (Arc::clone(&stage.layout), Arc::clone(&stage.secrets), files.logs());
             tokio::spawn(async move {
-                let outcome = await_ready(&plan, &layout, &service, index, &logs, log_from).await;
-                reply(Input::InstanceReady { service, index, outcome });
+                let log = Log { path: log::path(&logs, &service, index), from: log_from };
+                let outcome = await_ready(&plan, &layout, &service, index, &log, &secrets).await;
+                reply(Input::InstanceReady { service, index, log_from, outcome });
+            });
+        }
+        Todo::ReadLog { finding, service, index, log_from } => {
+            let log = Log { path: log::path(&files.logs(), &service, index), from: log_from };
+            let secrets = Arc::clone(&stage.secrets);
+            tokio::task::spawn_blocking(move || {
+                reply(Input::LogRead { finding, lines: log.last_lines(&secrets) });
             });
         }
         Todo::SetReady { service, index, ready } => stage.destinations.set_ready(&service, index, ready),
@@ -271,13 +287,17 @@ async fn await_ready(
     layout: &Layout,
     service: &str,
     index: usize,
-    logs: &Path,
-    log_from: u64,
+    log: &Log,
+    secrets: &Secrets,
 ) -> Result<(), String> {
     let found = plan.services.iter().find(|candidate| candidate.name == service);
     let (Some(service), Some(port)) = (found, layout.ports.get(service).and_then(|ports| ports.get(index))) else {
         return Err(format!("no service `{service}` with an instance {index} in this run"));
     };
-    let log = Log { path: services::log_path(logs, &service.name, index), from: log_from };
-    services::wait_ready(service, index, *port, &log).await.map_err(|error| error.to_string())
+    let ready = services::wait_ready(service, index, *port, log, secrets).await;
+    ready.map_err(|error| match error {
+        // Its last lines become a part of the finding.
+        ServiceError::NotReady { why, .. } => why,
+        other => other.to_string(),
+    })
 }

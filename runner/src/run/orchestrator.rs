@@ -23,8 +23,11 @@ use brunt_scenario::units::Offset;
 use super::record::Record;
 use crate::timeline::{self, Action, FaultPhase, Timeline, World};
 use faults::planned;
+use guardrails::Watch;
 
 mod faults;
+mod guardrails;
+mod services;
 mod steady;
 #[cfg(test)]
 mod tests;
@@ -67,8 +70,17 @@ pub enum Input {
         service: String,
         /// Which instance.
         index: usize,
+        /// Where what it writes begins in its log.
+        log_from: u64,
         /// Why not.
         outcome: Result<(), String>,
+    },
+    /// The last lines of an instance that a finding is about.
+    LogRead {
+        /// Index of the finding.
+        finding: usize,
+        /// As they may be shown.
+        lines: Vec<String>,
     },
     /// How many members a process target has now; asked while a kill waits for its target to be whole again.
     Members {
@@ -102,6 +114,17 @@ pub enum Todo {
     Revert(usize),
     /// Wait until a restarted instance is ready; answer with [`Input::InstanceReady`].
     AwaitReady {
+        /// The service.
+        service: String,
+        /// Which instance.
+        index: usize,
+        /// Where what it writes begins in its log.
+        log_from: u64,
+    },
+    /// Read the last lines of an instance that a finding is about; answer with [`Input::LogRead`].
+    ReadLog {
+        /// Index of the finding.
+        finding: usize,
         /// The service.
         service: String,
         /// Which instance.
@@ -158,6 +181,7 @@ pub struct Orchestrator {
     since_recover: Vec<usize>,
     slos: Vec<Option<bool>>,
     probes: Vec<ProbeState>,
+    guardrails: Vec<Watch>,
     ready: BTreeMap<String, Vec<bool>>,
     load_over: bool,
     load_started: Offset,
@@ -169,6 +193,8 @@ pub struct Orchestrator {
     faults: Vec<FaultFacts>,
     recovers: Vec<RecoverFacts>,
     findings: Vec<Finding>,
+    /// Findings whose last lines are not there yet.
+    logs_asked: usize,
     stopped: Option<Stopped>,
 }
 
@@ -196,6 +222,7 @@ impl Orchestrator {
             since_recover: Vec::new(),
             slos: vec![None; plan.slos.len()],
             probes: probes.collect(),
+            guardrails: vec![Watch::default(); plan.guardrails.len()],
             ready: plan.services.iter().map(|service| (service.name.clone(), vec![true; service.instances])).collect(),
             load_over: false,
             load_started,
@@ -204,6 +231,7 @@ impl Orchestrator {
             said: Vec::new(),
             recovers: Vec::new(),
             findings: Vec::new(),
+            logs_asked: 0,
             stopped: None,
             faults,
             plan,
@@ -220,7 +248,8 @@ impl Orchestrator {
     /// Whether there is nothing left to wait for.
     pub fn is_over(&self) -> bool {
         let pending = self.phases.iter().any(|phase| matches!(phase, FaultPhase::Injecting | FaultPhase::Removing));
-        self.phase == Phase::Ending && self.load_over && !pending && !self.verifying.contains(&true)
+        let waiting = pending || self.logs_asked > 0 || self.verifying.contains(&true);
+        self.phase == Phase::Ending && self.load_over && !waiting
     }
 
     /// The next instant at which time alone decides something.
@@ -242,6 +271,7 @@ impl Orchestrator {
     /// What the report needs of it all; the caller adds what it knows of load, clock and machine.
     pub fn into_facts(mut self) -> Facts {
         self.take_said();
+        let guardrails = self.guardrail_facts();
         let reached = |phase: &FaultPhase| *phase != FaultPhase::Planned;
         let (faults, planned): (Vec<_>, Vec<_>) =
             self.faults.into_iter().zip(self.phases).partition(|(_, phase)| reached(phase));
@@ -253,6 +283,7 @@ impl Orchestrator {
             findings: self.findings,
             stopped: self.stopped,
             probes: self.probes.into_iter().map(|probe| probe.facts).collect(),
+            guardrails,
             ..Facts::default()
         }
     }
@@ -267,7 +298,16 @@ impl Orchestrator {
             Input::Verified { fault, outcome } => self.verified(fault, outcome, now),
             Input::Reverted { fault, outcome } => self.reverted(fault, outcome),
             Input::Injector(event) => self.injector_says(event, now),
-            Input::InstanceReady { service, index, outcome } => self.instance_ready(service, index, outcome, now),
+            Input::InstanceReady { service, index, log_from, outcome } => {
+                self.instance_ready((service, index), log_from, outcome, now)
+            }
+            Input::LogRead { finding, lines } => {
+                self.logs_asked -= 1;
+                if let Some(instance) = self.findings.get_mut(finding).and_then(|finding| finding.instance.as_mut()) {
+                    instance.last_lines = lines;
+                }
+                Vec::new()
+            }
             Input::Members { fault, count } => self.members(fault, count, now),
             Input::Probed { probe, outcome } => self.probed(probe, outcome, now),
             Input::LoadOver { broke } => {
@@ -422,10 +462,10 @@ impl Orchestrator {
         }
     }
 
-    /// Looks at objectives and at the effects of active faults; called every 250 ms.
+    /// Looks at objectives, guardrails and the effects of active faults; called every 250 ms.
     fn look(&mut self, now: Offset) -> Vec<Todo> {
         self.look_at_slos(now);
-        let mut todos = Vec::new();
+        let mut todos = self.look_at_guardrails(now);
         for fault in 0..self.phases.len() {
             if !matches!(self.phases[fault], FaultPhase::Active(_)) {
                 continue;
@@ -447,7 +487,7 @@ impl Orchestrator {
     }
 
     fn finding(&mut self, severity: Severity, text: String, at: Option<Offset>) {
-        self.findings.push(Finding { severity, text, at_s: at.map(Offset::as_secs_f64) });
+        self.findings.push(Finding { severity, text, at_s: at.map(Offset::as_secs_f64), instance: None });
     }
 }
 

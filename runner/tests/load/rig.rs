@@ -95,6 +95,7 @@ pub fn plan(site: Target, steps: Vec<Step>, model: Model, stages: Vec<Stage>) ->
         safety: Safety { allow_hosts: Vec::new(), lease: Duration::from_secs(10) },
         gates: Vec::<Gate>::new(),
         outputs: Outputs { dir: None, html: false, json: false, junit: false },
+        guardrails: Vec::new(),
         not_built: Vec::new(),
     }
 }

@@ -1,5 +1,7 @@
 //! Objectives, and the hypothesis that they hold.
 
+use std::path::Path;
+
 use super::{BEFORE_WITHIN_FACTOR, PROBE_EVERY, PROBE_TIMEOUT, Resolver, SLO_OVER, bound};
 use crate::address::host_and_port;
 use crate::decode::Spanned;
@@ -43,14 +45,14 @@ impl Resolver<'_> {
         slos
     }
 
-    pub(super) fn steady_state(&mut self, slos: &[Slo]) -> Option<SteadyState> {
+    pub(super) fn steady_state(&mut self, slos: &[Slo], folder: &Path) -> Option<SteadyState> {
         let state = self.root.steady_state.as_ref()?;
         let all_of = state.all_of.iter().flatten();
         let probes = state.probes.iter().flatten();
         Some(SteadyState {
             title: state.title.clone().unwrap_or_default(),
             slos: all_of.filter_map(|name| slos.iter().position(|slo| slo.id == name.value)).collect(),
-            probes: probes.filter_map(|probe| self.probe(probe)).collect(),
+            probes: probes.filter_map(|probe| self.probe(probe, folder)).collect(),
             before: state.before.as_ref().map(|before| Before {
                 hold_for: before.hold_for,
                 within: before
@@ -61,18 +63,15 @@ impl Resolver<'_> {
         })
     }
 
-    fn probe(&mut self, probe: &written::Probe) -> Option<Probe> {
-        if let Some(command) = &probe.command {
-            self.not_built(command.span, "command probes are not built yet");
-        }
+    fn probe(&mut self, probe: &written::Probe, folder: &Path) -> Option<Probe> {
         if let Some(prometheus) = &probe.prometheus {
             self.not_built(prometheus.span, "prometheus probes are not built yet");
             for bound in prometheus.value.max.iter().chain(&prometheus.value.min) {
                 <f64 as crate::decode::Decode>::decode(bound, self.problems);
             }
         }
-        let kind = match (&probe.http, &probe.tcp) {
-            (Some(http), _) => {
+        let kind = match (&probe.http, &probe.tcp, &probe.command) {
+            (Some(http), ..) => {
                 if !http.get.value.starts_with('/') {
                     let help = format!("write `/{}`", http.get.value);
                     self.problems.error(Code::E049, http.get.span, "a path begins with `/`", help);
@@ -84,11 +83,16 @@ impl Resolver<'_> {
                     status: http.status.as_ref().map_or(200, |status| status.value),
                 }
             }
-            (None, Some(tcp)) => {
+            (None, Some(tcp), _) => {
                 self.check_address(&tcp.address);
                 ProbeKind::Tcp { address: tcp.address.value.clone() }
             }
-            (None, None) => return None,
+            (None, None, Some(command)) => ProbeKind::Command {
+                run: command.value.run.clone(),
+                cwd: folder.to_owned(),
+                exit: command.value.exit.as_ref().map_or(0, |exit| u8::try_from(exit.value).unwrap_or_default()),
+            },
+            (None, None, None) => return None,
         };
         Some(Probe {
             id: probe.id.value.0.clone(),

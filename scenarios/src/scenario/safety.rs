@@ -37,6 +37,9 @@ record! {
     optional hosts: Vec<String>,
 }
 
+/// As for objectives: a look each 250 ms at requests in slices of 50 ms.
+const SHORTEST_SPAN: Duration = Duration::from_millis(250);
+
 record! {
     /// A guardrail: stop, roll back, exit 4.
     AbortIf, "a guardrail", check = check_guardrail;
@@ -61,4 +64,7 @@ record! {
 fn check_guardrail(guardrail: &AbortIf, problems: &mut Problems) {
     let given = [("above", guardrail.above.is_some()), ("below", guardrail.below.is_some())];
     exactly_one(guardrail.span, "a guardrail", &given, problems);
+    if let Some(over) = guardrail.over.as_ref().filter(|over| over.value < SHORTEST_SPAN) {
+        problems.error(Code::E028, over.span, "the span is too short to look at", "at least 250ms");
+    }
 }

@@ -101,11 +101,17 @@ record! {
 
 record! {
     /// A command of this host.
-    CommandProbe, "a command probe";
+    CommandProbe, "a command probe", check = check_command;
     /// Program and arguments.
     required run: Vec<Text>,
     /// The expected exit code; default 0.
-    optional exit: u64,
+    optional exit: Spanned<u64>,
+}
+
+fn check_command(probe: &CommandProbe, problems: &mut Problems) {
+    if let Some(exit) = probe.exit.as_ref().filter(|exit| exit.value > u64::from(u8::MAX)) {
+        problems.error(Code::E028, exit.span, "no process ends with that code", "an exit code is from 0 to 255");
+    }
 }
 
 record! {

@@ -8,6 +8,7 @@ mod crash_leaves_nothing;
 mod documents_run;
 mod first_use;
 mod gates_exit_codes;
+mod guardrails;
 mod haproxy;
 mod honesty;
 mod load_shapes;

@@ -11,6 +11,17 @@ pub enum State {
     Broken,
 }
 
+impl State {
+    /// `None`: not known.
+    pub fn holds(self) -> Option<bool> {
+        match self {
+            Self::Unknown => None,
+            Self::Holds => Some(true),
+            Self::Broken => Some(false),
+        }
+    }
+}
+
 /// States by the number of the bucket at which a span starts, from 0 without gaps.
 #[derive(Debug, Clone, Default)]
 pub struct History {

@@ -1,7 +1,7 @@
 //! How one objective counts and judges: the arithmetic behind `metric`, `max` and `min`.
 
 use brunt_scenario::metric::Metric;
-use brunt_scenario::plan::{Bound, Slo};
+use brunt_scenario::plan::Bound;
 use brunt_scenario::units::Offset;
 
 use super::history::State;
@@ -17,13 +17,16 @@ const EPSILON: f64 = 1e-9;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
     n: u32,
-    /// On the wrong side of the bound, or failed; what the metric is about.
+    /// On the wrong side of the bound, or failed, or completed; what the metric is about.
     bad: u32,
     /// Microseconds; only means need it.
     sum: u64,
 }
 
 impl Tally {
+    /// A request that came to its end here; it is counted where it was due.
+    const COMPLETED: Self = Self { n: 0, bad: 1, sum: 0 };
+
     /// Adds another one.
     pub fn add(&mut self, other: Self) {
         self.n += other.n;
@@ -56,9 +59,9 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Of an objective of the plan.
-    pub fn new(slo: &Slo) -> Self {
-        Self { metric: slo.metric, bound: slo.bound }
+    /// Of an objective or a guardrail of the plan.
+    pub fn new(metric: Metric, bound: Bound) -> Self {
+        Self { metric, bound }
     }
 
     /// Which quantile the metric is, if it is one.
@@ -81,21 +84,27 @@ impl Rule {
         }
     }
 
-    /// What a request counts, and at which instant; `None` if this metric is not taken of requests.
-    pub fn request(&self, request: &Request) -> Option<(Offset, Tally)> {
+    /// What a request counts, and at which instants; nothing if this metric is not taken of requests.
+    pub fn request(&self, request: &Request) -> [Option<(Offset, Tally)>; 2] {
+        if self.metric == Metric::RateCompleted {
+            // It was due at one instant and came at another: a rate that fell to nothing is known by what was due.
+            return [Some((request.intended, Tally::one(false, 0))), Some((request.done, Tally::COMPLETED))];
+        }
+        [self.at_its_start(request).map(|tally| (request.intended, tally)), None]
+    }
+
+    fn at_its_start(&self, request: &Request) -> Option<Tally> {
         let intended = request.intended;
         let is = |class| request.error == Some(class);
-        let tally = match self.metric {
+        Some(match self.metric {
             Metric::Latency(_) => self.timed(request.done.0.saturating_sub(intended.0)),
             Metric::Service(_) => self.timed(request.done.0.saturating_sub(request.sent?.0)),
             Metric::ErrorRate | Metric::SuccessRate => Tally::one(request.error.is_some(), 0),
             Metric::CheckFailures => Tally::one(is(ErrorClass::Check), 0),
             Metric::Unfinished => Tally::one(is(ErrorClass::Unfinished), 0),
             Metric::Requests | Metric::RateOffered => Tally::one(false, 0),
-            Metric::RateCompleted => return Some((request.done, Tally::one(false, 0))),
             _ => return None,
-        };
-        Some((intended, tally))
+        })
     }
 
     /// What an iteration counts, at its intended start.
@@ -118,7 +127,7 @@ impl Rule {
     pub fn open(&self, age_ns: u64) -> Option<Tally> {
         match self.metric {
             Metric::Latency(_) => Some(self.timed(age_ns)),
-            Metric::Requests | Metric::RateOffered => Some(Tally::one(false, 0)),
+            Metric::Requests | Metric::RateOffered | Metric::RateCompleted => Some(Tally::one(false, 0)),
             _ => None,
         }
     }
@@ -126,7 +135,8 @@ impl Rule {
     /// What a tally over `buckets` buckets means, and its value where one follows from it.
     pub fn judge(&self, tally: Tally, buckets: u64) -> (State, Option<f64>) {
         let n = u64::from(tally.n);
-        if n < ENOUGH {
+        let completed = if self.metric == Metric::RateCompleted { u64::from(tally.bad) } else { 0 };
+        if n.max(completed) < ENOUGH {
             return (State::Unknown, None);
         }
         if let Some(q) = self.quantile() {
@@ -140,7 +150,8 @@ impl Rule {
             Metric::SuccessRate => 1.0 - bad / n_f,
             Metric::CheckFailures | Metric::Dropped | Metric::Unfinished => bad,
             Metric::Requests => n_f,
-            Metric::RateOffered | Metric::RateCompleted => n_f / (buckets as f64 * super::GRID as f64 / 1e9),
+            Metric::RateOffered => n_f / seconds(buckets),
+            Metric::RateCompleted => bad / seconds(buckets),
             // Not taken of a sliding span; validation refuses them.
             Metric::RecoveryTime
             | Metric::DegradedFor
@@ -150,11 +161,7 @@ impl Rule {
                 return (State::Unknown, None);
             }
         };
-        let holds = match self.bound {
-            Bound::Max(max) => value <= max + EPSILON,
-            Bound::Min(min) => value >= min - EPSILON,
-        };
-        (State::of(holds), Some(value))
+        (State::of(keeps(self.bound, value)), Some(value))
     }
 
     /// Whether the nearest-rank percentile keeps the bound, from the count of values on the wrong side of it.
@@ -172,6 +179,18 @@ impl Rule {
         };
         Tally::one(bad, nanoseconds)
     }
+}
+
+/// Whether a value keeps a bound.
+pub fn keeps(bound: Bound, value: f64) -> bool {
+    match bound {
+        Bound::Max(max) => value <= max + EPSILON,
+        Bound::Min(min) => value >= min - EPSILON,
+    }
+}
+
+fn seconds(buckets: u64) -> f64 {
+    buckets as f64 * super::GRID as f64 / 1e9
 }
 
 impl State {

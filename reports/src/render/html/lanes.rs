@@ -1,10 +1,10 @@
-//! The lanes above the charts: load, each fault with whom it hit and how it recovered, each objective, findings.
+//! The lanes above the charts: load, each fault with whom it hit and how it recovered, each objective, each probe, findings.
 
 use crate::render::html::frame::{Frame, LINE, span, style};
 use crate::render::svg::label::{apart, fitted, width};
 use crate::render::svg::{Anchor, Svg};
 use crate::render::{format, words};
-use crate::results::{FaultData, Results, SloData};
+use crate::results::{FaultData, ProbeData, Results, SloData};
 
 /// More lanes than this get one line each instead of two.
 const ROOMY: usize = 8;
@@ -21,11 +21,15 @@ pub fn draw(svg: &mut Svg, frame: &Frame, results: &Results, top: f64) -> f64 {
         lanes.slo(svg, y, slo);
         y += lanes.height;
     }
+    for probe in &results.probes {
+        lanes.probe(svg, y, probe);
+        y += lanes.height;
+    }
     lanes.findings(svg, y)
 }
 
 fn height(frame: &Frame, results: &Results) -> f64 {
-    let roomy = results.summary.faults.len() + results.slos.len() <= ROOMY;
+    let roomy = results.summary.faults.len() + results.slos.len() + results.probes.len() <= ROOMY;
     if roomy || frame.stacked() { 38.0 } else { 22.0 }
 }
 
@@ -141,17 +145,8 @@ impl Lanes<'_> {
     }
 
     fn slo(&self, svg: &mut Svg, top: f64, slo: &SloData) {
-        let frame = self.frame;
         let sign = if slo.bound == "min" { "≥" } else { "≤" };
         let remark = format!("{} {sign} {}", slo.metric, format::value(slo.limit, &slo.unit));
-        let middle = self.name(svg, top, &slo.id, &remark);
-        svg.line((frame.left, middle), (frame.right, middle), "held");
-        let mut last = (frame.left, frame.left);
-        for &[from, to] in &slo.broken {
-            let (from, to) = (frame.time.at(from), frame.time.at(to));
-            last = (from, to.max(from + 2.0));
-            svg.rect((from, middle - 4.0), (last.1 - from, 8.0), "lost");
-        }
         let said = if self.results.series.is_empty() {
             "not measured".to_owned()
         } else if slo.broken.is_empty() {
@@ -160,6 +155,30 @@ impl Lanes<'_> {
             let total: f64 = slo.broken.iter().map(|[from, to]| (to - from).max(0.0)).sum();
             format!("lost for {}", format::seconds(total))
         };
+        self.held(svg, top, (&slo.id, &remark), &slo.broken, said);
+    }
+
+    fn probe(&self, svg: &mut Svg, top: f64, probe: &ProbeData) {
+        let said = match (probe.asked, probe.failed) {
+            (0, _) => "never asked".to_owned(),
+            (_, 0) => "held".to_owned(),
+            (asked, failed) => format!("failed {} of {}", format::count(failed), format::counted(asked, "time")),
+        };
+        let failed = words::failed_spans(self.results, &probe.id);
+        self.held(svg, top, (&probe.id, "probe"), &failed, said);
+    }
+
+    /// A line for as long as something held, a bar where it did not.
+    fn held(&self, svg: &mut Svg, top: f64, (name, remark): (&str, &str), broken: &[[f64; 2]], said: String) {
+        let frame = self.frame;
+        let middle = self.name(svg, top, name, remark);
+        svg.line((frame.left, middle), (frame.right, middle), "held");
+        let mut last = (frame.left, frame.left);
+        for &[from, to] in broken {
+            let (from, to) = (frame.time.at(from), frame.time.at(to));
+            last = (from, to.max(from + 2.0));
+            svg.rect((from, middle - 4.0), (last.1 - from, 8.0), "lost");
+        }
         self.say(svg, top, last, &[said]);
     }
 

@@ -7,7 +7,7 @@ mod run;
 mod verdict;
 
 pub use faults::{FaultRow, faults};
-pub use gates::{GateRow, gates};
+pub use gates::{GateRow, GuardrailRow, gates, guardrails};
 pub use measured::{
     BinRow, QuantileRow, SlowerRow, WindowRow, bins, percentile_note, quantiles, slower, slower_heads, steps,
     timeline_note, windows,

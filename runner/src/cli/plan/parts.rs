@@ -2,7 +2,7 @@
 
 use brunt_injector::{catalogue, resolve_dry};
 use brunt_scenario::metric::{Metric, Unit};
-use brunt_scenario::plan::{Bound, Fault, Gate, Item, Limit, LinkTo, Plan, Ready, SteadyState};
+use brunt_scenario::plan::{Bound, Fault, Gate, Item, Limit, LinkTo, Plan, ProbeKind, Ready, Scope, SteadyState};
 use brunt_scenario::units::print_duration;
 
 use super::Page;
@@ -60,8 +60,20 @@ fn hypothesis(plan: &Plan, steady: &SteadyState) -> Vec<Vec<String>> {
     let probes = steady
         .probes
         .iter()
-        .map(|probe| vec![probe.id.clone(), format!("probe, every {}", print_duration(probe.every))]);
+        .map(|probe| vec![probe.id.clone(), format!("{}, every {}", asks(&probe.kind), print_duration(probe.every))]);
     slos.chain(probes).collect()
+}
+
+/// What a probe asks.
+fn asks(kind: &ProbeKind) -> String {
+    match kind {
+        ProbeKind::Http { target, path, status } => format!("GET {path} of {target} answers {status}"),
+        ProbeKind::Tcp { address } => format!("{address} accepts a connection"),
+        ProbeKind::Command { run, exit, .. } => {
+            let words: Vec<String> = run.iter().map(ToString::to_string).collect();
+            format!("`{}` ends with {exit}", words.join(" "))
+        }
+    }
 }
 
 /// Who is hit, how, with which rights, and how it is undone.
@@ -114,6 +126,33 @@ fn members(plan: &Plan, service: &str) -> usize {
     plan.services.iter().find(|other| other.name == service).map_or(0, |service| service.instances)
 }
 
+/// What stops the run.
+pub fn guardrails(page: &mut Page, plan: &Plan) {
+    let rows: Vec<Vec<String>> = plan
+        .guardrails
+        .iter()
+        .map(|guard| {
+            let (word, limit) = match guard.bound {
+                Bound::Max(limit) => ("above", limit),
+                Bound::Min(limit) => ("below", limit),
+            };
+            let lasts = match guard.lasts.is_zero() {
+                true => "at the first look".to_owned(),
+                false => format!("at every look for {}", print_duration(guard.lasts)),
+            };
+            let text = format!(
+                "{}{} over {}: {word} {} {lasts}",
+                guard.metric,
+                scope(&guard.scope),
+                print_duration(guard.over),
+                value(limit, guard.metric.unit())
+            );
+            vec![guard.id.clone(), text]
+        })
+        .collect();
+    page.section("guardrails: stop, undo every fault, exit 4; warm-up included", &rows);
+}
+
 /// What is judged.
 pub fn gates(page: &mut Page, plan: &Plan) {
     let rows: Vec<Vec<String>> = plan
@@ -126,16 +165,20 @@ pub fn gates(page: &mut Page, plan: &Plan) {
                 Limit::MaxOfBaseline { factor, floor } => relative("at most", factor, "at least", floor, unit),
                 Limit::MinOfBaseline { factor, floor } => relative("at least", factor, "at most", floor, unit),
             };
-            let scope = match (&gate.scope.journey, &gate.scope.step) {
-                (Some(journey), Some(step)) => format!(" of {journey}.{step}"),
-                (Some(only), None) | (None, Some(only)) => format!(" of {only}"),
-                (None, None) => String::new(),
-            };
+            let scope = scope(&gate.scope);
             let default = if is_default(gate, plan) { " (the default: the scenario has no gates)" } else { "" };
             vec![gate.id.clone(), format!("{}{scope} in {}: {limit}{default}", gate.metric, gate.window)]
         })
         .collect();
     page.section("gates", &rows);
+}
+
+fn scope(scope: &Scope) -> String {
+    match (&scope.journey, &scope.step) {
+        (Some(journey), Some(step)) => format!(" of {journey}.{step}"),
+        (Some(only), None) | (None, Some(only)) => format!(" of {only}"),
+        (None, None) => String::new(),
+    }
 }
 
 /// The gate that is filled in where none is given. A scenario that is no file has no lines, so the bound decides too.

@@ -4,7 +4,7 @@ use brunt_injector::{Reverted, Seen};
 use brunt_report::facts::{Effect, FaultFacts, Stopped};
 use brunt_report::results::Severity;
 use brunt_scenario::metric::WindowName;
-use brunt_scenario::plan::{Fault, Target};
+use brunt_scenario::plan::Fault;
 use brunt_scenario::units::Offset;
 
 use super::{Orchestrator, Phase, Todo};
@@ -120,68 +120,6 @@ impl Orchestrator {
         Vec::new()
     }
 
-    pub(super) fn injector_says(&mut self, event: brunt_injector::Event, now: Offset) -> Vec<Todo> {
-        match event {
-            brunt_injector::Event::InstanceExited { service, index, status, by_fault, .. } => {
-                if let Some(ready) = self.ready.get_mut(&service).and_then(|ready| ready.get_mut(index)) {
-                    *ready = false;
-                }
-                let name = format!("{service}#{index}");
-                match by_fault {
-                    Some(fault) => self.say(now, "service.killed", &name, format!("{status}, by fault `{fault}`")),
-                    None => {
-                        self.say(now, "service.exited", &name, format!("{status}, without a fault"));
-                        let text = format!("service `{service}`, instance {index}, exited by itself: {status}");
-                        self.finding(Severity::Error, text, Some(now));
-                    }
-                }
-                vec![Todo::SetReady { service, index, ready: false }]
-            }
-            brunt_injector::Event::InstanceStarted { service, index, pid, log_from, .. } => {
-                self.say(now, "service.started", &format!("{service}#{index}"), format!("again, as process {pid}"));
-                vec![Todo::AwaitReady { service, index, log_from }]
-            }
-            brunt_injector::Event::InstanceNotStarted { service, index, reason, .. } => {
-                self.say(now, "service.not_started", &format!("{service}#{index}"), reason.clone());
-                let text = format!("service `{service}`, instance {index}, was not started again: {reason}");
-                self.finding(Severity::Error, text, Some(now));
-                Vec::new()
-            }
-            brunt_injector::Event::AgentLost { reason, .. } => {
-                self.say(now, "agent.lost", "agent", reason.clone());
-                self.stop(Stopped::Invalid(format!("the agent that holds the faults is gone: {reason}")), now)
-            }
-        }
-    }
-
-    pub(super) fn instance_ready(
-        &mut self,
-        service: String,
-        index: usize,
-        outcome: Result<(), String>,
-        now: Offset,
-    ) -> Vec<Todo> {
-        let name = format!("{service}#{index}");
-        match outcome {
-            Ok(()) => {
-                if let Some(ready) = self.ready.get_mut(&service).and_then(|ready| ready.get_mut(index)) {
-                    *ready = true;
-                }
-                self.say(now, "service.ready", &name, "answers again".to_owned());
-                let mut todos = vec![Todo::SetReady { service, index, ready: true }];
-                for fault in 0..self.phases.len() {
-                    todos.extend(self.whole_again(fault, self.ready_members(fault), now));
-                }
-                todos
-            }
-            Err(why) => {
-                self.say(now, "service.not_ready", &name, why.clone());
-                self.finding(Severity::Error, format!("`{name}` did not come back: {why}"), Some(now));
-                Vec::new()
-            }
-        }
-    }
-
     pub(super) fn members(&mut self, fault: usize, count: usize, now: Offset) -> Vec<Todo> {
         if self.whole_at[fault] == 0 {
             self.whole_at[fault] = count;
@@ -200,16 +138,6 @@ impl Orchestrator {
         self.faults[fault].removed_at = Some(at);
         self.say(at, "fault.removed", &id, "the target is whole again".to_owned());
         self.begin_revert(fault, now)
-    }
-
-    /// Ready members of a fault's target, where it is a service; 0 for anything else.
-    pub(super) fn ready_members(&self, fault: usize) -> usize {
-        match self.plan.targets.get(&self.faults[fault].target) {
-            Some(Target::Service(service)) => {
-                self.ready.get(service).map_or(0, |ready| ready.iter().filter(|ready| **ready).count())
-            }
-            _ => 0,
-        }
     }
 }
 

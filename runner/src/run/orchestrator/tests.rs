@@ -13,6 +13,8 @@ use super::{Input, Orchestrator, Todo};
 use crate::clock::Clock;
 use crate::run::record::Record;
 
+mod guardrails;
+
 const SHOP: &str = r#"
 version: 1
 services:
@@ -102,6 +104,7 @@ fn exited() -> Input {
         service: "payments".into(),
         index: 1,
         pid: 7,
+        log_from: 0,
         at: at(0.0),
         status,
         by_fault: Some("kill".into()),
@@ -196,7 +199,7 @@ fn a_kill_lasts_until_as_many_instances_are_ready_as_before() {
     let gone = story.tell(9.3, exited());
     assert_eq!(gone, [Todo::SetReady { service: "payments".into(), index: 1, ready: false }]);
     assert!(!story.closed(&WindowName::Fault("kill".into())));
-    let ready = Input::InstanceReady { service: "payments".into(), index: 1, outcome: Ok(()) };
+    let ready = Input::InstanceReady { service: "payments".into(), index: 1, log_from: 0, outcome: Ok(()) };
     let back = Todo::SetReady { service: "payments".into(), index: 1, ready: true };
     assert_eq!(story.tell(10.5, ready), [back, Todo::Revert(1)]);
     assert!(story.closed(&WindowName::Fault("kill".into())));
@@ -207,11 +210,23 @@ fn a_kill_lasts_until_as_many_instances_are_ready_as_before() {
 fn an_exit_without_a_fault_is_a_finding() {
     let mut story = Story::frozen();
     let status = "exit status 1".to_owned();
-    let said =
-        Said::InstanceExited { service: "payments".into(), index: 0, pid: 7, at: at(0.0), status, by_fault: None };
-    story.tell(6.0, Input::Injector(said));
+    let (service, by_fault) = ("payments".to_owned(), None);
+    let said = Said::InstanceExited { service, index: 0, pid: 7, log_from: 40, at: at(0.0), status, by_fault };
+    let todos = story.tell(6.0, Input::Injector(said));
+    let not_ready = Todo::SetReady { service: "payments".into(), index: 0, ready: false };
+    let read_log = Todo::ReadLog { finding: 0, service: "payments".into(), index: 0, log_from: 40 };
+    assert_eq!(todos, [not_ready, read_log]);
+    story.tell(6.1, Input::Signal(2));
+    story.tell(6.2, reverted(0));
+    story.tell(6.3, Input::LoadOver { broke: None });
+    assert!(!story.orchestrator.is_over(), "its last lines are still being read");
+    story.tell(6.4, Input::LogRead { finding: 0, lines: vec!["no such table".into()] });
+    assert!(story.orchestrator.is_over());
     let facts = story.orchestrator.into_facts();
     assert!(facts.findings[0].text.contains("exited by itself: exit status 1"), "{:?}", facts.findings);
+    let instance = facts.findings[0].instance.as_ref().expect("it is about an instance");
+    assert_eq!((instance.status.as_deref(), instance.log.as_str()), (Some("exit status 1"), "services/payments-0.log"));
+    assert_eq!(instance.last_lines, ["no such table"]);
 }
 
 #[test]

@@ -1,8 +1,8 @@
-//! Gates, with everything that a verdict hangs on.
+//! Gates and guardrails, with everything that a verdict hangs on.
 
 use crate::render::html::rows::dash;
 use crate::render::{format, words};
-use crate::results::{GateData, GateVerdict, Results};
+use crate::results::{GateData, GateVerdict, GuardrailData, GuardrailOutcome, Results};
 
 /// One gate.
 pub struct GateRow {
@@ -53,4 +53,43 @@ pub fn gates(results: &Results) -> Vec<GateRow> {
         }
     };
     words::gates_worst_first(&results.summary).into_iter().map(row).collect()
+}
+
+/// One guardrail.
+pub struct GuardrailRow {
+    /// Its id.
+    pub id: String,
+    /// What it looks at.
+    pub about: String,
+    /// Line of the scenario.
+    pub line: Option<usize>,
+    /// What it came to.
+    pub outcome: &'static str,
+    /// The same as a class.
+    pub class: &'static str,
+    /// The value that stopped the run, or that came nearest.
+    pub actual: String,
+    /// Since when it was broken, if it stopped the run.
+    pub since: Option<String>,
+    /// `above 60 % for 10 s`.
+    pub limit: String,
+}
+
+/// Guardrails, in the order of the scenario.
+pub fn guardrails(results: &Results) -> Vec<GuardrailRow> {
+    let row = |guard: &GuardrailData| GuardrailRow {
+        id: guard.id.clone(),
+        about: words::guarded(guard),
+        line: guard.source_line,
+        outcome: words::guardrail_outcome(guard),
+        class: match guard.outcome {
+            GuardrailOutcome::Held => "good",
+            GuardrailOutcome::Tripped => "bad",
+            GuardrailOutcome::Unknown => "doubtful",
+        },
+        actual: words::guard_actual(guard),
+        since: guard.broken_since_s.map(format::seconds),
+        limit: words::guard_limit(guard),
+    };
+    results.summary.guardrails.iter().map(row).collect()
 }

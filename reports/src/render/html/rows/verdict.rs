@@ -14,6 +14,10 @@ pub struct FindingRow {
     pub text: String,
     /// When, if at an instant: then it links to the timeline.
     pub at: Option<String>,
+    /// What stands above the last lines of an instance.
+    pub last_words: Option<String>,
+    /// These.
+    pub last_lines: Vec<String>,
 }
 
 /// The findings that link to their moment.
@@ -23,6 +27,8 @@ pub fn findings(results: &Results) -> Vec<FindingRow> {
         severity: words::severity(finding.severity),
         text: finding.text.clone(),
         at: finding.at_s.map(format::seconds),
+        last_words: finding.instance.as_ref().map(words::last_words),
+        last_lines: finding.instance.as_ref().map(|instance| instance.last_lines.clone()).unwrap_or_default(),
     };
     words::top_findings(&results.summary).into_iter().enumerate().map(row).collect()
 }
