@@ -71,6 +71,9 @@ pub const ALL: &[Entry] = &[
     stream("tcp.limit", "closed after so many bytes of replies, or of requests", COUNTED, true),
     stream("http.latency", "requests are held (HTTP/1.1, not on TLS)", COUNTED, true),
     stream("http.error", "requests are answered with an error by the proxy (HTTP/1.1, not on TLS)", COUNTED, true),
+    stream("http.abort", "connections of requests are closed without a reply (HTTP/1.1, not on TLS)", COUNTED, true),
+    stream("http.body", "bodies of replies are replaced or cut short (HTTP/1.1, not on TLS)", COUNTED, true),
+    stream("http.header", "headers of replies are set or removed (HTTP/1.1, not on TLS)", COUNTED, true),
     process(
         "process.kill",
         "it is gone at once, as after a crash; an instance with its whole process group",
@@ -92,9 +95,6 @@ pub const ALL: &[Entry] = &[
         "the old process has ended, a new one runs",
         "it undoes itself",
     ),
-    stream("http.abort", "closed without a reply", COUNTED, false),
-    stream("http.body", "the reply's body is changed", COUNTED, false),
-    stream("http.header", "the reply's headers are changed", COUNTED, false),
     planned("network.loss", "packets are lost", "process, docker, kubernetes", PACKETS),
     planned("network.duplicate", "packets come twice", "process, docker, kubernetes", PACKETS),
     planned("network.reorder", "packets overtake each other", "process, docker, kubernetes", PACKETS),
@@ -155,6 +155,8 @@ mod tests {
         for entry in ALL.iter().filter(|entry| entry.hits == "link") {
             let known = crate::fault::link::stream_fault(entry.kind, &brunt_scenario::plan::Params::default());
             assert_eq!(known.is_some(), entry.built, "{}", entry.kind);
+            let language = brunt_scenario::catalogue::FaultKind::find(entry.kind).unwrap();
+            assert_eq!(!language.built.is_empty(), entry.built, "{}", entry.kind);
         }
     }
 }

@@ -38,7 +38,7 @@ use tokio::sync::oneshot;
 
 pub use counters::{FaultCounters, LinkStats};
 pub(crate) use draw::Draws;
-pub(crate) use http::{Exchange, Reply, RequestStep};
+pub(crate) use http::{Body, Chunked, Exchange, Follows, Reply, ReplyHead, ReplyStep, RequestStep};
 pub use stage::{Direction, Layer, Ways};
 pub(crate) use stage::{Outlet, Retired, Stage};
 pub(crate) use timer::Nanos;

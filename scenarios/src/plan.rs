@@ -624,6 +624,8 @@ pub enum ParamValue {
     Pairs(Vec<(String, String)>),
     /// Spans of time, as they were recorded.
     Durations(Vec<Duration>),
+    /// Names.
+    Names(Vec<String>),
 }
 
 impl Params {
@@ -663,6 +665,14 @@ impl Params {
     pub fn durations(&self, name: &str) -> Option<&[Duration]> {
         match self.0.get(name) {
             Some(ParamValue::Durations(values)) => Some(values),
+            _ => None,
+        }
+    }
+
+    /// Names, if given.
+    pub fn names(&self, name: &str) -> Option<&[String]> {
+        match self.0.get(name) {
+            Some(ParamValue::Names(names)) => Some(names),
             _ => None,
         }
     }

@@ -3,6 +3,17 @@
 use brunt_scenario::{LoadOptions, load, load_text};
 use proptest::prelude::*;
 
+#[path = "../../fuzz/checks/scenario.rs"]
+mod fuzzed;
+
+#[test]
+fn the_corpus_of_the_fuzz_target_holds() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/scenario");
+    let inputs: Vec<_> = std::fs::read_dir(folder).expect("the corpus").map(|entry| entry.expect("readable")).collect();
+    assert!(inputs.len() >= 10, "{} inputs", inputs.len());
+    inputs.iter().for_each(|input| fuzzed::check(&std::fs::read(input.path()).expect("readable")));
+}
+
 /// Pieces of the language, put together in any way.
 fn almost_a_scenario() -> impl Strategy<Value = String> {
     let pieces = prop::sample::select(vec![

@@ -4,6 +4,11 @@
 //! whose body is half-way. Replies that were owed then are passed first. A connection that has become something else (by an
 //! upgrade, or because it never was HTTP/1.x) is left alone for good.
 
+pub mod abort;
+pub mod body;
 pub mod error;
+mod fields;
+pub mod header;
 pub mod latency;
 pub mod matching;
+mod replies;

@@ -35,6 +35,9 @@ pub fn stream_fault(kind: &str, with: &Params) -> Option<Result<StreamFault, Err
         tcp::limit::KIND => tcp::limit::from_params(with),
         http::latency::KIND => http::latency::from_params(with),
         http::error::KIND => http::error::from_params(with),
+        http::abort::KIND => http::abort::from_params(with),
+        http::body::KIND => http::body::from_params(with),
+        http::header::KIND => http::header::from_params(with),
         _ => return None,
     })
 }
@@ -150,7 +153,11 @@ pub(crate) fn amount(n: u64, what: &str) -> String {
         }
         text.push(digit);
     }
-    format!("{text} {what}{}", if n == 1 { "" } else { "s" })
+    match what.strip_suffix('y') {
+        _ if n == 1 => format!("{text} {what}"),
+        Some(stem) => format!("{text} {stem}ies"),
+        None => format!("{text} {what}s"),
+    }
 }
 
 /// The judgement when nothing was hit; `None` when something was. With a share, a few that were spared prove nothing: the
@@ -251,6 +258,7 @@ mod tests {
         assert_eq!(amount(1, "byte"), "1 byte");
         assert_eq!(amount(0, "byte"), "0 bytes");
         assert_eq!(amount(1_204_567, "message"), "1,204,567 messages");
+        assert_eq!((amount(1, "reply"), amount(2, "reply")), ("1 reply".into(), "2 replies".into()));
     }
 
     #[test]

@@ -10,13 +10,17 @@
 
 mod body;
 mod head;
+mod reply;
+mod request;
 
 use std::collections::VecDeque;
 
-pub(crate) use head::{RequestStep, Requests};
+pub(crate) use body::{Body, Chunked};
+pub(crate) use reply::{Follows, ReplyHead, ReplyStep};
+pub(crate) use request::{RequestStep, Requests};
 
 use super::stage::Direction;
-use head::{Replies, ReplyHead, ReplyStep};
+use reply::Replies;
 
 /// What must be known of a request to frame its reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +71,19 @@ impl Exchange {
         exchange
     }
 
+    /// The same for a stage that changes replies: the beginning of a reply's head is withheld until it is whole, and requests
+    /// are only followed.
+    pub fn taken_over_replies(&self) -> Self {
+        let mut exchange = self.clone();
+        exchange.replies.take_over();
+        exchange
+    }
+
+    /// What is kept of a reply's head has been passed on: it is followed, and not withheld.
+    pub fn passed_on(&mut self) {
+        self.replies.take_over();
+    }
+
     /// Whether nothing is parsed any more.
     pub fn is_opaque(&self) -> bool {
         self.requests.is_opaque()
@@ -89,9 +106,16 @@ impl Exchange {
 
     /// Nothing is parsed any more. Returns the beginning of a request's head that is still withheld.
     pub fn give_up(&mut self) -> Vec<u8> {
-        self.replies.give_up();
+        self.replies.let_go();
         self.owed.clear();
         self.requests.let_go()
+    }
+
+    /// The same for a stage that changes replies: returns the beginning of a reply's head.
+    pub fn give_up_replies(&mut self) -> Vec<u8> {
+        self.requests.let_go();
+        self.owed.clear();
+        self.replies.let_go()
     }
 
     /// Follows bytes that pass in any case. Returns how many requests began.
@@ -125,29 +149,32 @@ impl Exchange {
         began
     }
 
-    /// Follows reply bytes up to the next boundary. Returns how many bytes of `input` that is.
+    /// Follows reply bytes, which pass in any case, up to the next boundary. Returns how many bytes of `input` that is.
     pub fn reply(&mut self, input: &[u8]) -> (usize, Reply) {
-        let front = self.owed.front().copied();
-        let (used, step) = self.replies.step(input, front);
+        let (used, step) = self.reply_step(input);
         let reply = match step {
-            ReplyStep::Part => Reply::Part,
-            ReplyStep::Head(ReplyHead::Interim) => Reply::Part,
-            ReplyStep::Head(ReplyHead::Switching) | ReplyStep::Opaque => {
-                self.give_up_replies();
-                Reply::Opaque
-            }
-            ReplyStep::Complete => {
-                self.owed.pop_front();
+            ReplyStep::Opaque(_) | ReplyStep::Head(ReplyHead { follows: Follows::AnotherProtocol, .. }) => Reply::Opaque,
+            ReplyStep::Body { last: true } | ReplyStep::Head(ReplyHead { follows: Follows::Nothing, .. }) => {
                 Reply::Complete
             }
+            ReplyStep::More | ReplyStep::Head(_) | ReplyStep::Body { last: false } => Reply::Part,
         };
         (used, reply)
     }
 
-    /// The reply side has become opaque; what is withheld of requests stays until [`Exchange::give_up`].
-    fn give_up_replies(&mut self) {
-        self.replies.give_up();
-        self.requests.stop();
+    /// Looks at the start of `input`, which is not empty and comes from the target. Returns how many bytes the step covers.
+    pub fn reply_step<'a>(&'a mut self, input: &'a [u8]) -> (usize, ReplyStep<'a>) {
+        let Self { requests, replies, owed } = self;
+        let (used, step) = replies.step(input, owed.front().copied());
+        match &step {
+            // What is withheld of requests stays until `give_up`.
+            ReplyStep::Opaque(_) | ReplyStep::Head(ReplyHead { follows: Follows::AnotherProtocol, .. }) => requests.stop(),
+            ReplyStep::Body { last: true } | ReplyStep::Head(ReplyHead { follows: Follows::Nothing, .. }) => {
+                owed.pop_front();
+            }
+            ReplyStep::More | ReplyStep::Head(_) | ReplyStep::Body { last: false } => {}
+        }
+        (used, step)
     }
 }
 

@@ -180,6 +180,24 @@ pub fn http() -> (SocketAddr, Asked) {
     (address, asked)
 }
 
+/// An HTTP/1.1 server that sends what `answer` makes of method and path, as it is. It closes after a reply that says so.
+pub fn http_saying(answer: impl Fn(&str, &str) -> String + Send + Sync + 'static) -> (SocketAddr, Asked) {
+    let asked = Asked::default();
+    let log = Arc::clone(&asked);
+    let address = server(move |socket| {
+        let mut http = Http { reader: BufReader::new(socket) };
+        while let Some((line, _)) = http.message(false) {
+            let words: Vec<_> = line.split(' ').collect();
+            log.lock().unwrap().push(format!("{} {}", words[0], words[1]));
+            let reply = answer(words[0], words[1]);
+            if http.reader.get_ref().write_all(reply.as_bytes()).is_err() || reply.contains("connection: close") {
+                return;
+            }
+        }
+    });
+    (address, asked)
+}
+
 /// One end of an HTTP/1.1 connection.
 pub struct Http {
     pub reader: BufReader<TcpStream>,
@@ -208,37 +226,62 @@ impl Http {
         self.reply().expect("a reply")
     }
 
-    /// First line and body of the next message, by content-length or chunked coding.
+    /// First line and body of the next message.
     fn message(&mut self, bodyless: bool) -> Option<(String, Vec<u8>)> {
-        let first = self.line()?;
-        let (mut length, mut chunked) = (0, false);
+        let (head, body) = self.whole(bodyless)?;
+        Some((head.into_iter().next()?, body))
+    }
+
+    /// The lines of the next message's head and its body: by content-length, by chunked coding, or a reply's until the end.
+    pub fn whole(&mut self, bodyless: bool) -> Option<(Vec<String>, Vec<u8>)> {
+        let mut head = vec![self.line()?];
+        let (mut length, mut chunked) = (None, false);
         loop {
-            let line = self.line()?.to_ascii_lowercase();
-            if let Some(value) = line.strip_prefix("content-length: ") {
-                length = value.parse().unwrap();
+            let line = self.line()?;
+            let field = line.to_ascii_lowercase();
+            if let Some(value) = field.strip_prefix("content-length: ") {
+                length = Some(value.parse().unwrap());
             }
-            chunked |= line == "transfer-encoding: chunked";
-            if line.contains("100-continue") {
+            chunked |= field == "transfer-encoding: chunked";
+            if field.contains("100-continue") {
                 self.send("HTTP/1.1 100 Continue\r\n\r\n");
             }
-            if line.is_empty() {
+            if field.is_empty() {
                 break;
             }
+            head.push(line);
         }
+        let empty = ["204", "304", "100", "101"].iter().any(|status| head[0].contains(&format!("HTTP/1.1 {status}")));
         let mut body = Vec::new();
+        if bodyless || empty {
+            return Some((head, body));
+        }
         if !chunked {
-            body.resize(if bodyless { 0 } else { length }, 0);
-            self.reader.read_exact(&mut body).ok()?;
-            return Some((first, body));
+            match length {
+                Some(length) => {
+                    body.resize(length, 0);
+                    self.reader.read_exact(&mut body).ok()?;
+                }
+                None if head[0].starts_with("HTTP/") => drop(self.reader.read_to_end(&mut body)),
+                None => {}
+            }
+            return Some((head, body));
         }
         loop {
-            let size = usize::from_str_radix(&self.line()?, 16).unwrap();
+            let line = self.line()?;
+            let size = usize::from_str_radix(line.split(';').next().unwrap(), 16).unwrap();
+            if size == 0 {
+                // Trailers count as head here.
+                loop {
+                    match self.line()? {
+                        line if line.is_empty() => return Some((head, body)),
+                        line => head.push(line),
+                    }
+                }
+            }
             let mut chunk = vec![0; size + 2];
             self.reader.read_exact(&mut chunk).ok()?;
             body.extend(&chunk[..size]);
-            if size == 0 {
-                return Some((first, body));
-            }
         }
     }
 
@@ -262,4 +305,16 @@ pub fn text(name: &'static str, value: &str) -> (&'static str, ParamValue) {
 
 pub fn number(name: &'static str, value: u64) -> (&'static str, ParamValue) {
     (name, ParamValue::Number(value))
+}
+
+pub fn names(name: &'static str, values: &[&str]) -> (&'static str, ParamValue) {
+    (name, ParamValue::Names(values.iter().map(|value| (*value).to_owned()).collect()))
+}
+
+pub fn pairs(name: &'static str, values: &[(&str, &str)]) -> (&'static str, ParamValue) {
+    (name, ParamValue::Pairs(values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()))
+}
+
+pub fn size(name: &'static str, value: u64) -> (&'static str, ParamValue) {
+    (name, ParamValue::Size(value))
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{FaultKind, Param, ParamType};
-use crate::decode::{Decode, Pairs, word, wrong_type};
+use crate::decode::{Decode, OneOrMany, Pairs, word, wrong_type};
 use crate::diagnostic::{Code, Diagnostic, Problems};
 use crate::plan::{ParamValue, Params, Piece, Text};
 use crate::source::Span;
@@ -37,6 +37,9 @@ pub(crate) fn read(kind: &FaultKind, with: Option<&Node>, at: Span, problems: &m
             }
             None => unknown(kind, &entry.key.text, entry.key.span, problems),
         }
+    }
+    if kind.name.starts_with("http.") {
+        super::http::check(kind, entries, with.map_or(at, |with| with.span), problems);
     }
     for param in kind.params {
         if given(param.name) || param.unless.is_some_and(given) {
@@ -73,6 +76,7 @@ fn value(ty: ParamType, node: &Node, problems: &mut Problems) -> Option<ParamVal
             let pairs = Pairs::<String>::decode(node, problems)?;
             ParamValue::Pairs(pairs.0.into_iter().map(|(name, value)| (name.value, value)).collect())
         }
+        ParamType::Names => ParamValue::Names(OneOrMany::<String>::decode(node, problems)?.0),
         ParamType::Command => {
             let mut pieces = Vec::new();
             for (index, argument) in Vec::<Text>::decode(node, problems)?.into_iter().enumerate() {
@@ -115,6 +119,7 @@ fn missing(kind: &FaultKind, param: &Param, at: Span, problems: &mut Problems) {
         ParamType::Word(words) => words.first().copied().unwrap_or_default(),
         ParamType::Text => "...",
         ParamType::Pairs => "{ name: value }",
+        ParamType::Names => "name",
         ParamType::Command => "[program, argument]",
         ParamType::Durations => "[12ms, 15ms, 90ms]",
     };

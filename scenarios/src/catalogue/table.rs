@@ -1,6 +1,8 @@
 //! Every kind of fault.
 
-use super::ParamType::{Bandwidth, Command, Duration, Durations, Number, Pairs, Percent, Size, Status, Text, Word};
+use super::ParamType::{
+    Bandwidth, Command, Duration, Durations, Names, Number, Pairs, Percent, Size, Status, Text, Word,
+};
 use super::TargetKind::{Docker, Kubernetes, Link, Netns, Process, Service};
 use super::{FaultKind, Lasts, Param, ParamType, TargetKind};
 
@@ -193,14 +195,14 @@ pub const ALL: &[FaultKind] = &[
         "http.abort",
         "closes connections without a reply",
         &[Link],
-        &[],
+        &[Link],
         &[optional("path", Text), optional("method", Text), SHARE],
     ),
     lasting(
         "http.body",
         "changes the body of replies",
         &[Link],
-        &[],
+        &[Link],
         &[
             optional("replace", Text),
             optional("truncate", Size),
@@ -213,8 +215,8 @@ pub const ALL: &[FaultKind] = &[
         "http.header",
         "changes the headers of replies",
         &[Link],
-        &[],
-        &[optional("set", Pairs), optional("remove", Text), optional("path", Text), optional("method", Text), SHARE],
+        &[Link],
+        &[optional("set", Pairs), optional("remove", Names), optional("path", Text), optional("method", Text), SHARE],
     ),
     lasting(
         "grpc.status",

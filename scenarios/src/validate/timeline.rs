@@ -144,7 +144,8 @@ fn unknown_kind_help(name: &str) -> String {
         "pause" | "freeze" | "stop" => Some("process.pause"),
         "restart" => Some("process.restart"),
         "packet-loss" | "loss" => Some("network.loss"),
-        "error" | "abort" | "http.status" => Some("http.error"),
+        "error" | "http.status" => Some("http.error"),
+        "abort" => Some("http.abort` or `http.error"),
         "reset" | "reset_peer" => Some("tcp.reset"),
         "cpu" | "stress" | "cpu-stress" => Some("stress.cpu"),
         _ => nearest(name, crate::catalogue::ALL.iter().map(|kind| kind.name)).or_else(|| {

@@ -3,8 +3,9 @@
 //! *What the service feels*: a peer that is further away. Each chunk that the proxy reads in the chosen direction waits for
 //! `latency` give or take `jitter`, by the `distribution`, `table` and `correlation` of [`crate::fault::delay`], and never
 //! overtakes the one before it: one that has drawn less leaves right behind it. Chunks wait side by side, so a reply in
-//! several segments is late once, and throughput falls only where more than a megabyte a direction is under way on one
-//! connection. Connecting is not delayed, nor is a close on its own: it follows the last byte.
+//! several segments is late once. Throughput falls only where more is under way than the proxy holds: 20 MiB in one direction
+//! of one connection (a delay of one second at 20 MiB/s), 40 MiB on all connections of a run together. Connecting is not
+//! delayed, nor is a close on its own: it follows the last byte.
 //! *Privileges*: none. *Verified*: the first real message that it held was held for the drawn time, within the larger of 5 ms
 //! and 5 %. *Undone*: what is held goes out at once; the proxy ends with the runner.
 
@@ -103,6 +104,11 @@ struct Hold {
 }
 
 impl Stage for Hold {
+    /// What is under way through a delay is the rate times the delay, and a delay promises not to lower the rate.
+    fn window(&self) -> usize {
+        usize::MAX
+    }
+
     fn bytes(&mut self, direction: Direction, bytes: Bytes, outlet: &mut Outlet<'_>) {
         let (draws, delay) = &mut self.draws[direction as usize];
         if !self.ways.include(direction) || !draws.hits() {

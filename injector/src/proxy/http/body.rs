@@ -14,8 +14,8 @@ pub(crate) enum Body {
 /// Where in a chunked body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Chunked {
-    /// In the hexadecimal size of a chunk.
-    Size(u64),
+    /// In the hexadecimal size of a chunk; `None` before its first digit.
+    Size(Option<u64>),
     /// In what follows the size on its line.
     Extension(u64),
     /// So many bytes of the chunk are still to come.
@@ -54,7 +54,7 @@ impl Body {
 impl Chunked {
     /// Before the first chunk.
     pub fn start() -> Self {
-        Self::Size(0)
+        Self::Size(None)
     }
 
     fn take(&mut self, input: &[u8]) -> Result<(usize, bool), Broken> {
@@ -78,7 +78,7 @@ impl Chunked {
     /// The state after `byte`, `None` after the last one.
     fn next(self, byte: u8) -> Result<Option<Self>, Broken> {
         let next = match (self, byte) {
-            (Self::Size(size) | Self::Extension(size), b'\n') => {
+            (Self::Size(Some(size)) | Self::Extension(size), b'\n') => {
                 if size == 0 {
                     Self::Trailer(true)
                 } else {
@@ -87,11 +87,12 @@ impl Chunked {
             }
             (Self::Size(size), b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
                 let digit = (byte as char).to_digit(16).ok_or(Broken)?;
-                Self::Size(size.checked_mul(16).ok_or(Broken)? + u64::from(digit))
+                let size = size.unwrap_or_default().checked_mul(16).ok_or(Broken)? + u64::from(digit);
+                Self::Size(Some(size))
             }
-            (Self::Size(size), b';' | b' ' | b'\t' | b'\r') | (Self::Extension(size), _) => Self::Extension(size),
+            (Self::Size(Some(size)), b';' | b' ' | b'\t' | b'\r') | (Self::Extension(size), _) => Self::Extension(size),
             (Self::DataEnd, b'\r') => Self::DataEnd,
-            (Self::DataEnd, b'\n') => Self::Size(0),
+            (Self::DataEnd, b'\n') => Self::start(),
             (Self::Trailer(true), b'\n') => return Ok(None),
             (Self::Trailer(false), b'\n') => Self::Trailer(true),
             (Self::Trailer(empty), b'\r') => Self::Trailer(empty),
