@@ -28,6 +28,14 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
+    /// The file for the decisions of faults could not be created.
+    #[error("cannot write the decisions of faults to {}: {source}", path.display())]
+    Decisions {
+        /// The file.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
     /// The agent could not be started or talked to.
     #[error("agent: cannot {action}: {source}")]
     AgentIo {

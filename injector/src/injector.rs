@@ -50,6 +50,8 @@ pub struct Options {
     pub seed: u64,
     /// Test hook: `inject` does all but the change itself.
     pub force_no_effect: bool,
+    /// Where every decision of every fault on a link is written down.
+    pub decisions: Option<PathBuf>,
     /// Stamps events.
     pub clock: Clock,
 }
@@ -90,6 +92,10 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+fn open_decisions(path: PathBuf) -> Result<std::fs::File, Error> {
+    std::fs::File::create(&path).map_err(|source| Error::Decisions { path, source })
+}
+
 /// Runs a verb where it may block.
 async fn blocking<T: Send + 'static>(verb: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
     let failed = |error: tokio::task::JoinError| Error::Thread { what: "a verb", source: std::io::Error::other(error) };
@@ -104,6 +110,7 @@ impl Injector {
     }
 
     fn start_here(options: Options) -> Result<(Self, UnboundedReceiver<Event>), Error> {
+        let decisions = options.decisions.map(open_decisions).transpose()?;
         let folder = journal::state_folder(options.state_dir.as_deref())?;
         let mut journal = Journal::create(&folder, &options.run_id)?;
         let (events, receiver) = unbounded_channel();
@@ -124,7 +131,7 @@ impl Injector {
             }
         };
         journal.agent(agent.id)?;
-        let proxy = Arc::new(Proxy::start(options.seed)?);
+        let proxy = Arc::new(Proxy::start_tracing(options.seed, decisions)?);
         let change = if options.force_no_effect { Change::Skip } else { Change::Make };
         let journal = Mutex::new(Some(journal));
         let inner = Inner { seed: options.seed, change, watch, journal, agent, proxy, faults: Mutex::default() };

@@ -9,6 +9,9 @@ pub mod cleanup;
 pub mod error;
 pub mod event;
 pub mod fault;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod injector;
 pub mod journal;
 pub mod mark;

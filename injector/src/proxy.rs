@@ -11,6 +11,7 @@
 //! fault. A user-space proxy sees streams, not packets: it can hold, stall, discard and reset, never lose a packet, and it
 //! cannot delay the handshake of a client, which the kernel has completed before the proxy hears of it.
 
+mod budget;
 mod connection;
 pub mod counters;
 mod draw;
@@ -18,15 +19,19 @@ mod http;
 mod listener;
 mod stage;
 mod timer;
+mod trace;
 
 #[cfg(test)]
 mod accuracy;
 #[cfg(test)]
 pub(crate) mod lab;
 #[cfg(test)]
+mod pass_through;
+#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
@@ -39,14 +44,17 @@ use tokio::sync::oneshot;
 pub use counters::{FaultCounters, LinkStats};
 pub(crate) use draw::Draws;
 pub(crate) use http::{Body, Chunked, Exchange, Follows, Reply, ReplyHead, ReplyStep, RequestStep};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use stage::{Content, Seat};
 pub use stage::{Direction, Layer, Ways};
 pub(crate) use stage::{Outlet, Retired, Stage};
 pub(crate) use timer::Nanos;
 
 use crate::error::Error;
 use crate::fault::Seen;
-use listener::Listener;
+use listener::{Listener, Shared};
 use timer::Timer;
+use trace::Decisions;
 
 /// How many connections may wait to be accepted.
 const BACKLOG: i32 = 4096;
@@ -165,11 +173,11 @@ impl StreamFault {
         self.shape.verify(counted, look)
     }
 
-    fn layer(&self) -> Layer {
+    pub(crate) fn layer(&self) -> Layer {
         self.shape.layer()
     }
 
-    fn share(&self) -> f64 {
+    pub(crate) fn share(&self) -> f64 {
         self.shape.share()
     }
 
@@ -182,7 +190,7 @@ impl StreamFault {
         self.effect
     }
 
-    fn stage(&self, arrival: Arrival<'_>, counters: &Arc<FaultCounters>) -> Box<dyn Stage> {
+    pub(crate) fn stage(&self, arrival: Arrival<'_>, counters: &Arc<FaultCounters>) -> Box<dyn Stage> {
         self.shape.stage(arrival, counters)
     }
 }
@@ -191,7 +199,7 @@ impl StreamFault {
 pub struct Proxy {
     seed: u64,
     runtime: Handle,
-    timer: Arc<Timer>,
+    shared: Shared,
     links: Mutex<BTreeMap<String, Vec<Arc<Listener>>>>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -213,6 +221,11 @@ impl Drop for Proxy {
 impl Proxy {
     /// Starts the proxy's thread. `seed` decides whom faults with a share hit, and jitter.
     pub fn start(seed: u64) -> Result<Self, Error> {
+        Self::start_tracing(seed, None)
+    }
+
+    /// The same; every decision of every fault is written to `decisions`, a line each (`proxy/trace.rs` has the format).
+    pub fn start_tracing(seed: u64, decisions: Option<File>) -> Result<Self, Error> {
         let failed = |source| Error::Thread { what: "the proxy", source };
         let (ready, is_ready) = mpsc::channel();
         let (stop, stopped) = oneshot::channel();
@@ -230,7 +243,9 @@ impl Proxy {
             })
             .map_err(failed)?;
         let (runtime, timer) = is_ready.recv().unwrap_or_else(|gone| Err(io::Error::other(gone))).map_err(failed)?;
-        Ok(Self { seed, runtime, timer, links: Mutex::default(), stop: Some(stop), thread: Some(thread) })
+        let decisions = decisions.map(|file| Arc::new(Decisions::new(file)));
+        let shared = Shared { timer, budget: Arc::default(), decisions };
+        Ok(Self { seed, runtime, shared, links: Mutex::default(), stop: Some(stop), thread: Some(thread) })
     }
 
     /// Opens one listener for each upstream (`host:port`), on a free port of 127.0.0.1, or at `listen` (`host:port`; with
@@ -252,7 +267,7 @@ impl Proxy {
             let address = socket.local_addr().map_err(failed)?;
             let _inside = self.runtime.enter();
             sockets.push(tokio::net::TcpListener::from_std(socket).map_err(failed)?);
-            listeners.push(Arc::new(Listener::new(link, place, address, upstream, https, Arc::clone(&self.timer))));
+            listeners.push(Arc::new(Listener::new(link, place, address, upstream, https, self.shared.clone())));
         }
         for (listener, socket) in listeners.iter().zip(sockets) {
             self.runtime.spawn(Arc::clone(listener).accept(socket));

@@ -274,6 +274,7 @@ fn injector_options(plan: &Plan, exe: &Path, zero: &Arc<OnceLock<Clock>>) -> bru
         lease: plan.safety.lease,
         seed: plan.seed,
         force_no_effect: std::env::var_os("BRUNT_TEST_NO_EFFECT").is_some(),
+        decisions: std::env::var_os("BRUNT_DECISIONS").map(PathBuf::from),
         clock: Arc::new(move || zero.get().map_or(Offset::default(), Clock::now)),
     }
 }

@@ -142,7 +142,9 @@ impl Delay {
                 distribution.quantile(above.max(f64::MIN_POSITIVE))
             }
         };
-        Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX)
+        let delay = Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX);
+        draws.held(delay);
+        delay
     }
 }
 

@@ -8,8 +8,8 @@
 //!
 //! Without stages a chunk goes from one socket to the other through a buffer that all connections of the thread share; what
 //! the receiver does not take is kept in `ready`, and nothing more is read until it is gone. With stages, chunks become
-//! pieces, and reading goes on until [`HELD_LIMIT`] is kept in a direction: the bound of a connection's memory, and of the
-//! bytes that can be under way through a delay.
+//! pieces, and reading goes on until as much is kept in a direction as its faults want ([`WINDOW`] unless they say otherwise)
+//! and the proxy's memory allows (`budget.rs`).
 //!
 //! The connection is polled by one task of the proxy's thread. Adding and removing faults locks it from another thread for
 //! some microseconds and wakes that task.
@@ -24,13 +24,18 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::budget::{Budget, Portion};
 use super::counters::ListenerCounters;
 use super::http::Exchange;
 use super::stage::{Content, Direction, Piece, Pieces, Retired, Seat};
 use super::timer::{Nanos, Timer};
 
-/// How much a connection keeps in one direction before it stops reading there.
-pub(crate) const HELD_LIMIT: usize = 1 << 20;
+/// How much a fault holds in one direction of a connection, unless it wants more: about what two kernels would keep in their
+/// socket buffers while a wire stalls.
+pub(crate) const WINDOW: usize = 1 << 20;
+
+/// With less room than this nothing is read: many small pieces cost more than they carry.
+const LEAST: usize = 4 << 10;
 
 /// How much is read at once.
 const CHUNK: usize = 64 << 10;
@@ -76,6 +81,8 @@ pub(crate) struct Connection {
     /// The instant for which the timer was asked last.
     armed: Nanos,
     timer: Arc<Timer>,
+    /// What it keeps, as far as it was counted.
+    portion: Portion,
     counters: Arc<ListenerCounters>,
 }
 
@@ -86,6 +93,7 @@ impl Connection {
         client: TcpStream,
         watch: Exchange,
         timer: Arc<Timer>,
+        budget: Arc<Budget>,
         counters: Arc<ListenerCounters>,
     ) -> Self {
         Self {
@@ -99,6 +107,7 @@ impl Connection {
             waker: None,
             armed: Nanos::PAST,
             timer,
+            portion: Portion::of(budget),
             counters,
         }
     }
@@ -232,6 +241,8 @@ impl Connection {
             let next = self.seats.iter().map(Seat::next_due).min().unwrap_or(Nanos::NEVER);
             self.ask_for_wake(next, Nanos::now(), cx);
         }
+        self.count_held(Direction::To);
+        self.count_held(Direction::From);
         Poll::Pending
     }
 
@@ -264,18 +275,34 @@ impl Connection {
         }
     }
 
-    /// How much is kept in a direction, everywhere on its way.
-    fn held(&self, direction: Direction) -> usize {
+    /// Counts what is kept in a direction, everywhere on its way.
+    fn count_held(&mut self, direction: Direction) -> usize {
         let lane = direction as usize;
-        self.lanes[lane].ready.cost() + self.seats.iter().map(|seat| seat.queues[lane].cost()).sum::<usize>()
+        let held =
+            self.lanes[lane].ready.cost() + self.seats.iter().map(|seat| seat.queues[lane].cost()).sum::<usize>();
+        self.portion.set(lane, held);
+        held
+    }
+
+    /// How much may be read in a direction now.
+    fn room(&mut self, direction: Direction) -> usize {
+        let held = self.count_held(direction);
+        match self.seats.iter().map(|seat| seat.stage.room().max(WINDOW)).max() {
+            None if held == 0 => CHUNK,
+            None => 0,
+            Some(window) => self.portion.room(direction as usize, window).min(CHUNK),
+        }
     }
 
     /// Reads one chunk and sends it on its way. False when there is nothing to read, or no room.
     fn read(&mut self, direction: Direction, cx: &mut Context<'_>) -> bool {
         let lane = &self.lanes[direction as usize];
-        let limit = if self.seats.is_empty() { 1 } else { HELD_LIMIT };
-        let room = self.seats.iter().all(|seat| seat.has_room(direction));
-        if lane.ended || lane.closed || !room || self.held(direction) >= limit {
+        let takes = self.seats.iter().all(|seat| seat.has_room(direction));
+        if lane.ended || lane.closed || !takes {
+            return false;
+        }
+        let room = self.room(direction);
+        if room < LEAST {
             return false;
         }
         let source = match direction {
@@ -285,7 +312,7 @@ impl Connection {
         let Some(source) = source else { return false };
         let mut scratch = SCRATCH.take();
         scratch.resize(CHUNK, 0);
-        let mut chunk = ReadBuf::new(&mut scratch);
+        let mut chunk = ReadBuf::new(&mut scratch[..room]);
         let read = Pin::new(source).poll_read(cx, &mut chunk);
         let moved = match read {
             Poll::Pending => false,

@@ -4,8 +4,10 @@
 //! happen to be served: the third message of the seventh connection meets the same fate in every run with that seed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::counters::FaultCounters;
+use super::trace::Trace;
 
 /// Mixes 64 bits so that each output bit depends on each input bit: the finaliser of SplitMix64 (Steele, Lea, Flood: Fast
 /// splittable pseudorandom number generators, OOPSLA 2014).
@@ -33,13 +35,20 @@ pub(crate) struct Draws {
     share: f64,
     effect: bool,
     counters: Arc<FaultCounters>,
+    /// Where decisions are written down, if somebody asked.
+    trace: Option<Box<Trace>>,
 }
 
 impl Draws {
     /// Decisions of the fault with `fault_seed` for the connection that was accepted as number `connection`. Without
     /// `effect` nothing is ever hit, though everything is looked at.
     pub fn new(fault_seed: u64, connection: u64, share: f64, effect: bool, counters: Arc<FaultCounters>) -> Self {
-        Self { seed: mix(fault_seed ^ mix(connection)), drawn: 0, share, effect, counters }
+        Self { seed: mix(fault_seed ^ mix(connection)), drawn: 0, share, effect, counters, trace: None }
+    }
+
+    /// Writes its decisions down.
+    pub fn traced(self, trace: Option<Trace>) -> Self {
+        Self { trace: trace.map(Box::new), ..self }
     }
 
     /// Whether the next one (message, request, connection) is hit. Counts it as seen.
@@ -47,12 +56,29 @@ impl Draws {
         self.counters.seen.add(1);
         // Drawn in any case: the decisions that follow must not depend on this one.
         let drawn = self.fraction();
-        self.effect && drawn < self.share
+        let hit = self.effect && drawn < self.share;
+        if let Some(trace) = &mut self.trace {
+            trace.decided(hit);
+        }
+        hit
     }
 
     /// Decisions of their own for each direction: how the messages of the two happen to alternate must not matter.
-    pub fn by_direction(self) -> [Self; 2] {
-        [1, 2].map(|way| Self { seed: mix(self.seed ^ way), counters: Arc::clone(&self.counters), ..self })
+    pub fn by_direction(mut self) -> [Self; 2] {
+        let trace = self.trace.take();
+        [("to.", 1), ("from.", 2)].map(|(word, way)| Self {
+            seed: mix(self.seed ^ way),
+            counters: Arc::clone(&self.counters),
+            trace: trace.as_ref().map(|trace| Box::new(trace.of(word))),
+            ..self
+        })
+    }
+
+    /// The message that was decided about last is to be held for so long.
+    pub fn held(&mut self, hold: Duration) {
+        if let Some(trace) = &mut self.trace {
+            trace.held(hold);
+        }
     }
 
     /// From the standard normal distribution: two fractions by the transform of Box and Muller (A note on the generation of

@@ -153,7 +153,9 @@ impl Exchange {
     pub fn reply(&mut self, input: &[u8]) -> (usize, Reply) {
         let (used, step) = self.reply_step(input);
         let reply = match step {
-            ReplyStep::Opaque(_) | ReplyStep::Head(ReplyHead { follows: Follows::AnotherProtocol, .. }) => Reply::Opaque,
+            ReplyStep::Opaque(_) | ReplyStep::Head(ReplyHead { follows: Follows::AnotherProtocol, .. }) => {
+                Reply::Opaque
+            }
             ReplyStep::Body { last: true } | ReplyStep::Head(ReplyHead { follows: Follows::Nothing, .. }) => {
                 Reply::Complete
             }
@@ -168,7 +170,9 @@ impl Exchange {
         let (used, step) = replies.step(input, owed.front().copied());
         match &step {
             // What is withheld of requests stays until `give_up`.
-            ReplyStep::Opaque(_) | ReplyStep::Head(ReplyHead { follows: Follows::AnotherProtocol, .. }) => requests.stop(),
+            ReplyStep::Opaque(_) | ReplyStep::Head(ReplyHead { follows: Follows::AnotherProtocol, .. }) => {
+                requests.stop()
+            }
             ReplyStep::Body { last: true } | ReplyStep::Head(ReplyHead { follows: Follows::Nothing, .. }) => {
                 owed.pop_front();
             }

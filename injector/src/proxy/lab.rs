@@ -46,6 +46,25 @@ pub fn echo() -> SocketAddr {
     })
 }
 
+/// The same for thousands of connections at once: one thread serves them all.
+pub fn echo_of_many() -> SocketAddr {
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            tell.send(listener.local_addr().unwrap()).unwrap();
+            while let Ok((mut socket, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let (mut reader, mut writer) = socket.split();
+                    let _ = tokio::io::copy(&mut reader, &mut writer).await;
+                });
+            }
+        });
+    });
+    told.recv().unwrap()
+}
+
 /// A proxy with one link to one server.
 pub struct Lab {
     pub proxy: Arc<Proxy>,

@@ -10,12 +10,14 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 
+use super::budget::Budget;
 use super::connection::{Connection, Progress};
 use super::counters::{FaultCounters, LinkStats, ListenerCounters};
 use super::draw::Draws;
 use super::http::Exchange;
 use super::stage::{Direction, Seat};
 use super::timer::Timer;
+use super::trace::{Decisions, Trace};
 use super::{Arrival, StreamFault};
 
 /// How long to wait before accepting again when the process is out of descriptors.
@@ -29,9 +31,18 @@ pub(crate) struct Listener {
     /// `host:port`; resolved anew for each connection.
     pub upstream: String,
     https: bool,
-    timer: Arc<Timer>,
+    shared: Shared,
     counters: Arc<ListenerCounters>,
     state: Mutex<State>,
+}
+
+/// What all listeners of a proxy have in common.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub timer: Arc<Timer>,
+    pub budget: Arc<Budget>,
+    /// Where decisions are written down, if somebody asked.
+    pub decisions: Option<Arc<Decisions>>,
 }
 
 #[derive(Default)]
@@ -51,23 +62,6 @@ struct Active {
     counters: Arc<FaultCounters>,
 }
 
-impl Active {
-    fn seat(&self, connection: &Connection, fresh: bool) -> Seat {
-        let counters = if connection.is_own() { Arc::default() } else { Arc::clone(&self.counters) };
-        let draws =
-            Draws::new(self.seed, connection.index, self.fault.share(), self.fault.has_effect(), Arc::clone(&counters));
-        let arrival = Arrival { draws, fresh, exchange: connection.exchange() };
-        Seat {
-            fault_id: Arc::clone(&self.id),
-            layer: self.fault.layer(),
-            stage: self.fault.stage(arrival, &counters),
-            queues: Default::default(),
-            counters,
-            retired: None,
-        }
-    }
-}
-
 /// Own connections are numbered from the far end, so that they do not shift the fate of the real ones.
 fn own_index(port: u16) -> u64 {
     u64::MAX - u64::from(port)
@@ -79,21 +73,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Listener {
-    pub fn new(
-        link: &str,
-        place: usize,
-        address: SocketAddr,
-        upstream: String,
-        https: bool,
-        timer: Arc<Timer>,
-    ) -> Self {
+    pub fn new(link: &str, place: usize, address: SocketAddr, upstream: String, https: bool, shared: Shared) -> Self {
         Self {
             link: link.to_owned(),
             place,
             address,
             upstream,
             https,
-            timer,
+            shared,
             counters: Arc::default(),
             state: Mutex::default(),
         }
@@ -106,7 +93,7 @@ impl Listener {
         let mut state = lock(&self.state);
         for connection in state.live.values() {
             let mut connection = lock(connection);
-            let seat = active.seat(&connection, false);
+            let seat = self.seat(&active, &connection, false);
             connection.seat(seat);
         }
         state.faults.push(active);
@@ -171,7 +158,7 @@ impl Listener {
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(_) => {
                     self.counters.starved.add(1);
-                    self.timer.sleep(ACCEPT_PAUSE).await;
+                    self.shared.timer.sleep(ACCEPT_PAUSE).await;
                 }
             }
         }
@@ -189,14 +176,35 @@ impl Listener {
             self.counters.connections.add(1);
         }
         self.counters.open.add(1);
-        let mut connection = Connection::new(index, client, watch, Arc::clone(&self.timer), Arc::clone(&self.counters));
+        let Shared { timer, budget, .. } = self.shared.clone();
+        let mut connection = Connection::new(index, client, watch, timer, budget, Arc::clone(&self.counters));
         for active in &state.faults {
-            let seat = active.seat(&connection, true);
+            let seat = self.seat(active, &connection, true);
             connection.seat(seat);
         }
         let connection = Arc::new(Mutex::new(connection));
         state.live.insert(index, Arc::clone(&connection));
         (index, connection)
+    }
+
+    /// What a fault does to a connection.
+    fn seat(&self, active: &Active, connection: &Connection, fresh: bool) -> Seat {
+        let own = connection.is_own();
+        let counters = if own { Arc::default() } else { Arc::clone(&active.counters) };
+        let fault = &active.fault;
+        let draws = Draws::new(active.seed, connection.index, fault.share(), fault.has_effect(), Arc::clone(&counters));
+        let decisions = self.shared.decisions.as_ref().filter(|_| !own);
+        let trace =
+            decisions.map(|file| Trace::new(Arc::clone(file), &active.id, &self.link, self.place, connection.index));
+        let arrival = Arrival { draws: draws.traced(trace), fresh, exchange: connection.exchange() };
+        Seat {
+            fault_id: Arc::clone(&active.id),
+            layer: fault.layer(),
+            stage: fault.stage(arrival, &counters),
+            queues: Default::default(),
+            counters,
+            retired: None,
+        }
     }
 
     async fn serve(&self, connection: &Mutex<Connection>) {

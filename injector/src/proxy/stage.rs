@@ -319,9 +319,10 @@ pub(crate) trait Stage: Send {
         Nanos::NEVER
     }
 
-    /// How much it wants to hold in a direction before the sender is slowed down. The connection has a bound of its own.
+    /// How much it wants to hold in a direction before the sender is slowed down. It gets that if the proxy's memory allows
+    /// (`budget.rs`).
     fn room(&self) -> usize {
-        usize::MAX
+        super::connection::WINDOW
     }
 
     /// Looks again: when something has come or gone on, and at [`Stage::looks_at`]. What waits in `outlet` may be let go.

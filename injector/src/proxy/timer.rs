@@ -116,10 +116,9 @@ impl Timer {
     /// Wakes whoever is due, for ever. Ends only if the timerfd cannot be waited for, that is, when the runtime ends.
     pub async fn run(&self) {
         while let Ok(mut ready) = self.fd.readable().await {
-            // Cleared before the read: an expiry that comes in between makes it readable again. What is read does not
-            // matter, and nothing to read only means that the clock is looked at once more.
+            // Cleared before the clock is looked at: an expiry that comes in between makes it ready again. It is never read:
+            // epoll tells edges (tokio registers with EPOLLET), every expiry is one, and setting the timer anew empties it.
             ready.clear_ready();
-            let _ = rustix::io::read(self.fd.get_ref(), &mut [0u8; 8]);
             let mut wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
             let now = Nanos::now();
             while wanted.heap.peek().is_some_and(|Reverse(first)| first.due <= now) {

@@ -105,7 +105,7 @@ struct Hold {
 
 impl Stage for Hold {
     /// What is under way through a delay is the rate times the delay, and a delay promises not to lower the rate.
-    fn window(&self) -> usize {
+    fn room(&self) -> usize {
         usize::MAX
     }
 

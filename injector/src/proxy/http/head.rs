@@ -70,11 +70,6 @@ impl Kept {
         self.bytes.len()
     }
 
-    /// How many of those had passed already.
-    pub fn passed(&self) -> usize {
-        self.passed
-    }
-
     /// What is kept and `input`, in one piece.
     pub fn with<'a>(&'a mut self, input: &'a [u8]) -> &'a [u8] {
         if self.bytes.is_empty() {
