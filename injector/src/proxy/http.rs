@@ -171,7 +171,7 @@ impl Exchange {
         match &step {
             // What is withheld of requests stays until `give_up`.
             ReplyStep::Opaque(_) | ReplyStep::Head(ReplyHead { follows: Follows::AnotherProtocol, .. }) => {
-                requests.stop()
+                requests.stop();
             }
             ReplyStep::Body { last: true } | ReplyStep::Head(ReplyHead { follows: Follows::Nothing, .. }) => {
                 owed.pop_front();

@@ -212,3 +212,18 @@ impl Client {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "../../../fuzz/checks/reply_framing.rs"]
+mod fuzzed;
+
+#[cfg(test)]
+mod corpus {
+    #[test]
+    fn the_corpus_of_the_fuzz_target_for_replies_holds() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/reply_framing");
+        let inputs: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert!(inputs.len() >= 5, "{} inputs", inputs.len());
+        inputs.iter().for_each(|input| super::fuzzed::check(&std::fs::read(input).unwrap()));
+    }
+}

@@ -5,7 +5,6 @@
 
 mod bad_input;
 mod crash_leaves_nothing;
-mod determinism;
 mod documents_run;
 mod first_use;
 mod gates_exit_codes;
