@@ -26,7 +26,7 @@ use rustix::time::{
 };
 
 use crate::fault::process::on_processes;
-use crate::fault::{Fault, Reverted};
+use crate::fault::{Fault, Reverted, Undo};
 use crate::journal;
 use crate::mark;
 use crate::process::{Pidfd, ProcessId};
@@ -63,6 +63,8 @@ struct Agent {
     journal: PathBuf,
     services: Services,
     faults: BTreeMap<String, Box<dyn Fault<Services>>>,
+    /// What undoes the faults that the runner makes and mends itself.
+    held: BTreeMap<String, Vec<Undo>>,
     /// The request that is answered when the last service is gone.
     stopping: Option<u64>,
 }
@@ -101,6 +103,7 @@ impl Agent {
             run_id,
             journal,
             faults: BTreeMap::new(),
+            held: BTreeMap::new(),
             stopping: None,
         })
     }
@@ -215,6 +218,14 @@ impl Agent {
                 }
                 Ok(Answer::Reverted(reverted))
             }
+            Ask::Hold { fault, undo } => {
+                self.held.insert(fault, undo);
+                Ok(Answer::Noted)
+            }
+            Ask::LetGo { fault } => {
+                self.held.remove(&fault);
+                Ok(Answer::Noted)
+            }
             Ask::StopServices | Ask::End => return Err("not here".into()),
         };
         answer.map_err(|error| error.to_string())
@@ -236,6 +247,7 @@ impl Agent {
                 _ => self.note(&id),
             }
         }
+        left.extend(self.undo_held());
         left.extend(self.services.end_all(Duration::from_secs(2)));
         match undo::end_marked(&self.run_id) {
             Ok(_) => self.note(journal::SERVICES),
@@ -252,6 +264,22 @@ impl Agent {
         }
         self.output.flush_within(Duration::from_millis(500));
         u8::from(failed)
+    }
+
+    /// Carries out what undoes the faults of a runner that cannot any more; services still run meanwhile, for a command may
+    /// have to talk to them. What the journal says is undone, is.
+    fn undo_held(&mut self) -> Vec<String> {
+        let open = journal::read(&self.journal).ok().map(|found| found.open);
+        let is_open = |fault: &str| open.as_ref().is_none_or(|open| open.iter().any(|entry| entry.fault == fault));
+        let mut left = Vec::new();
+        for (id, undo) in std::mem::take(&mut self.held).into_iter().filter(|(id, _)| is_open(id)) {
+            let failed: Vec<String> = undo.iter().filter_map(|undo| undo::apply(undo).err()).collect();
+            if failed.is_empty() {
+                self.note(&id);
+            }
+            left.extend(failed.into_iter().map(|error| format!("{id}: {error}")));
+        }
+        left
     }
 
     /// A note that cannot be written leaves the entry open: `cleanup` then finds nothing to do and says so.

@@ -95,6 +95,16 @@ pub const ALL: &[Entry] = &[
         "the old process has ended, a new one runs",
         "it undoes itself",
     ),
+    Entry {
+        kind: "exec",
+        does: "a command of yours breaks it, another one (`undo`, required) mends it",
+        hits: "service, process",
+        privilege: "--allow-exec, and what the commands need",
+        rung: "commands of the scenario",
+        verified: "`verify`, a third command, ends with exit status 0; without one never, and the run is inconclusive",
+        undone: "`undo`, by the runner, the agent, or `brunt cleanup`; `verify` must then fail",
+        built: true,
+    },
     planned("network.loss", "packets are lost", "process, docker, kubernetes", PACKETS),
     planned("network.duplicate", "packets come twice", "process, docker, kubernetes", PACKETS),
     planned("network.reorder", "packets overtake each other", "process, docker, kubernetes", PACKETS),
@@ -127,7 +137,6 @@ pub const ALL: &[Entry] = &[
     planned("disk.error", "the disk fails", "service", "FUSE"),
     planned("clock.skew", "the clock is wrong", "service", "preloaded library"),
     planned("pool.exhaust", "all connections of a pool are taken", "service, url", "held connections"),
-    planned("exec", "an own command, with an own undo", "any", "a command"),
 ];
 
 /// The entry of a kind.

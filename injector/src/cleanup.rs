@@ -99,7 +99,7 @@ fn replay(path: &Path, found: &Found, report: &mut CleanupReport) {
         return remove(path, report);
     }
     if let Some(agent) = found.agent {
-        wait_for_agent(run, agent, report);
+        wait_for_agent(run, agent, AGENT_GRACE + time_for_commands(found), report);
     }
     let found = match journal::read(path) {
         Ok(found) => found,
@@ -142,9 +142,9 @@ fn undo_entry(path: &Path, run: &str, entry: &journal::Entry, report: &mut Clean
 
 /// The runner is dead, so its agent is at it already, or hangs. Give it a moment; then it is ended, so that two do not
 /// work on the same thing.
-fn wait_for_agent(run: &str, agent: ProcessId, report: &mut CleanupReport) {
+fn wait_for_agent(run: &str, agent: ProcessId, grace: Duration, report: &mut CleanupReport) {
     let Ok(handle) = Pidfd::open(agent) else { return };
-    if handle.wait_end(AGENT_GRACE).unwrap_or(false) {
+    if handle.wait_end(grace).unwrap_or(false) {
         return;
     }
     match undo::end(agent) {
@@ -153,6 +153,12 @@ fn wait_for_agent(run: &str, agent: ProcessId, report: &mut CleanupReport) {
             report.failed.push(format!("run {run}: its agent ({agent}) hangs: {error}; run `kill -9 {}`", agent.pid));
         }
     }
+}
+
+/// An agent runs the commands that undo `exec` faults one after the other.
+fn time_for_commands(found: &Found) -> Duration {
+    let undo = found.open.iter().flat_map(|entry| &entry.undo);
+    undo.map(|undo| if let Undo::Run { command, .. } = undo { command.within } else { Duration::ZERO }).sum()
 }
 
 fn remove(path: &Path, report: &mut CleanupReport) {

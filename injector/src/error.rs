@@ -79,6 +79,9 @@ pub enum Error {
         /// What was found in its place.
         why: String,
     },
+    /// A command of an `exec` fault.
+    #[error(transparent)]
+    Command(crate::command::CommandError),
     /// brunt does not do this, on purpose.
     #[error("refused: {0}")]
     Refused(String),
@@ -215,6 +218,14 @@ pub enum ResolveError {
         /// The target's name.
         target: String,
         /// What would fit.
+        why: String,
+    },
+    /// A command of the fault cannot be run.
+    #[error("fault `{fault}`: {why}")]
+    Command {
+        /// The fault's id.
+        fault: String,
+        /// Which command, and what is missing.
         why: String,
     },
     /// The search itself failed.

@@ -2,12 +2,13 @@
 //!
 //! The injector drives them in this order, and writes what `prepare` returns to the journal before `inject`. A fault is
 //! one file below this folder and one line in `catalogue`. It acts at a *place*: stream faults (`network`, `tcp`, `http`)
-//! at the proxy in the runner's process (`Fault<Arc<Proxy>>`), process faults in the agent (`Fault<Services>`). The verbs
-//! block; the injector calls those of the proxy on a thread that may, the agent bounds them by being quick.
+//! at the proxy in the runner's process (`Fault<Arc<Proxy>>`), process faults in the agent (`Fault<Services>`), commands on
+//! this host, from the runner (`Fault<Host>`). The verbs block; the injector calls those of the proxy on a thread that may, the agent bounds them by being quick.
 //!
 //! Stream faults differ only in what they do to a connection; `fault/link.rs` has their verbs.
 
 pub(crate) mod delay;
+pub mod exec;
 pub mod http;
 pub mod link;
 pub mod network;
@@ -84,6 +85,13 @@ pub enum Undo {
     EndMarked {
         /// The run.
         run_id: String,
+    },
+    /// A command of the user's own mends what another one broke.
+    Run {
+        /// What to run.
+        command: crate::command::Command,
+        /// What the breaking one carries: it must not go on once it is undone.
+        mark: String,
     },
     /// The change ends with the runner's process: stream faults live in its proxy.
     EndsWithRunner,

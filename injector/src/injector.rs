@@ -269,6 +269,7 @@ impl Inner {
 
     fn resolve(&self, fault: &PlannedFault, target: &Target) -> Result<Victims, ResolveError> {
         target::check_fit(fault, target)?;
+        target::check_commands(fault)?;
         let held = self.held();
         let members = match target {
             Target::Service(name) => self.watch.instances_of(name, &held),
@@ -308,7 +309,7 @@ impl Inner {
     }
 
     fn inject(&self, fault: &PlannedFault, victims: &Victims) -> Result<(), Error> {
-        let active = Mutex::new(Active::new(fault, victims)?);
+        let active = Mutex::new(Active::new(fault, victims, self.watch.run_id())?);
         let (id, over) = (fault.id.clone(), AtomicBool::new(false));
         let slot = Arc::new(Slot { id, victims: victims.picked.clone(), over, active });
         // Locked before anybody can find it: whoever reverts it now waits until it is in place.

@@ -168,15 +168,22 @@ pub fn is_live(path: &Path) -> Result<bool, Error> {
     }
 }
 
-/// Reads a journal. As root, one that another user owns or can write is refused: what it says to do would be done as root.
+/// Reads a journal. One that another user owns or can write is refused: what it says to do, commands included, would be done
+/// as this one.
 pub fn read(path: &Path) -> Result<Found, Error> {
     let failed = |source| Error::Journal { action: "read", path: path.to_owned(), source };
     let refused = |why: String| Error::JournalRefused { path: path.to_owned(), why };
     let file = OpenOptions::new().read(true).custom_flags(OFlags::NOFOLLOW.bits() as i32).open(path).map_err(failed)?;
     let about = file.metadata().map_err(failed)?;
-    if rustix::process::geteuid().is_root() && (about.uid() != 0 || about.mode() & 0o022 != 0) {
+    let own = rustix::process::geteuid();
+    if about.uid() != own.as_raw() || about.mode() & 0o022 != 0 {
+        let who = if own.is_root() {
+            "root does only what root".to_owned()
+        } else {
+            format!("uid {} does only what it", own.as_raw())
+        };
         return Err(refused(format!(
-            "it belongs to uid {} with mode {:o}, and root does only what root alone can have written",
+            "it belongs to uid {} with mode {:o}, and {who} alone can have written",
             about.uid(),
             about.mode() & 0o777
         )));

@@ -6,6 +6,7 @@
 pub mod agent;
 pub mod catalogue;
 pub mod cleanup;
+pub mod command;
 pub mod error;
 pub mod event;
 pub mod fault;

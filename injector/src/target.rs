@@ -11,6 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::ResolveError;
+use crate::fault::exec;
 use crate::process::ProcessId;
 
 /// A member of a target. The order is that of the identities from which the seed picks.
@@ -48,6 +49,15 @@ impl Victim {
         match self {
             Self::Instance { service, index, .. } => Some((service.clone(), *index)),
             _ => None,
+        }
+    }
+
+    /// Its process, if it has one and that is known.
+    pub fn pid(&self) -> Option<u32> {
+        match self {
+            Self::Instance { process, .. } => process.map(|process| process.pid),
+            Self::Process { process, .. } => Some(process.pid),
+            Self::Listener { .. } => None,
         }
     }
 
@@ -158,7 +168,7 @@ fn choose(seed: u64, fault: &str, mut members: Vec<Victim>, count: usize) -> Vec
 
 /// Whether this kind acts on this kind of target at all.
 pub fn check_fit(fault: &Fault, target: &Target) -> Result<(), ResolveError> {
-    let on_process = fault.kind.starts_with("process.");
+    let on_process = fault.kind.starts_with("process.") || fault.kind == "exec";
     let why = match target {
         Target::Link(_) if !on_process => return Ok(()),
         Target::Service(_) if on_process => return Ok(()),
@@ -177,6 +187,14 @@ pub fn check_fit(fault: &Fault, target: &Target) -> Result<(), ResolveError> {
     Err(ResolveError::Unfit { kind: fault.kind.into(), target: fault.target.clone(), why: why.into() })
 }
 
+/// Whether the programs of an `exec` fault are there.
+pub fn check_commands(fault: &Fault) -> Result<(), ResolveError> {
+    if fault.kind != "exec" {
+        return Ok(());
+    }
+    exec::check(fault).map_err(|why| ResolveError::Command { fault: fault.id.clone(), why })
+}
+
 /// Whom a fault will hit, before anything runs (`brunt plan`). Instances and listeners are named without their processes:
 /// their number and the seed decide already. Processes of this host are really looked for.
 pub fn resolve_dry(plan: &Plan, fault: &Fault) -> Result<Victims, ResolveError> {
@@ -185,6 +203,7 @@ pub fn resolve_dry(plan: &Plan, fault: &Fault) -> Result<Victims, ResolveError> 
         return Err(ResolveError::Empty { target: fault.target.clone(), why });
     };
     check_fit(fault, target)?;
+    check_commands(fault)?;
     let instances = |name: &str| plan.services.iter().find(|service| service.name == name).map_or(0, |s| s.instances);
     let alive: Vec<Victim> = match target {
         Target::Service(name) => {

@@ -1,4 +1,5 @@
-//! Carries out an [`Undo`] without the fault that made it: for `cleanup`, and for the runner when its agent is gone.
+//! Carries out an [`Undo`] without the fault that made it: for `cleanup`, for the runner when its agent is gone, and for the
+//! agent that holds an undo for a runner which is gone.
 
 use std::io;
 use std::thread;
@@ -6,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
+use crate::command;
 use crate::fault::Undo;
 use crate::mark;
 use crate::process::{Pidfd, ProcessId, Stat};
@@ -22,6 +24,13 @@ pub fn apply(undo: &Undo) -> Result<Vec<String>, String> {
             if failed.is_empty() { Ok(done.into_iter().flatten().collect()) } else { Err(failed.join("; ")) }
         }
         Undo::EndMarked { run_id } => end_marked(run_id),
+        Undo::Run { command, mark } => {
+            command::end_in_flight(mark);
+            match command.run() {
+                Ok(_) => Ok(vec![format!("`{command}` ended with exit status 0")]),
+                Err(error) => Err(format!("{error}; run it by hand: {}", command.by_hand())),
+            }
+        }
         Undo::EndsWithRunner => Ok(vec!["ended with the run's own process".into()]),
         Undo::Nothing { why } => Ok(vec![why.clone()]),
     }

@@ -3,7 +3,7 @@
 //! In reading order: [`sample`] and [`facts`] (what comes in), [`window`], [`recorder`] (counts what comes in), [`measured`]
 //! (all numbers), [`metric`] (one number), [`resilience`], [`gates`], [`verdict`] and [`exit`] (what it means; `validity` says whether it
 //! means anything), [`results`]
-//! (what goes out), [`render`] (how it is shown). [`stats`] is the arithmetic.
+//! (what goes out), [`runs`] (several of them), [`render`] (how it is shown). [`stats`] is the arithmetic.
 
 pub mod exit;
 pub mod facts;
@@ -14,6 +14,7 @@ pub mod recorder;
 pub mod render;
 pub mod resilience;
 pub mod results;
+pub mod runs;
 pub mod sample;
 pub mod stats;
 mod validity;

@@ -8,6 +8,7 @@ pub mod format;
 pub mod github;
 pub mod html;
 pub mod junit;
+pub mod runs;
 pub mod summary;
 pub mod svg;
 pub mod text;

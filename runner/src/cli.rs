@@ -75,6 +75,9 @@ pub enum Failure {
     /// Journals could not be read.
     #[error("cannot clean up")]
     Cleanup(#[from] brunt_injector::Error),
+    /// The folder of several runs could not be had.
+    #[error(transparent)]
+    Files(#[from] crate::files::FilesError),
     /// A file could not be read or written.
     #[error("cannot {action} {}", .path.display())]
     File {
@@ -112,7 +115,7 @@ impl Failure {
     fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::Scenario(_) | Self::Demo(DemoError::Environment { .. }) => 2,
-            Self::Demo(DemoError::Listen { .. }) => 3,
+            Self::Demo(DemoError::Listen { .. }) | Self::Files(_) => 3,
             Self::Run(error) => error.exit_code(),
             Self::Cleanup(_) => 6,
             Self::File { action: "read", .. } => 2,

@@ -29,6 +29,9 @@ const DEFAULT_PARENT: &str = "results";
 /// What a run leaves in its folder, beside `events.jsonl` and the services' logs.
 const LEFT_BY_A_RUN: [&str; 5] = ["results.json", "report.html", "junit.xml", "summary.md", "scenario.resolved.yaml"];
 
+/// What several runs leave above their folders, beside files of the same names.
+const LEFT_BY_SEVERAL: [&str; 2] = ["index.html", "runs.json"];
+
 /// The folder of one run.
 #[derive(Debug)]
 pub struct Files {
@@ -60,20 +63,12 @@ impl Files {
         let (out, made) = match out.or(plan.outputs.dir.as_deref()) {
             Some(given) => {
                 let made = !given.exists();
-                fs::create_dir_all(given).map_err(|source| failed("making the folder", given, source))?;
+                make(given)?;
                 (given.to_owned(), made)
             }
-            None => (make_default(Path::new(DEFAULT_PARENT), &plan.name, began)?, true),
+            None => (make_below(Path::new(DEFAULT_PARENT), &plan.name, began)?, true),
         };
-        for name in LEFT_BY_A_RUN {
-            let path = out.join(name);
-            match fs::remove_file(&path) {
-                Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                    return Err(failed("removing an earlier run's", &path, source));
-                }
-                _ => {}
-            }
-        }
+        remove_earlier(&out)?;
         let path = out.join("events.jsonl");
         let mut events = File::create(&path).map_err(|source| failed("opening", &path, source))?;
         let header = Header::new(plan, rfc3339(began)).line();
@@ -159,8 +154,41 @@ pub fn write_whole(folder: &Path, name: &str, text: &str) -> io::Result<()> {
     placed
 }
 
+/// Removes what an earlier run, or several, left in a folder: a reader must not take it for what is there now.
+///
+/// # Errors
+/// When a file is there and cannot be removed.
+pub fn remove_earlier(folder: &Path) -> Result<(), FilesError> {
+    for name in LEFT_BY_A_RUN.iter().chain(&LEFT_BY_SEVERAL) {
+        let path = folder.join(name);
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                return Err(failed("removing an earlier run's", &path, source));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Makes a folder that was given, unless it is there.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn make(folder: &Path) -> Result<(), FilesError> {
+    fs::create_dir_all(folder).map_err(|source| failed("making the folder", folder, source))
+}
+
+/// Makes the folder of several runs that were not given one: `results/<name>-<time>`.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn make_default(name: &str) -> Result<PathBuf, FilesError> {
+    make_below(Path::new(DEFAULT_PARENT), name, Clock::start().wall_at(Offset::default()))
+}
+
 /// `results/<name>-<time>`, or with `-2`, `-3`... for runs of the same second.
-fn make_default(parent: &Path, name: &str, began: SystemTime) -> Result<PathBuf, FilesError> {
+fn make_below(parent: &Path, name: &str, began: SystemTime) -> Result<PathBuf, FilesError> {
     fs::create_dir_all(parent).map_err(|source| failed("making the folder", parent, source))?;
     let stem = format!("{}-{}", file_name(name), compact(began));
     let mut attempt = 1;
@@ -175,7 +203,7 @@ fn make_default(parent: &Path, name: &str, began: SystemTime) -> Result<PathBuf,
 }
 
 /// A scenario's name as a file name: letters, digits, dots, dashes; anything else becomes a dash.
-fn file_name(name: &str) -> String {
+pub fn file_name(name: &str) -> String {
     let kept = |c: char| if c.is_alphanumeric() || matches!(c, '.' | '_') { c } else { '-' };
     let name: String = name.chars().take(100).map(kept).collect();
     let name = name.trim_matches(['-', '.']);

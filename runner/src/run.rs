@@ -10,6 +10,7 @@
 //! changed there is one way out, through [`drive`]'s end: also an error undoes what was done.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -32,10 +33,11 @@ use crate::{environment, timeline, ui};
 
 mod drive;
 mod orchestrator;
-mod permission;
+pub mod permission;
 mod record;
 
-use drive::{Driven, Signals};
+use drive::Driven;
+pub use drive::Signals;
 use record::Record;
 
 /// How a run is to be carried out; from the command line.
@@ -49,6 +51,8 @@ pub struct Options {
     pub insecure: bool,
     /// `--no-faults`: the timeline's faults are left out.
     pub no_faults: bool,
+    /// `--allow-exec`: commands of the scenario's `exec` faults may be run.
+    pub allow_exec: bool,
     /// `--ui`.
     pub ui: ui::Choice,
     /// The command line, secrets masked, for the report.
@@ -111,6 +115,9 @@ pub enum RunError {
         /// Where that leads.
         host: String,
     },
+    /// The scenario wants to run commands, and nobody has allowed that.
+    #[error("{}", commands_text(.0))]
+    ExecNotAllowed(Vec<permission::Wanted>),
     /// A probe has no address.
     #[error("{0}")]
     Probe(String),
@@ -142,6 +149,14 @@ impl RunError {
 fn not_built_text(all: &[NotBuilt]) -> String {
     let lines: Vec<String> = all.iter().map(|one| format!("  {}: {}", one.place, one.what)).collect();
     format!("this version cannot do what the scenario asks for:\n{}", lines.join("\n"))
+}
+
+fn commands_text(wanted: &[permission::Wanted]) -> String {
+    let lines: Vec<String> = wanted
+        .iter()
+        .map(|one| format!("  fault `{}` ({}) runs `{}`, undone by `{}`", one.fault, one.place, one.run, one.undo))
+        .collect();
+    format!("the scenario runs commands; look at them, then allow them with --allow-exec:\n{}", lines.join("\n"))
 }
 
 /// Carries out a plan.
@@ -226,14 +241,14 @@ async fn stage(
     injector: &Arc<Injector>,
     zero: &OnceLock<Clock>,
 ) -> Result<(Stage, Load), RunError> {
-    permission::check(plan).await?;
+    permission::check(plan, options.allow_exec).await?;
     let secrets = Arc::new(Secrets::of(plan));
     let mut layout = services::lay_out(plan, exe)?;
     services::open_links(plan, &mut layout, injector).await?;
     for service in &plan.services {
         services::start(service, &layout, &files.logs(), &secrets, injector).await?;
     }
-    resolve_all(plan, injector)?;
+    resolve_all(plan, injector, &layout)?;
     let steady = plan.steady_state.iter().flat_map(|steady| &steady.probes);
     let questions = steady
         .map(|probe| probe::question(probe, plan, &layout.addresses).map_err(RunError::Probe))
@@ -270,7 +285,7 @@ fn injector_options(plan: &Plan, exe: &Path, zero: &Arc<OnceLock<Clock>>) -> bru
     brunt_injector::Options {
         exe: exe.to_owned(),
         state_dir: None,
-        run_id: format!("{:x}-{}", plan.seed, std::process::id()),
+        run_id: run_id(plan.seed),
         lease: plan.safety.lease,
         seed: plan.seed,
         force_no_effect: std::env::var_os("BRUNT_TEST_NO_EFFECT").is_some(),
@@ -279,16 +294,22 @@ fn injector_options(plan: &Plan, exe: &Path, zero: &Arc<OnceLock<Clock>>) -> bru
     }
 }
 
+/// Unique on this host: cells of a matrix have one seed and one process, so they are counted.
+fn run_id(seed: u64) -> String {
+    static RUNS: AtomicU32 = AtomicU32::new(0);
+    let (process, run) = (std::process::id(), RUNS.fetch_add(1, Ordering::Relaxed));
+    if run == 0 { format!("{seed:x}-{process}") } else { format!("{seed:x}-{process}-{run}") }
+}
+
 /// Finds the victims of every fault once before anything is touched, so that a wrong selector is found now and not in
 /// minute four. They are resolved again when their turn comes: a restarted process has another id.
-fn resolve_all(plan: &Plan, injector: &Injector) -> Result<(), RunError> {
+fn resolve_all(plan: &Plan, injector: &Injector, layout: &Layout) -> Result<(), RunError> {
     for fault in timeline::faults_of(&plan.timeline) {
         let target = &plan.targets[&fault.target];
-        injector.resolve(fault, target).map_err(|source| RunError::Target {
-            fault: fault.id.clone(),
-            place: fault.place.clone(),
-            source: Box::new(source),
-        })?;
+        let told =
+            |source| RunError::Target { fault: fault.id.clone(), place: fault.place.clone(), source: Box::new(source) };
+        let fault = services::filled(fault, layout).map_err(told)?;
+        injector.resolve(&fault, target).map_err(told)?;
     }
     Ok(())
 }

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use brunt_injector::{Injector, InstanceSpec};
-use brunt_scenario::plan::{Addresses, LinkTo, Plan, Ready, Service, UnknownAddress};
+use brunt_injector::{Injector, InstanceSpec, ResolveError};
+use brunt_scenario::plan::{Addresses, Fault, LinkTo, Plan, Ready, Service, UnknownAddress};
 
 use crate::probe;
 use crate::secrets::Secrets;
@@ -71,6 +71,15 @@ pub enum ServiceError {
         /// The last lines of its output.
         tail: String,
     },
+}
+
+/// A fault with the addresses in its texts and commands filled in.
+///
+/// # Errors
+/// When one is not known, or is not the only one.
+pub fn filled(fault: &Fault, layout: &Layout) -> Result<Fault, ResolveError> {
+    let why = |unknown: UnknownAddress| ResolveError::Command { fault: fault.id.clone(), why: unknown.to_string() };
+    Ok(Fault { with: fault.with.filled(&layout.addresses).map_err(why)?, ..fault.clone() })
 }
 
 /// Where everything listens.

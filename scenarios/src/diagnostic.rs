@@ -81,6 +81,29 @@ impl Problems {
         self.push(Diagnostic::error(code, span, message, help));
     }
 
+    /// Adds what was told of each cell of a matrix: the same problem once, and one that not all cells have with the name of
+    /// the first that has it.
+    pub(crate) fn extend_from_cells(&mut self, cells: Vec<(String, Self)>) {
+        let all = cells.len();
+        let mut merged: Vec<(Diagnostic, String, usize)> = Vec::new();
+        for (cell, problems) in cells {
+            self.left_out = self.left_out.max(problems.left_out);
+            for problem in problems.kept {
+                match merged.iter_mut().find(|(known, _, _)| *known == problem) {
+                    Some((_, _, times)) => *times += 1,
+                    None => merged.push((problem, cell.clone(), 1)),
+                }
+            }
+        }
+        for (mut problem, cell, times) in merged {
+            if times < all {
+                let more = if times > 1 { format!(" and {} more", times - 1) } else { String::new() };
+                problem.help = format!("{} (in the cell {cell}{more})", problem.help);
+            }
+            self.push(problem);
+        }
+    }
+
     /// Whether further problems are only counted.
     pub(crate) fn is_full(&self) -> bool {
         self.kept.len() == MAX_KEPT

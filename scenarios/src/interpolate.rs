@@ -27,31 +27,30 @@ pub(crate) struct AddressUse {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Filled {
     pub addresses: Vec<AddressUse>,
-    /// `${matrix.x}` was used.
-    pub matrix: bool,
 }
 
-/// Fills in every `${...}` of the tree.
+/// Fills in every `${...}` of the tree, with these values of the matrix. The matrix itself is left alone: see
+/// [`fill_matrix`].
 pub(crate) fn interpolate(
     root: &mut Node,
+    matrix: BTreeMap<String, Node>,
     env: &BTreeMap<String, String>,
     sources: &Sources,
     problems: &mut Problems,
 ) -> Filled {
-    let scalars = |key: &str, pick: fn(&Node) -> Option<&Node>| -> BTreeMap<String, Node> {
-        let entries = root.get(key).and_then(Node::entries).unwrap_or_default();
-        entries.iter().filter_map(|entry| Some((entry.key.text.clone(), pick(&entry.value)?.clone()))).collect()
-    };
-    let vars = scalars("vars", |value| Some(value));
-    // A matrix has no cells yet: the first value of each axis stands for the cell, so that its type can be checked.
-    let matrix = scalars("matrix", |axis| match &axis.value {
-        Value::List(values) => values.first(),
-        _ => Some(axis),
-    });
-    let mut filler =
-        Filler { vars, matrix, env, sources, problems, open: Vec::new(), bytes: 0, filled: Filled::default() };
+    let mut filler = Filler::new(root, matrix, env, sources, problems);
     filler.walk(root, &mut Vec::new());
     filler.filled
+}
+
+/// Fills in the values of the matrix, once, before there are cells.
+pub(crate) fn fill_matrix(root: &mut Node, env: &BTreeMap<String, String>, sources: &Sources, problems: &mut Problems) {
+    let mut filler = Filler::new(root, BTreeMap::new(), env, sources, problems);
+    let Value::Map(entries) = &mut root.value else { return };
+    if let Some(matrix) = entries.iter_mut().find(|entry| entry.key.text == "matrix") {
+        filler.in_matrix = true;
+        filler.walk(&mut matrix.value, &mut vec!["matrix".to_owned()]);
+    }
 }
 
 struct Filler<'a> {
@@ -65,6 +64,23 @@ struct Filler<'a> {
     /// Bytes that variables have added.
     bytes: usize,
     filled: Filled,
+    /// The values of the matrix themselves are being filled in.
+    in_matrix: bool,
+}
+
+impl<'a> Filler<'a> {
+    fn new(
+        root: &Node,
+        matrix: BTreeMap<String, Node>,
+        env: &'a BTreeMap<String, String>,
+        sources: &'a Sources,
+        problems: &'a mut Problems,
+    ) -> Self {
+        let vars = root.get("vars").and_then(Node::entries).unwrap_or_default();
+        let vars = vars.iter().map(|entry| (entry.key.text.clone(), entry.value.clone())).collect();
+        let (open, filled) = (Vec::new(), Filled::default());
+        Self { vars, matrix, env, sources, problems, open, bytes: 0, filled, in_matrix: false }
+    }
 }
 
 impl Filler<'_> {
@@ -73,8 +89,9 @@ impl Filler<'_> {
         match &mut node.value {
             Value::Map(entries) => {
                 for entry in entries.iter_mut() {
-                    // x-* keys only hold anchors; what is wrong in them matters where they are used.
-                    if path.is_empty() && entry.key.text.starts_with("x-") {
+                    // x-* keys only hold anchors; what is wrong in them matters where they are used. The matrix was filled
+                    // in before there were cells.
+                    if path.is_empty() && (entry.key.text.starts_with("x-") || entry.key.text == "matrix") {
                         continue;
                     }
                     path.push(entry.key.text.clone());
@@ -172,10 +189,12 @@ impl Filler<'_> {
         }
         match expression.split('.').collect::<Vec<_>>().as_slice() {
             ["vars", name] => self.named(name, at, "vars"),
-            ["matrix", name] => {
-                self.filled.matrix = true;
-                self.named(name, at, "matrix")
+            ["matrix", _] if self.in_matrix => {
+                let help = "one axis cannot hang on another one; use `${vars.x}`, or combine them where they are used";
+                self.problems.error(Code::E044, at, "a value of the matrix refers to the matrix", help);
+                None
             }
+            ["matrix", name] => self.named(name, at, "matrix"),
             ["services", name, word @ ("url" | "urls")] => Some(self.address("services", name, *word == "urls", at)),
             ["links", name, word @ ("url" | "urls")] => Some(self.address("links", name, *word == "urls", at)),
             _ => {
@@ -219,6 +238,10 @@ impl Filler<'_> {
             self.problems.error(Code::E010, at, format!("`{section}.{name}` is {}", value.describe()), help);
             return None;
         };
+        if section == "matrix" {
+            // Filled in already.
+            return Some(scalar.clone());
+        }
         if self.open.iter().any(|open| open == name) || self.open.len() >= MAX_LEVELS {
             let help = format!("the way here: {} -> {name}", self.open.join(" -> "));
             self.problems.error(Code::E044, at, format!("`{section}.{name}` refers to itself"), help);
@@ -229,8 +252,7 @@ impl Filler<'_> {
         self.open.pop();
         let filled = filled.unwrap_or_else(|| scalar.clone());
         // Filled in once: the next use finds it ready, so chains do not cost more each time.
-        let values = if section == "vars" { &mut self.vars } else { &mut self.matrix };
-        if let Some(stored) = values.get_mut(name) {
+        if let Some(stored) = self.vars.get_mut(name) {
             stored.value = Value::Scalar(filled.clone());
         }
         Some(filled)

@@ -4,7 +4,7 @@
 //! [`Diagnostics`]; a [`Scenario`] is sound. [`Scenario::plan`] is what execution takes.
 //!
 //! ```text
-//! text --yaml--> tree --overlay, interpolate--> tree --decode--> Root --validate, resolve--> Plan
+//! text --yaml--> tree --overlay--> tree --matrix, interpolate--> a tree a cell --decode--> Root --validate, resolve--> Plan
 //! ```
 
 pub mod address;
@@ -14,6 +14,7 @@ pub mod diagnostic;
 mod interpolate;
 mod lint;
 mod load;
+pub mod matrix;
 pub mod metric;
 mod overlay;
 pub mod plan;

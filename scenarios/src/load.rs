@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use crate::diagnostic::{Diagnostics, Problems};
-use crate::interpolate::{Filled, interpolate};
+use crate::interpolate::{fill_matrix, interpolate};
+use crate::matrix::{self, Cell};
 use crate::overlay;
 use crate::plan::Plan;
 use crate::resolve::{Given, resolve};
 use crate::scenario::Root;
 use crate::source::{FileId, Sources};
-use crate::tables::{self, Tables};
+use crate::tables::{self, Shared, Tables};
 use crate::trace::read_tables;
 use crate::validate::validate;
 use crate::yaml::{Node, Reader, print};
@@ -36,18 +37,25 @@ pub struct LoadOptions {
     pub random_seed: u64,
 }
 
-/// A scenario without errors.
+/// A scenario without errors, in all of its cells.
 #[derive(Debug, Clone)]
 pub struct Scenario {
-    root: Root,
+    /// Never empty; one without a matrix.
+    cells: Vec<Read>,
     sources: Sources,
-    filled: Filled,
-    tables: Tables,
-    resolved_yaml: String,
     options: LoadOptions,
     /// How it is called in messages.
     source: String,
     from_file: bool,
+}
+
+/// One cell as it was read.
+#[derive(Debug, Clone)]
+struct Read {
+    cell: Cell,
+    root: Root,
+    tables: Tables,
+    resolved_yaml: String,
 }
 
 /// Reads a scenario file with everything that it includes and that lies over it.
@@ -96,18 +104,20 @@ impl Loader {
         for (path, value) in &options.sets {
             overlay::set(&mut tree, path, value, &mut self.sources, &mut self.problems);
         }
-        let filled = interpolate(&mut tree, &options.env, &self.sources, &mut self.problems);
-        read_tables(&mut tree, &mut self.sources, &mut self.problems);
-        let Some(root) = Root::read(&tree, &mut self.problems) else {
-            return Err(self.problems.into_diagnostics(self.sources));
-        };
-        let tables = tables::read(&root, &self.sources, &mut self.problems);
-        validate(&root, &filled, &tables, &self.sources, &mut self.problems);
-        let resolved_yaml = print(&crate::scenario::without_free_keys(tree));
-        let options = options.clone();
-        let sources = self.sources;
-        let scenario = Scenario { root, sources, filled, tables, resolved_yaml, options, source, from_file };
-        scenario.resolve(&mut self.problems);
+        fill_matrix(&mut tree, &options.env, &self.sources, &mut self.problems);
+        let cells = matrix::cells(&tree, &mut self.problems);
+        let mut scenario =
+            Scenario { cells: Vec::new(), sources: self.sources, options: options.clone(), source, from_file };
+        let (mut told, mut shared) = (Vec::new(), Shared::new());
+        for cell in cells {
+            let mut problems = Problems::default();
+            let name = cell.cell.to_string();
+            if let Some(read) = scenario.read(&tree, cell, &mut shared, &mut problems) {
+                scenario.cells.push(read);
+            }
+            told.push((name, problems));
+        }
+        self.problems.extend_from_cells(told);
         if self.problems.errors() > 0 {
             return Err(self.problems.into_diagnostics(scenario.sources));
         }
@@ -116,30 +126,45 @@ impl Loader {
 }
 
 impl Scenario {
-    /// What will happen, with every default filled in.
+    /// What will happen in each cell, with every default filled in; one plan without a matrix, never none. All have the
+    /// same seed: cells differ in their values alone.
     ///
     /// # Errors
-    /// None for a scenario that was loaded: [`load`] has made the plan once, so that its problems are told with all others.
-    pub fn plan(&self) -> Result<Plan, Diagnostics> {
+    /// None for a scenario that was loaded: [`load`] has made the plans once, so that their problems are told with all
+    /// others.
+    pub fn plans(&self) -> Result<Vec<Plan>, Diagnostics> {
         let mut problems = Problems::default();
-        let plan = self.resolve(&mut problems);
+        let plans = self.cells.iter().map(|cell| self.resolve(cell, &mut problems)).collect();
         if problems.errors() > 0 {
             return Err(problems.into_diagnostics(self.sources.clone()));
         }
-        Ok(plan)
+        Ok(plans)
+    }
+
+    /// The plan of a scenario that has no matrix; else that of the first cell.
+    ///
+    /// # Errors
+    /// As for [`Scenario::plans`].
+    pub fn plan(&self) -> Result<Plan, Diagnostics> {
+        Ok(self.plans()?.swap_remove(0))
     }
 
     /// `validate --strict`: what will run, but may not show what it seems to show. Warnings only, often none.
     pub fn lint(&self) -> Diagnostics {
-        let plan = self.resolve(&mut Problems::default());
         let mut problems = Problems::default();
-        crate::lint::lint(&self.root, &plan, &mut problems);
+        let told = self.cells.iter().map(|cell| {
+            let mut problems = Problems::default();
+            let plan = self.resolve(cell, &mut Problems::default());
+            crate::lint::lint(&cell.root, &plan, &mut problems);
+            (cell.cell.to_string(), problems)
+        });
+        problems.extend_from_cells(told.collect());
         problems.into_diagnostics(self.sources.clone())
     }
 
-    /// What the author wrote, typed, with the place of every value.
+    /// What the author wrote, typed, with the place of every value; of the first cell where there are several.
     pub fn root(&self) -> &Root {
-        &self.root
+        &self.cells[0].root
     }
 
     /// The texts that it was read from.
@@ -147,32 +172,44 @@ impl Scenario {
         &self.sources
     }
 
-    /// The scenario after includes, merges and variables, secrets masked.
-    pub fn resolved_yaml(&self) -> &str {
-        &self.resolved_yaml
+    /// Fills in and checks one cell. `None` when it could not be read at all, which is told.
+    fn read(
+        &mut self,
+        tree: &Node,
+        cell: matrix::Values,
+        shared: &mut Shared,
+        problems: &mut Problems,
+    ) -> Option<Read> {
+        let mut tree = matrix::narrow(tree, &cell);
+        let filled = interpolate(&mut tree, cell.nodes, &self.options.env, &self.sources, problems);
+        read_tables(&mut tree, &mut self.sources, problems);
+        let root = Root::read(&tree, problems)?;
+        let tables = tables::read(&root, &self.sources, shared, problems);
+        validate(&root, &filled, &tables, &self.sources, problems);
+        let read =
+            Read { cell: cell.cell, root, tables, resolved_yaml: print(&crate::scenario::without_free_keys(tree)) };
+        self.resolve(&read, problems);
+        Some(read)
     }
 
-    /// Whether `${matrix.x}` is used: each cell is then another run.
-    pub fn uses_matrix(&self) -> bool {
-        self.filled.matrix
-    }
-
-    fn resolve(&self, problems: &mut Problems) -> Plan {
-        let written = self.root.seed.as_ref().map(|seed| seed.value);
+    fn resolve(&self, cell: &Read, problems: &mut Problems) -> Plan {
+        let Read { cell, root, tables, resolved_yaml } = cell;
+        let written = root.seed.as_ref().map(|seed| seed.value);
         let random = self.options.random_seed & ((1 << SEED_BITS) - 1);
         let folder = if self.from_file { Path::new(&self.source).parent().map(Path::to_path_buf) } else { None };
         let given = Given {
             sources: &self.sources,
-            tables: &self.tables,
-            name: self.root.name.clone().unwrap_or_else(|| file_stem(&self.source)),
+            tables,
+            name: root.name.clone().unwrap_or_else(|| file_stem(&self.source)),
             source: self.source.clone(),
             folder: folder.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| PathBuf::from(".")),
             seed: self.options.seed.or(written).unwrap_or(random),
-            scenario_sha256: digest(&self.resolved_yaml),
-            resolved_yaml: self.resolved_yaml.clone(),
+            scenario_sha256: digest(resolved_yaml),
+            resolved_yaml: resolved_yaml.clone(),
+            cell: cell.clone(),
             from_file: self.from_file,
         };
-        resolve(&self.root, given, problems)
+        resolve(root, given, problems)
     }
 }
 

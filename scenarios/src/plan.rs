@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 pub use feeders::{Feeder, Rows, Strategy, Table, VALUE_COLUMN};
 pub use load::{Connections, Portion, RetryUntil, Reuse};
 
+use crate::matrix::Cell;
 use crate::metric::{Metric, WindowName};
 use crate::secret::Secret;
 use crate::units::{CountOrShare, Share, Spread};
@@ -24,9 +25,11 @@ use crate::units::{CountOrShare, Share, Spread};
 pub struct Plan {
     /// The scenario's `name`, or its file name without `.brunt.yaml`.
     pub name: String,
+    /// Which cell of the scenario's matrix this is; empty without one.
+    pub cell: Cell,
     /// The scenario's `description`.
     pub description: String,
-    /// Copied to every output.
+    /// Copied to every output; `matrix.<axis>` for each axis of the cell among them.
     pub labels: BTreeMap<String, String>,
     /// Decides arrivals, victims and fault randomness.
     pub seed: u64,
@@ -64,6 +67,13 @@ pub struct Plan {
     pub outputs: Outputs,
     /// What the scenario asks for and this version cannot do: `plan` and `run` say it and stop.
     pub not_built: Vec<NotBuilt>,
+}
+
+impl Plan {
+    /// How the run is called: the scenario's name, and the cell where there is one: `checkout · added_latency=100ms`.
+    pub fn title(&self) -> String {
+        if self.cell.is_empty() { self.name.clone() } else { format!("{} · {}", self.name, self.cell) }
+    }
 }
 
 /// Something that the language knows and this version cannot carry out.
@@ -626,6 +636,8 @@ pub enum ParamValue {
     Durations(Vec<Duration>),
     /// Names.
     Names(Vec<String>),
+    /// A program and its arguments, each as it is handed over: no shell reads them. Never empty, and nothing secret.
+    Command(Vec<Text>),
 }
 
 impl Params {
@@ -675,6 +687,31 @@ impl Params {
             Some(ParamValue::Names(names)) => Some(names),
             _ => None,
         }
+    }
+
+    /// A program and its arguments, if given.
+    pub fn command(&self, name: &str) -> Option<&[Text]> {
+        match self.0.get(name) {
+            Some(ParamValue::Command(value)) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The same with the late parts of texts and commands filled in.
+    ///
+    /// # Errors
+    /// The first part that is not known, or not unique.
+    pub fn filled(&self, known: &Addresses) -> Result<Self, UnknownAddress> {
+        let fill = |text: &Text| text.fill(known, None).map(Text::literal);
+        let filled = self.0.iter().map(|(name, value)| {
+            let value = match value {
+                ParamValue::Text(text) => ParamValue::Text(fill(text)?),
+                ParamValue::Command(words) => ParamValue::Command(words.iter().map(fill).collect::<Result<_, _>>()?),
+                other => other.clone(),
+            };
+            Ok((*name, value))
+        });
+        filled.collect::<Result<_, _>>().map(Self)
     }
 
     /// A text, if given or defaulted.

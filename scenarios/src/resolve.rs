@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::diagnostic::Problems;
+use crate::matrix::Cell;
 use crate::plan::{NotBuilt, Outputs, Plan, Safety};
 use crate::scenario::Root;
 use crate::scenario::outputs::Auto;
@@ -60,6 +61,7 @@ pub(crate) struct Given<'a> {
     pub seed: u64,
     pub scenario_sha256: String,
     pub resolved_yaml: String,
+    pub cell: Cell,
     /// Whether places in the scenario mean something to its author.
     pub from_file: bool,
 }
@@ -69,6 +71,8 @@ pub(crate) struct Resolver<'a> {
     root: &'a Root,
     sources: &'a Sources,
     tables: &'a Tables,
+    /// Where the scenario lies: commands work there.
+    folder: PathBuf,
     from_file: bool,
     problems: &'a mut Problems,
     not_built: Vec<(Span, NotBuilt)>,
@@ -94,12 +98,18 @@ impl Resolver<'_> {
 pub(crate) fn resolve(root: &Root, given: Given<'_>, problems: &mut Problems) -> Plan {
     let sources = given.sources;
     let (tables, from_file) = (given.tables, given.from_file);
-    let mut resolver = Resolver { root, sources, tables, from_file, problems, not_built: Vec::new() };
+    let (folder, not_built) = (given.folder.clone(), Vec::new());
+    let mut resolver = Resolver { root, sources, tables, folder, from_file, problems, not_built };
     let feeders = resolver.feeders();
+    let mut labels: std::collections::BTreeMap<String, String> =
+        root.labels.iter().flat_map(|labels| &labels.0).map(|(k, v)| (k.value.clone(), v.clone())).collect();
+    // What a program asks of a result is which cell it is of; a label reaches every output.
+    labels.extend(given.cell.0.iter().map(|(axis, value)| (format!("matrix.{axis}"), value.clone())));
     let mut plan = Plan {
         name: given.name,
+        cell: given.cell,
         description: root.description.clone().unwrap_or_default(),
-        labels: root.labels.iter().flat_map(|labels| &labels.0).map(|(k, v)| (k.value.clone(), v.clone())).collect(),
+        labels,
         seed: given.seed,
         source: given.source,
         services: resolver.services(&given.folder),
@@ -131,9 +141,6 @@ impl Resolver<'_> {
     /// Parts of the language that no version so far carries out.
     fn rest(&mut self) {
         let root = self.root;
-        if let Some((name, _)) = root.matrix.iter().flat_map(|matrix| &matrix.0).next() {
-            self.not_built(name.span, "a matrix (one run for each cell) is not built yet");
-        }
         for (name, _) in root.auth.iter().flat_map(|auth| auth.iter()) {
             self.not_built(name.span, format!("auth `{}` is not built yet", name.value));
         }

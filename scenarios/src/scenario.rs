@@ -13,7 +13,7 @@ pub mod steady_state;
 pub mod targets;
 pub mod timeline;
 
-use crate::decode::{Decode, Named, Pairs, Spanned, record};
+use crate::decode::{Decode, Named, OneOrMany, Pairs, Spanned, record};
 use crate::diagnostic::{Code, Problems};
 use crate::yaml::{Node, Value};
 
@@ -33,7 +33,7 @@ record! {
     /// Values for `${vars.x}`; `--set vars.x=...` and `BRUNT_VAR_X` override them.
     optional vars: Named<Node>,
     /// One run for each combination of these values, as `${matrix.x}`.
-    optional matrix: Named<Vec<Node>>,
+    optional matrix: Named<OneOrMany<Node>>,
     /// Processes that brunt starts and stops.
     optional services: Named<services::Service>,
     /// brunt's proxy on the way to a service or an address.

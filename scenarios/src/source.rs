@@ -57,6 +57,15 @@ impl Sources {
         id
     }
 
+    /// As [`Sources::add`], but a file that was read before and has not changed (a table that each cell of a matrix names) is
+    /// kept once, so that what is wrong in it has one place and is told once.
+    fn keep(&mut self, name: String, folder: PathBuf, text: String) -> FileId {
+        match self.0.iter().position(|known| known.name == name && known.text == text) {
+            Some(at) => FileId(u32::try_from(at).expect("a scenario has far fewer than 2^32 texts")),
+            None => self.add(name, folder, text),
+        }
+    }
+
     /// The text behind an id.
     pub fn get(&self, id: FileId) -> &Source {
         &self.0[id.0 as usize]
@@ -100,10 +109,10 @@ impl Sources {
         };
         let Some((why, at)) = problem else {
             let text = String::from_utf8(bytes).expect("unusable_byte has checked it");
-            return (self.add(name, folder, text), Ok(()));
+            return (self.keep(name, folder, text), Ok(()));
         };
         let kept = bytes.get(..at).map(String::from_utf8_lossy).unwrap_or_default().into_owned();
-        let id = self.add(name, folder, kept);
+        let id = self.keep(name, folder, kept);
         (id, Err((why, Span { file: id, start: at, end: at })))
     }
 }

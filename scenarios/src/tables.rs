@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use csv::{ErrorKind, ReaderBuilder, StringRecord, Trim};
@@ -25,10 +25,14 @@ const MAX_BYTES: u64 = 1 << 30;
 /// The tables of a scenario by the name of their feeder; a file that several feeders name is read once.
 pub(crate) type Tables = HashMap<String, Arc<Table>>;
 
+/// Files that were read for one cell of a matrix serve the others.
+pub(crate) type Shared = HashMap<PathBuf, Arc<Table>>;
+
 /// Reads every file that a feeder names; tells those that cannot be used.
-pub(crate) fn read(root: &Root, sources: &Sources, problems: &mut Problems) -> Tables {
+pub(crate) fn read(root: &Root, sources: &Sources, shared: &mut Shared, problems: &mut Problems) -> Tables {
     let mut tables = Tables::new();
-    let mut seen: HashMap<std::path::PathBuf, Option<Arc<Table>>> = HashMap::new();
+    let mut seen: HashMap<PathBuf, Option<Arc<Table>>> =
+        shared.iter().map(|(path, table)| (path.clone(), Some(Arc::clone(table)))).collect();
     for (name, feeder) in root.feeders.iter().flat_map(|feeders| feeders.iter()) {
         let Some(written) = &feeder.csv else { continue };
         let path = sources.get(written.span.file).folder.join(&written.value);
@@ -42,6 +46,8 @@ pub(crate) fn read(root: &Root, sources: &Sources, problems: &mut Problems) -> T
         });
         tables.extend(table.clone().map(|table| (name.value.clone(), table)));
     }
+    // What could not be used is told again in the next cell, so that it is known to be wrong in each.
+    shared.extend(seen.into_iter().filter_map(|(path, table)| Some((path, table?))));
     tables
 }
 

@@ -71,6 +71,18 @@ pub enum Ask {
         /// The fault.
         fault: String,
     },
+    /// Undo this if the runner cannot: it is about to make the change itself.
+    Hold {
+        /// The fault.
+        fault: String,
+        /// As in the journal.
+        undo: Vec<Undo>,
+    },
+    /// The runner has undone it.
+    LetGo {
+        /// The fault.
+        fault: String,
+    },
     /// Undo what is left and exit.
     End,
 }
@@ -85,6 +97,8 @@ impl Ask {
             Self::Inject { .. } => "inject",
             Self::Verify { .. } => "verify",
             Self::Revert { .. } => "revert",
+            Self::Hold { .. } => "hold",
+            Self::LetGo { .. } => "let go",
             Self::End => "end",
         }
     }
@@ -203,6 +217,8 @@ pub enum Answer {
     Seen(Seen),
     /// To revert.
     Reverted(Reverted),
+    /// To hold and to let go.
+    Noted,
     /// To end: what could not be undone.
     Ended(Vec<String>),
 }

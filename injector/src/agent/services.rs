@@ -9,8 +9,8 @@ use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Signal, kill_process_group};
@@ -18,7 +18,7 @@ use rustix::process::{Signal, kill_process_group};
 use crate::agent::lease::boottime;
 use crate::agent::protocol::{Happening, Instance, InstanceSpec, StopReport};
 use crate::error::Error;
-use crate::process::{self, Pidfd, ProcessId, Stat, raw};
+use crate::process::{self, Pidfd, ProcessId, Stat, in_words, raw};
 
 /// Service and instance.
 pub type Key = (String, usize);
@@ -351,17 +351,6 @@ pub fn label(key: &Key) -> String {
 
 fn failed(action: &'static str, key: &Key, id: ProcessId, source: io::Error) -> Error {
     Error::Process { action, process: format!("{} ({id})", label(key)), source }
-}
-
-fn in_words(status: ExitStatus) -> String {
-    match (status.code(), status.signal()) {
-        (Some(code), _) => format!("exit status {code}"),
-        (None, Some(signal)) => match nix::sys::signal::Signal::try_from(signal) {
-            Ok(signal) => format!("killed by {}", signal.as_str()),
-            Err(_) => format!("killed by signal {signal}"),
-        },
-        (None, None) => status.to_string(),
-    }
 }
 
 /// Standard input is empty, output and errors go to the log, no other descriptor is passed on (the agent keeps

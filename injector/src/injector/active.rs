@@ -9,6 +9,7 @@ use super::{ANSWER, Inner};
 use crate::agent::lease::boottime;
 use crate::agent::protocol::{Answer, Ask, Order};
 use crate::error::Error;
+use crate::fault::exec::{Exec, Host};
 use crate::fault::link::LinkFault;
 use crate::fault::{Change, Fault, Reverted, Seen, Undo};
 use crate::journal::Entry;
@@ -28,6 +29,8 @@ pub(super) struct Active {
 enum Acting {
     OnLink(Box<dyn Fault<Arc<Proxy>>>),
     InAgent(Order),
+    /// From the runner's own process; the agent holds the undo.
+    OnHost(Box<Exec>),
     /// `allow_empty`, and nobody was there.
     OnNobody,
 }
@@ -43,9 +46,10 @@ enum State {
 
 impl Active {
     /// Checks the parameters; touches nothing.
-    pub fn new(fault: &PlannedFault, victims: &Victims) -> Result<Self, Error> {
+    pub fn new(fault: &PlannedFault, victims: &Victims, run_id: &str) -> Result<Self, Error> {
         let acting = match victims.picked.first() {
             None => Acting::OnNobody,
+            Some(_) if fault.kind == "exec" => Acting::OnHost(Box::new(Exec::new(fault, victims, run_id)?)),
             Some(Victim::Listener { link, .. }) => {
                 let listeners = victims.picked.iter().filter_map(|victim| match victim {
                     Victim::Listener { listener, .. } => Some(*listener),
@@ -86,10 +90,11 @@ impl Active {
             self.revert_once(inner);
             return Err(error);
         }
-        if matches!(self.acting, Acting::InAgent(_)) {
-            inner.watch.holds(&self.id, undo);
-        }
         self.state = State::Active;
+        if let Err(error) = self.hand_over(undo, inner) {
+            self.revert(inner);
+            return Err(error);
+        }
         if let Err(cause) = self.make(inner) {
             let reverted = self.revert(inner);
             return Err(match reverted.error {
@@ -101,6 +106,19 @@ impl Active {
         Ok(())
     }
 
+    /// Whoever undoes it when this process cannot learns how, before there is anything to undo.
+    fn hand_over(&self, undo: Vec<Undo>, inner: &Inner) -> Result<(), Error> {
+        match self.acting {
+            Acting::InAgent(_) => inner.watch.holds(&self.id, undo),
+            Acting::OnHost(_) => {
+                inner.agent.ask(Ask::Hold { fault: self.id.clone(), undo: undo.clone() }, ANSWER)?;
+                inner.watch.holds(&self.id, undo);
+            }
+            Acting::OnLink(_) | Acting::OnNobody => {}
+        }
+        Ok(())
+    }
+
     fn prepare(&mut self, inner: &Inner) -> Result<Vec<Undo>, Error> {
         match &mut self.acting {
             Acting::OnLink(fault) => fault.prepare(&mut inner.proxy.clone()),
@@ -108,6 +126,7 @@ impl Active {
                 Answer::Prepared(undo) => Ok(undo),
                 other => Err(Error::Protocol(format!("`prepare` was answered with {other:?}"))),
             },
+            Acting::OnHost(fault) => fault.prepare(&mut Host),
             Acting::OnNobody => Ok(Vec::new()),
         }
     }
@@ -119,6 +138,7 @@ impl Active {
                 let ask = Ask::Inject { fault: self.id.clone(), change: inner.change };
                 inner.agent.ask(ask, ANSWER).map(drop)
             }
+            Acting::OnHost(fault) => fault.inject(&mut Host, inner.change),
             Acting::OnNobody => Ok(()),
         }
     }
@@ -126,15 +146,15 @@ impl Active {
     /// A signal acts within microseconds as a rule, and a restart as fast as the service ends; the caller wants the change
     /// in place. If it does not come, the caller's own look says so.
     fn settle(&mut self, inner: &Inner) {
-        if inner.change == Change::Skip || !matches!(self.acting, Acting::InAgent(_)) {
-            return;
-        }
-        let patience = match self.kind {
-            "process.restart" => {
+        let patience = match (&self.acting, self.kind) {
+            _ if inner.change == Change::Skip => return,
+            (Acting::OnLink(_) | Acting::OnNobody, _) => return,
+            (Acting::OnHost(fault), _) => fault.patience(),
+            (Acting::InAgent(_), "process.restart") => {
                 let keys = self.victims.iter().filter_map(Victim::instance);
                 keys.map(|key| inner.watch.stop_within(&key)).max().unwrap_or_default() + Duration::from_secs(2)
             }
-            _ => Duration::from_secs(1),
+            (Acting::InAgent(_), _) => Duration::from_secs(1),
         };
         let until = boottime() + patience;
         let mut pause = Duration::from_micros(200);
@@ -155,6 +175,7 @@ impl Active {
                 Answer::Seen(seen) => Ok(seen),
                 other => Err(Error::Protocol(format!("`verify` was answered with {other:?}"))),
             },
+            Acting::OnHost(fault) => fault.verify(&mut Host),
             Acting::OnNobody => Ok(Seen::NotExercised("the target has no members".into())),
         }
     }
@@ -182,6 +203,10 @@ impl Active {
         if let Err(error) = inner.note_undone(&self.id) {
             reverted.residue.push(format!("its journal entry stays open, harmlessly: {error}"));
         }
+        if matches!(self.acting, Acting::OnHost(_)) {
+            // An agent that is gone holds nothing, and reads in the journal what is undone.
+            let _ = inner.agent.ask(Ask::LetGo { fault: self.id.clone() }, ANSWER);
+        }
         self.state = State::Removed(reverted.clone());
         reverted
     }
@@ -197,6 +222,7 @@ impl Active {
                 Err(Error::AgentGone(reason)) => lost(&reason, inner.watch.left_behind()),
                 Err(error) => not_undone(error.to_string()),
             },
+            Acting::OnHost(fault) => fault.revert(&mut Host),
             Acting::OnNobody => nothing(Seen::NotExercised("the target has no members".into())),
         }
     }

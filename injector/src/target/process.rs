@@ -129,7 +129,7 @@ fn owners_of(port: u16) -> Result<BTreeSet<u32>, String> {
     for table in ["/proc/self/net/tcp", "/proc/self/net/tcp6"] {
         // Without IPv6 there is no second table.
         if let Ok(text) = fs::read_to_string(table) {
-            inodes.extend(listening(&text, port));
+            inodes.extend(listeners(&text).filter(|(listens, _)| *listens == port).map(|(_, inode)| inode));
         }
     }
     if inodes.is_empty() {
@@ -153,16 +153,36 @@ fn owners_of(port: u16) -> Result<BTreeSet<u32>, String> {
     Ok(owners)
 }
 
-/// The inodes of listening sockets (state 0A) on a port, as descriptors link to them (proc_pid_net(5)).
-fn listening(table: &str, port: u16) -> Vec<String> {
-    let suffix = format!(":{port:04X}");
-    table
-        .lines()
-        .skip(1)
-        .filter_map(|line| {
-            let fields: Vec<&str> = line.split_whitespace().collect();
-            let listens = fields.get(1)?.ends_with(&suffix) && *fields.get(3)? == "0A";
-            listens.then(|| format!("socket:[{}]", fields.get(9).unwrap_or(&"")))
-        })
-        .collect()
+/// The TCP ports on which these processes, or others of their process groups, listen: sorted, without repetition. What this
+/// user may not see is left out.
+pub fn ports_of(pids: &[u32]) -> Vec<u16> {
+    let all = process::all().unwrap_or_default();
+    let groups: BTreeSet<u32> = all.iter().filter(|stat| pids.contains(&stat.id.pid)).map(|stat| stat.group).collect();
+    let leads = |stat: &Stat| pids.contains(&stat.group) && groups.contains(&stat.group);
+    let mut ports = BTreeSet::new();
+    for stat in all.iter().filter(|stat| pids.contains(&stat.id.pid) || leads(stat)) {
+        let pid = stat.id.pid;
+        let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else { continue };
+        let sockets: BTreeSet<String> = descriptors
+            .flatten()
+            .filter_map(|descriptor| Some(fs::read_link(descriptor.path()).ok()?.to_string_lossy().into_owned()))
+            .filter(|to| to.starts_with("socket:"))
+            .collect();
+        for table in ["tcp", "tcp6"] {
+            // Of the process's own network namespace.
+            let text = fs::read_to_string(format!("/proc/{pid}/net/{table}")).unwrap_or_default();
+            ports.extend(listeners(&text).filter(|(_, inode)| sockets.contains(inode)).map(|(port, _)| port));
+        }
+    }
+    ports.into_iter().collect()
+}
+
+/// The listening sockets (state 0A) of a table: port and inode, as descriptors link to it (proc_pid_net(5)).
+fn listeners(table: &str) -> impl Iterator<Item = (u16, String)> {
+    table.lines().skip(1).filter_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let (_, port) = fields.get(1)?.rsplit_once(':')?;
+        let port = u16::from_str_radix(port, 16).ok()?;
+        (*fields.get(3)? == "0A").then(|| (port, format!("socket:[{}]", fields.get(9).unwrap_or(&""))))
+    })
 }

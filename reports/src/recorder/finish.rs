@@ -39,7 +39,7 @@ impl Recorder {
             verdict: conclusion.verdict,
             sentence: conclusion.sentence,
             exit_code: conclusion.exit.code(),
-            scenario: plan.name.clone(),
+            scenario: plan.title(),
             labels: plan.labels.clone(),
             scenario_sha256: plan.scenario_sha256.clone(),
             schedule_digest: facts.schedule_digest.clone(),

@@ -1,18 +1,43 @@
-//! junit.xml: what a CI system lists. One suite a run; a case for each gate, each guardrail, for each fault as it was injected and
-//! removed, for each probe, and two for the run itself, `measurement-valid` and `run-completed`.
+//! junit.xml: what a CI system lists. One suite a run, so one a cell of a matrix; a case for each gate,
+//! each guardrail, for each fault as it was injected and removed, for each probe, and two for the run itself, `measurement-valid` and `run-completed`.
 //!
 //! A run that did not pass always has a case that is not green, and one that passed has none: a dashboard that only reads
 //! this file must not contradict the exit code.
 
 use std::time::Duration;
 
-use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
+pub use quick_junit::TestSuite;
+use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus};
 
 use crate::render::{format, words};
 use crate::results::{FaultData, GateData, GateVerdict, GuardrailData, GuardrailOutcome, ProbeData, Results, Verdict};
 
 /// Renders the run as JUnit XML.
 pub fn render(results: &Results) -> String {
+    merged(vec![suite(results)])
+}
+
+/// The suites of several runs in one file.
+pub fn merged(suites: Vec<TestSuite>) -> String {
+    let mut report = Report::new("brunt");
+    report.add_test_suites(suites);
+    report.to_string().expect("serialising to memory cannot fail: names are cleaned when they become an XmlString")
+}
+
+/// The suite of a run that has no results: it could not begin (an error), or its turn never came (skipped).
+pub fn suite_without_results(name: &str, begun: bool, why: &str) -> TestSuite {
+    let mut status = if begun { TestCaseStatus::non_success(NonSuccessKind::Error) } else { TestCaseStatus::skipped() };
+    status.set_type(if begun { "not begun" } else { "not run" });
+    status.set_message(why);
+    let mut case = TestCase::new("run-completed", status);
+    case.set_classname(format!("{name}.run"));
+    let mut suite = TestSuite::new(name);
+    suite.add_test_case(case);
+    suite
+}
+
+/// The suite of one run.
+pub fn suite(results: &Results) -> TestSuite {
     let summary = &results.summary;
     let mut suite = TestSuite::new(summary.scenario.as_str());
     // As plain text: the attribute is the run's own start, and needs no calendar to be copied.
@@ -43,10 +68,7 @@ pub fn render(results: &Results) -> String {
     suite.add_test_case(case(results, "run", "measurement-valid", measurement_valid(results)));
     let red = suite.failures + suite.errors > 0;
     suite.add_test_case(case(results, "run", "run-completed", completed(results, red)));
-
-    let mut report = Report::new("brunt");
-    report.add_test_suite(suite);
-    report.to_string().expect("serialising to memory cannot fail: names are cleaned when they become an XmlString")
+    suite
 }
 
 fn case(results: &Results, group: &str, name: &str, status: TestCaseStatus) -> TestCase {

@@ -131,7 +131,7 @@ fn rest(out: &mut String, all: usize, what: &str) {
 }
 
 /// Text that stays text: no table cell is broken, no markup, no HTML, and nobody is notified by a name in a scenario.
-fn text(raw: &str) -> String {
+pub(super) fn text(raw: &str) -> String {
     let mut out = String::with_capacity(raw.len());
     for c in words::printable(raw).chars() {
         match c {

@@ -16,7 +16,7 @@ pub struct Style {
 
 /// Where a colour stands for: the terminal's theme decides what it looks like.
 #[derive(Clone, Copy)]
-enum Ink {
+pub(super) enum Ink {
     Good,
     Bad,
     Doubtful,
@@ -207,36 +207,45 @@ impl Page<'_> {
     }
 
     fn paint(&self, text: &str, ink: Ink) -> String {
-        if !self.style.color {
-            return text.to_owned();
-        }
-        let code = match ink {
-            Ink::Good => "1;32",
-            Ink::Bad => "1;31",
-            Ink::Doubtful => "1;33",
-            Ink::Faint => "2",
-            Ink::Strong => "1",
-        };
-        format!("\x1b[{code}m{text}\x1b[0m")
+        paint(self.style, text, ink)
     }
 }
 
+pub(super) fn paint(style: Style, text: &str, ink: Ink) -> String {
+    if !style.color || text.is_empty() {
+        return text.to_owned();
+    }
+    let code = match ink {
+        Ink::Good => "1;32",
+        Ink::Bad => "1;31",
+        Ink::Doubtful => "1;33",
+        Ink::Faint => "2",
+        Ink::Strong => "1",
+    };
+    format!("\x1b[{code}m{text}\x1b[0m")
+}
+
 /// Columns as wide as their widest cell: the first `left` flush left, the others flush right.
-struct Table {
+pub(super) struct Table {
     left: usize,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    fn new(head: &[&str], left: usize) -> Self {
+    pub(super) fn new(head: &[&str], left: usize) -> Self {
         Self { left, rows: vec![head.iter().map(|&cell| cell.to_owned()).collect()] }
     }
 
     fn row<const N: usize>(&mut self, cells: [String; N]) {
-        self.rows.push(cells.into());
+        self.add(cells.into());
     }
 
-    fn lines(&self) -> Vec<String> {
+    /// As many cells as the head has.
+    pub(super) fn add(&mut self, cells: Vec<String>) {
+        self.rows.push(cells);
+    }
+
+    pub(super) fn lines(&self) -> Vec<String> {
         let columns = self.rows[0].len();
         let width = |column: usize| self.rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
         let widths: Vec<usize> = (0..columns).map(width).collect();
@@ -260,7 +269,7 @@ fn line(out: &mut String, text: &str) {
 }
 
 /// For terminals and logs that know nothing else. What has no substitute becomes `?`, a cell a cell, so columns stay.
-fn in_ascii(text: &str) -> String {
+pub(super) fn in_ascii(text: &str) -> String {
     text.chars()
         .map(|c| match c {
             '✔' => '+',

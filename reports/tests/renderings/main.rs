@@ -4,6 +4,7 @@ mod github;
 mod html;
 mod junit;
 mod labels;
+mod runs;
 mod sample;
 mod summary;
 mod text;

@@ -83,6 +83,7 @@ fn half(out: &Path, resilient: &str) -> Result<Results, Failure> {
         workers: None,
         insecure: false,
         no_faults: false,
+        allow_exec: false,
         ui: ui::Choice::Plain,
         command: scenario::command_line(),
     };

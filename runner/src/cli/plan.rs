@@ -1,5 +1,6 @@
 //! `brunt plan FILE...`: what would happen, when, to whom, with which rights, and how it is undone. Touches nothing.
 
+mod cells;
 mod load;
 mod parts;
 mod times;
@@ -15,6 +16,7 @@ Examples:
   brunt plan shop.brunt.yaml
   brunt plan shop.brunt.yaml --set vars.resilient=true
   brunt plan checkout.brunt.yaml -f ci.yaml --seed 7
+  brunt plan checkout.brunt.yaml --only-cell 'added_latency=400ms'
 
 Exit codes:
   0 it can be run · 2 scenario invalid, or it asks for what is not built yet
@@ -29,24 +31,37 @@ pub struct Args {
     files: Vec<String>,
     #[command(flatten)]
     overrides: Overrides,
+    /// Of a matrix only these cells: 'added_latency=100ms', or several values with commas between them.
+    #[arg(long, value_name = "CELL")]
+    only_cell: Option<String>,
     /// A host where faults may act, besides this one (repeatable; `*` matches any part).
     #[arg(long, value_name = "HOST")]
     allow_host: Vec<String>,
 }
 
 pub fn run(args: &Args) -> Result<u8, Failure> {
-    let plans = scenario::plans(&args.files, &args.overrides, &args.allow_host)?;
-    let described: Vec<String> = plans.iter().map(describe).collect();
+    let plans = scenario::plans(&args.files, &args.overrides, &args.allow_host, args.only_cell.as_deref())?;
+    // Cells of one file follow each other.
+    let described: Vec<String> =
+        plans.chunk_by(|one, next| !next.cell.is_empty() && one.source == next.source).map(file).collect();
     print(&described.join("\n"))?;
     let missing = plans.iter().flat_map(|plan| &plan.not_built).map(|missing| missing.exit_code);
     let unresolved = plans.iter().filter(|plan| !parts::all_resolve(plan)).map(|_| 3);
     Ok(exit::strongest(missing.chain(unresolved)))
 }
 
+/// One scenario: its plan, or an overview of its cells and the first of them.
+fn file(cells: &[Plan]) -> String {
+    match cells {
+        [only] => describe(only),
+        several => cells::describe(several) + &describe(&several[0]),
+    }
+}
+
 /// The whole plan in words.
 fn describe(plan: &Plan) -> String {
     let mut page = Page::default();
-    page.line(&format!("{} · seed {} · {}", plan.name, plan.seed, plan.source));
+    page.line(&format!("{} · seed {} · {}", plan.title(), plan.seed, plan.source));
     if !plan.description.is_empty() {
         page.line(plan.description.trim());
     }

@@ -1,10 +1,13 @@
 //! `brunt run FILE...` and `brunt run URL`: traffic, faults, verdict, files.
 
+mod several;
+
 use std::path::PathBuf;
 
 use brunt_report::render::text::{self, Style};
 use brunt_report::results::Results;
 use brunt_scenario::plan::Plan;
+use tokio::runtime::Runtime;
 
 use super::scenario::{self, Overrides};
 use super::url::{self, UrlArgs};
@@ -17,6 +20,7 @@ const EXAMPLES: &str = "\
 Examples:
   brunt run shop.brunt.yaml
   brunt run shop.brunt.yaml --set vars.resilient=true --out results/resilient
+  brunt run checkout.brunt.yaml --only-cell 'added_latency=100ms'
   brunt run checkout.brunt.yaml -f ci.yaml --ui json --format json > summary.json
   brunt run http://localhost:8080/health --rate 50/s --for 10s
   brunt run http://localhost:8080/api --users 20 --for 30s --gate 'latency.p99 < 200ms'
@@ -26,7 +30,7 @@ Examples:
 Exit codes:
   0 pass · 99 gates failed · 5 measurement invalid or inconclusive · 2 scenario invalid
   3 pre-flight failed, nothing injected · 4 aborted by a guardrail · 6 rollback incomplete
-  130/143 signal, rolled back. Several files: the strongest of all.";
+  130/143 signal, rolled back. Several files or cells of a matrix: the strongest of all.";
 
 /// Run scenarios, or load one URL.
 #[derive(Debug, clap::Args)]
@@ -43,13 +47,16 @@ pub struct Args {
     /// Send the load and walk the timeline, but inject nothing.
     #[arg(long)]
     no_faults: bool,
-    /// One cell of a matrix. Not built yet.
-    #[arg(long, value_name = "CELL", hide = true)]
+    /// Of a matrix only these cells: 'added_latency=100ms', or several values with commas between them.
+    #[arg(long, value_name = "CELL")]
     only_cell: Option<String>,
+    /// Run the commands of the scenario's exec faults.
+    #[arg(long)]
+    allow_exec: bool,
     /// Compare with a stored run. Not built yet.
     #[arg(long, value_name = "RUN", hide = true)]
     baseline: Option<PathBuf>,
-    /// Folder of the files; default: results/<name>-<time>. Several runs: a folder each below it.
+    /// Folder of the files; default: results/<name>-<time>. Several files or cells: a folder each below it.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// What is shown on stderr during the run; auto is plain in this version.
@@ -90,61 +97,70 @@ enum Format {
     /// Lines for a person.
     #[default]
     Human,
-    /// The object `summary` of results.json.
+    /// The object `summary` of results.json; of several runs the whole of runs.json.
     Json,
 }
 
 pub fn run(args: &Args) -> Result<u8, Failure> {
     refuse_unbuilt(args)?;
-    let plans = plans(args)?;
-    let several = plans.len() > 1;
-    let mut codes = Vec::new();
-    for plan in plans {
-        let out = args.out.as_ref().map(|out| if several { out.join(&plan.name) } else { out.clone() });
-        let options = Options {
-            out,
-            workers: args.workers.map(usize::from),
-            insecure: args.insecure,
-            no_faults: args.no_faults,
-            ui: args.ui.choice()?,
-            command: scenario::command_line(),
-        };
-        codes.push(one(plan, options, args.format)?);
+    let mut plans = plans(args)?;
+    let options = Options {
+        out: args.out.clone(),
+        workers: args.workers.map(usize::from),
+        insecure: args.insecure,
+        no_faults: args.no_faults,
+        allow_exec: args.allow_exec,
+        ui: args.ui.choice()?,
+        command: scenario::command_line(),
+    };
+    match plans.pop() {
+        Some(only) if plans.is_empty() => one(only, options, args.format),
+        last => {
+            plans.extend(last);
+            several::run(plans, &options, args.format)
+        }
     }
-    Ok(exit::strongest(codes))
 }
 
-/// Runs one plan and shows its summary. A run that could not begin is told, and the next file has its turn.
+/// Runs one plan and shows its summary.
 fn one(plan: Plan, options: Options, format: Format) -> Result<u8, Failure> {
-    let name = plan.name.clone();
+    let title = plan.title();
     match carry_out(plan, options) {
         Ok(outcome) => {
             print(&summary(&outcome.results, format)?)?;
             complain(&format!("files: {}", outcome.out.display()));
-            for problem in &outcome.unwritten {
-                complain(&format!("error: {name}: {problem}"));
-            }
-            let unwritten = (!outcome.unwritten.is_empty()).then_some(1);
-            // The third signal leaves what is still in place to `brunt cleanup`.
-            let gave_up = outcome.gave_up.then_some(6);
-            let code = outcome.results.summary.exit_code;
-            Ok(exit::strongest([Some(code), unwritten, gave_up].into_iter().flatten()))
+            Ok(told(&title, &outcome))
         }
         Err(failure) => {
-            complain(&format!("error: {name}: {}", super::in_full(&failure)));
+            complain(&format!("error: {title}: {}", super::in_full(&failure)));
             Ok(failure.exit_code())
         }
     }
 }
 
+/// Says what could not be written; returns how the run exits.
+fn told(title: &str, outcome: &run::Outcome) -> u8 {
+    for problem in &outcome.unwritten {
+        complain(&format!("error: {title}: {problem}"));
+    }
+    let unwritten = (!outcome.unwritten.is_empty()).then_some(1);
+    // The third signal leaves what is still in place to `brunt cleanup`.
+    let gave_up = outcome.gave_up.then_some(6);
+    let code = outcome.results.summary.exit_code;
+    exit::strongest([Some(code), unwritten, gave_up].into_iter().flatten())
+}
+
 /// Runs one plan on a runtime of its own.
 pub fn carry_out(plan: Plan, options: Options) -> Result<run::Outcome, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    Ok(runtime()?.block_on(run::execute(plan, options))?)
+}
+
+fn runtime() -> Result<Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
-        .map_err(|source| Failure::Machine { what: "cannot start the run's threads", source })?;
-    Ok(runtime.block_on(run::execute(plan, options))?)
+        .map_err(|source| Failure::Machine { what: "cannot start the run's threads", source })
 }
 
 fn summary(results: &Results, format: Format) -> Result<String, Failure> {
@@ -170,14 +186,11 @@ fn plans(args: &Args) -> Result<Vec<Plan>, Failure> {
             "{flag} belongs to `brunt run URL`; a scenario file says it itself (or use --set)"
         )));
     }
-    scenario::plans(&args.what, &args.overrides, &args.allow_host)
+    scenario::plans(&args.what, &args.overrides, &args.allow_host, args.only_cell.as_deref())
 }
 
 fn refuse_unbuilt(args: &Args) -> Result<(), Failure> {
     let not_built = |what: &str| Err(Failure::Usage(format!("{what} is not built yet in this version")));
-    if args.only_cell.is_some() {
-        return not_built("--only-cell (running a matrix)");
-    }
     if args.baseline.is_some() {
         return not_built("--baseline (comparing with stored runs)");
     }

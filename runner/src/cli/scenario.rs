@@ -3,6 +3,7 @@
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::path::PathBuf;
 
+use brunt_scenario::matrix::Cell;
 use brunt_scenario::plan::Plan;
 use brunt_scenario::{LoadOptions, Scenario, load, load_text};
 
@@ -46,27 +47,62 @@ impl Overrides {
     }
 }
 
-/// The plans of all files; every problem of every file is told before anything runs.
-pub fn plans(files: &[String], overrides: &Overrides, allow_hosts: &[String]) -> Result<Vec<Plan>, Failure> {
+/// The plans of all files, one a cell; every problem of every file is told before anything runs. `only_cell` picks among
+/// the cells of all files; that none is meant is an error.
+pub fn plans(
+    files: &[String],
+    overrides: &Overrides,
+    allow_hosts: &[String],
+    only_cell: Option<&str>,
+) -> Result<Vec<Plan>, Failure> {
     let mut plans = Vec::new();
     let mut problems = Vec::new();
     for file in files {
-        match plan(file, overrides, allow_hosts) {
-            Ok(plan) => plans.push(plan),
+        match cells(file, overrides, allow_hosts) {
+            Ok(cells) => plans.extend(cells),
             Err(Failure::Scenario(text)) => problems.push(text),
             Err(other) => return Err(other),
         }
     }
-    if problems.is_empty() { Ok(plans) } else { Err(Failure::Scenario(problems.join("\n"))) }
+    if !problems.is_empty() {
+        return Err(Failure::Scenario(problems.join("\n")));
+    }
+    match only_cell {
+        Some(wanted) => meant(plans, wanted),
+        None => Ok(plans),
+    }
 }
 
-/// The plan of one file.
-pub fn plan(file: &str, overrides: &Overrides, allow_hosts: &[String]) -> Result<Plan, Failure> {
+/// The plans of one file, one a cell.
+pub fn cells(file: &str, overrides: &Overrides, allow_hosts: &[String]) -> Result<Vec<Plan>, Failure> {
     let scenario = load(file.as_ref(), &overrides.options(&[])?).map_err(told)?;
     planned(&scenario, allow_hosts)
 }
 
-/// The plan of a scenario that is no file. `secrets` are read by its `${secret.env.NAME}`.
+/// So many cells are listed for somebody who named one that is not there.
+const LISTED: usize = 40;
+
+fn meant(plans: Vec<Plan>, wanted: &str) -> Result<Vec<Plan>, Failure> {
+    let (meant, others): (Vec<Plan>, Vec<Plan>) = plans.into_iter().partition(|plan| plan.cell.is_meant_by(wanted));
+    if !meant.is_empty() {
+        return Ok(meant);
+    }
+    let mut text = format!("--only-cell {wanted}: no cell is meant by that");
+    let cells: Vec<&Plan> = others.iter().filter(|plan| !plan.cell.is_empty()).collect();
+    if cells.is_empty() {
+        return Err(Failure::Usage(text + ", for there is no `matrix`"));
+    }
+    text.push_str("; a whole name or some of its values, `axis=value`. There are:");
+    for plan in cells.iter().take(LISTED) {
+        text.push_str(&format!("\n  {}", plan.cell));
+    }
+    if cells.len() > LISTED {
+        text.push_str(&format!("\n  and {} more", cells.len() - LISTED));
+    }
+    Err(Failure::Usage(text))
+}
+
+/// The plan of a scenario that is no file and has no matrix. `secrets` are read by its `${secret.env.NAME}`.
 pub fn plan_of_text(
     name: &str,
     text: &str,
@@ -75,13 +111,13 @@ pub fn plan_of_text(
     allow_hosts: &[String],
 ) -> Result<Plan, Failure> {
     let scenario = load_text(name, text, &overrides.options(secrets)?).map_err(told)?;
-    planned(&scenario, allow_hosts)
+    Ok(planned(&scenario, allow_hosts)?.swap_remove(0))
 }
 
-fn planned(scenario: &Scenario, allow_hosts: &[String]) -> Result<Plan, Failure> {
-    let mut plan = scenario.plan().map_err(told)?;
-    plan.safety.allow_hosts.extend_from_slice(allow_hosts);
-    Ok(plan)
+fn planned(scenario: &Scenario, allow_hosts: &[String]) -> Result<Vec<Plan>, Failure> {
+    let mut plans = scenario.plans().map_err(told)?;
+    plans.iter_mut().for_each(|plan| plan.safety.allow_hosts.extend_from_slice(allow_hosts));
+    Ok(plans)
 }
 
 /// A seed that nobody has chosen: the standard library seeds its hashers from the system.
@@ -99,6 +135,11 @@ fn told(problems: brunt_scenario::Diagnostics) -> Failure {
 /// are in the scenario.
 pub fn command_line() -> String {
     masked(std::env::args())
+}
+
+/// The command line that repeats one cell alone.
+pub fn command_of_cell(command: &str, cell: &Cell) -> String {
+    if cell.is_empty() { command.to_owned() } else { format!("{command} --only-cell {}", quoted(&cell.to_string())) }
 }
 
 fn masked(arguments: impl Iterator<Item = String>) -> String {

@@ -26,17 +26,26 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<u8, Failure> {
     let mut code = 0;
     for file in &args.files {
-        match scenario::plan(file, &args.overrides, &[]) {
-            Ok(plan) => {
-                let sizes = [
+        match scenario::cells(file, &args.overrides, &[]) {
+            Ok(cells) => {
+                // Cells differ in values; what the scenario is made of is the same in each.
+                let plan = &cells[0];
+                let mut sizes = vec![
                     counted(plan.journeys.len() as u64, "journey"),
                     counted(plan.load.len() as u64, "load"),
                     counted(plan.timeline.len() as u64, "timeline item"),
                     counted(plan.gates.len() as u64, "gate"),
                 ];
+                if !plan.cell.is_empty() {
+                    sizes.push(counted(cells.len() as u64, "cell"));
+                }
                 print(&format!("ok: {file}: {}\n", sizes.join(", ")))?;
-                for missing in &plan.not_built {
-                    print(&format!("note: {}: {} (`brunt run` will refuse it)\n", missing.place, missing.what))?;
+                let mut told = Vec::new();
+                for missing in cells.iter().flat_map(|cell| &cell.not_built) {
+                    if !told.contains(&missing) {
+                        print(&format!("note: {}: {} (`brunt run` will refuse it)\n", missing.place, missing.what))?;
+                        told.push(missing);
+                    }
                 }
             }
             Err(failure) => {

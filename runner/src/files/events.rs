@@ -54,7 +54,7 @@ impl Header {
     pub fn new(plan: &Plan, started_at: String) -> Self {
         Self {
             schema: SCHEMA.to_owned(),
-            scenario: plan.name.clone(),
+            scenario: plan.title(),
             description: plan.description.clone(),
             source: plan.source.clone(),
             scenario_sha256: plan.scenario_sha256.clone(),

@@ -15,6 +15,7 @@ use super::*;
 pub fn plan(name: &str) -> Plan {
     Plan {
         name: name.into(),
+        cell: brunt_scenario::matrix::Cell::default(),
         description: String::new(),
         labels: BTreeMap::new(),
         seed: 7,
@@ -128,8 +129,8 @@ fn what_an_earlier_run_left_is_gone_before_the_next_one_begins() {
 fn runs_of_the_same_second_get_folders_of_their_own() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_323_045);
-    let first = make_default(folder.path(), "../a name/with: all", at).expect("it can be made");
-    let second = make_default(folder.path(), "../a name/with: all", at).expect("it can be made");
+    let first = make_below(folder.path(), "../a name/with: all", at).expect("it can be made");
+    let second = make_below(folder.path(), "../a name/with: all", at).expect("it can be made");
     assert_eq!(first, folder.path().join("a-name-with--all-20260102T030405Z"));
     assert_eq!(second, folder.path().join("a-name-with--all-20260102T030405Z-2"));
 }

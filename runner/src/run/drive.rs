@@ -153,6 +153,17 @@ impl Signals {
     }
 }
 
+impl Signals {
+    /// One that has come since the last look, by number; does not wait.
+    pub async fn pending(&mut self) -> Option<i32> {
+        tokio::select! {
+            biased;
+            number = self.next() => Some(number),
+            () = std::future::ready(()) => None,
+        }
+    }
+}
+
 fn libc_number(kind: SignalKind) -> i32 {
     kind.as_raw_value()
 }
@@ -224,8 +235,9 @@ fn carry_out(todo: Todo, stage: &Stage, files: &Files, inputs: &UnboundedSender<
     let reply = move |input| drop(answer.send(input));
     match todo {
         Todo::Inject(fault) => {
+            let layout = Arc::clone(&stage.layout);
             tokio::spawn(async move {
-                let outcome = inject(&plan, fault, &injector).await;
+                let outcome = inject(&plan, fault, &layout, &injector).await;
                 reply(Input::Injected { fault, outcome });
             });
         }
@@ -275,8 +287,10 @@ fn carry_out(todo: Todo, stage: &Stage, files: &Files, inputs: &UnboundedSender<
 }
 
 /// Resolves again (a restarted process has another id) and injects.
-async fn inject(plan: &Plan, fault: usize, injector: &Injector) -> Result<Vec<String>, String> {
-    let fault = timeline::faults_of(&plan.timeline)[fault];
+async fn inject(plan: &Plan, fault: usize, layout: &Layout, injector: &Injector) -> Result<Vec<String>, String> {
+    let fault =
+        services::filled(timeline::faults_of(&plan.timeline)[fault], layout).map_err(|error| error.to_string())?;
+    let fault = &fault;
     let victims = injector.resolve(fault, &plan.targets[&fault.target]).map_err(|error| error.to_string())?;
     injector.inject(fault, &victims).await.map_err(|error| error.to_string())?;
     Ok(victims.names())

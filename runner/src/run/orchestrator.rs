@@ -241,7 +241,7 @@ impl Orchestrator {
 
     /// Says that the load has begun.
     pub fn begin(&mut self) {
-        let text = format!("{}, seed {}", self.plan.name, self.plan.seed);
+        let text = format!("{}, seed {}", self.plan.title(), self.plan.seed);
         self.say(self.load_started, "run.started", "run", text);
     }
 

@@ -1,18 +1,37 @@
 //! Where faults may act: on this host without asking, on another one only where `safety.allow.hosts` or `--allow-host`
-//! names it. Load needs no permission: who typed a host meant it.
+//! names it. Load needs no permission: who typed a host meant it. Commands of a scenario (`exec` faults) are run only with
+//! `--allow-exec`: a scenario is data that people pass around, and a command can do anything that its reader can.
 
 use std::net::{IpAddr, UdpSocket};
 
-use brunt_scenario::plan::{Link, LinkTo, Plan, Target};
+use brunt_scenario::plan::{Fault, Link, LinkTo, Plan, Target};
 
 use super::RunError;
 use crate::timeline;
 
+/// An `exec` fault that asks for permission.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The fault.
+    pub fault: String,
+    /// Where it stands.
+    pub place: String,
+    /// What it runs.
+    pub run: String,
+    /// What undoes that.
+    pub undo: String,
+}
+
 /// Checks every fault of the timeline before anything is started.
 ///
 /// # Errors
-/// [`RunError::NotAllowed`] for the first fault on a link that leads to another host which nobody has allowed.
-pub async fn check(plan: &Plan) -> Result<(), RunError> {
+/// [`RunError::ExecNotAllowed`] for all faults that run commands, if nobody has allowed that; [`RunError::NotAllowed`] for
+/// the first fault on a link that leads to another host which nobody has allowed.
+pub async fn check(plan: &Plan, allow_exec: bool) -> Result<(), RunError> {
+    let wanted = commands(plan);
+    if !allow_exec && !wanted.is_empty() {
+        return Err(RunError::ExecNotAllowed(wanted));
+    }
     for fault in timeline::faults_of(&plan.timeline) {
         let Some(Target::Link(name)) = plan.targets.get(&fault.target) else { continue };
         let Some(Link { to: LinkTo::Address { host, .. }, .. }) = plan.links.iter().find(|link| link.name == *name)
@@ -25,6 +44,24 @@ pub async fn check(plan: &Plan) -> Result<(), RunError> {
         }
     }
     Ok(())
+}
+
+/// All commands that the timeline would run.
+pub fn commands(plan: &Plan) -> Vec<Wanted> {
+    let faults = timeline::faults_of(&plan.timeline).into_iter().filter(|fault| fault.kind == "exec");
+    let wanted = faults.map(|fault| Wanted {
+        fault: fault.id.clone(),
+        place: fault.place.clone(),
+        run: command_line(fault, "run").unwrap_or_default(),
+        undo: command_line(fault, "undo").unwrap_or_default(),
+    });
+    wanted.collect()
+}
+
+/// A command of a fault as people read it, late parts as `<...>`.
+pub fn command_line(fault: &Fault, name: &str) -> Option<String> {
+    let words: Vec<String> = fault.with.command(name)?.iter().map(ToString::to_string).collect();
+    Some(words.join(" "))
 }
 
 /// Whether the whole host is what the pattern says; `*` stands for any characters, and case does not count.
@@ -81,17 +118,17 @@ mod tests {
     #[tokio::test]
     async fn a_fault_on_the_way_to_another_host_needs_its_permission() {
         // TEST-NET-1 (RFC 5737): an address that no machine has.
-        let refused = check(&plan("192.0.2.7:5432", &["192.0.3.*"])).await.unwrap_err();
+        let refused = check(&plan("192.0.2.7:5432", &["192.0.3.*"]), false).await.unwrap_err();
         assert_eq!(refused.exit_code(), 3);
         let text = refused.to_string();
         assert!(text.contains("`slow`") && text.contains("--allow-host 192.0.2.7"), "{text}");
-        check(&plan("192.0.2.7:5432", &["192.0.2.*"])).await.unwrap();
+        check(&plan("192.0.2.7:5432", &["192.0.2.*"]), false).await.unwrap();
     }
 
     #[tokio::test]
     async fn this_host_needs_none() {
         for to in ["127.0.0.1:5432", "localhost:5432", "http://[::1]:80", "127.8.9.1:80"] {
-            check(&plan(to, &[])).await.unwrap();
+            check(&plan(to, &[]), false).await.unwrap();
         }
     }
 

@@ -69,6 +69,7 @@ pub fn whole(journey: usize) -> Vec<Portion> {
 pub fn plan(site: Target, steps: Vec<Step>, model: Model, stages: Vec<Stage>) -> Plan {
     Plan {
         name: "test".into(),
+        cell: brunt_scenario::matrix::Cell::default(),
         description: String::new(),
         labels: BTreeMap::new(),
         seed: 42,

@@ -77,18 +77,24 @@ fn value(ty: ParamType, node: &Node, problems: &mut Problems) -> Option<ParamVal
             ParamValue::Pairs(pairs.0.into_iter().map(|(name, value)| (name.value, value)).collect())
         }
         ParamType::Names => ParamValue::Names(OneOrMany::<String>::decode(node, problems)?.0),
-        ParamType::Command => {
-            let mut pieces = Vec::new();
-            for (index, argument) in Vec::<Text>::decode(node, problems)?.into_iter().enumerate() {
-                if index > 0 {
-                    pieces.push(Piece::Literal(" ".to_owned()));
-                }
-                pieces.extend(argument.0);
-            }
-            ParamValue::Text(Text(pieces))
-        }
         ParamType::Durations => ParamValue::Durations(Vec::decode(node, problems)?),
+        ParamType::Command => ParamValue::Command(command(node, problems)?),
     })
+}
+
+/// A program and its arguments. What undoes a fault lies on the disk before the fault acts, so nothing in it may be secret.
+fn command(node: &Node, problems: &mut Problems) -> Option<Vec<Text>> {
+    let words = Vec::<Text>::decode(node, problems)?;
+    if words.iter().flat_map(|word| &word.0).any(|piece| matches!(piece, Piece::Secret(_))) {
+        let help = "let the command read it itself: brunt's environment is the command's too, and so are files";
+        problems.error(Code::E055, node.span, "a secret cannot stand in a command", help);
+    }
+    let program = words.first()?;
+    if program.0.is_empty() || *program == Text::literal("") {
+        problems.error(Code::E014, node.span, "the command names no program", "write `[program, argument]`");
+        return None;
+    }
+    Some(words)
 }
 
 fn unknown(kind: &FaultKind, name: &str, at: Span, problems: &mut Problems) {

@@ -294,8 +294,14 @@ pub const ALL: &[FaultKind] = &[
     lasting(
         "exec",
         "runs a command of yours, and another one to undo it",
-        RUNNING,
-        &[],
-        &[required("run", Command), required("undo", Command)],
+        &[Service, Process],
+        &[Service, Process],
+        &[
+            required("run", Command),
+            required("undo", Command),
+            optional("verify", Command),
+            default("within", Duration, "10s"),
+            optional("cwd", Text),
+        ],
     ),
 ];

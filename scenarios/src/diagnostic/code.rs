@@ -80,6 +80,7 @@ codes! {
     E052 "no such parameter": "Each fault has its own parameters under `with:`; `brunt faults` prints them.",
     E053 "does not fit its kind": "Faults that last need `for:`; faults that are over at once (kill, restart, evict) must not have it.",
     E054 "does not fit": "`direction:` stands at the fault or under `with:`, once.",
+    E055 "would lie on the disk": "What undoes an `exec` fault is written to the disk before the fault acts, so that it can be undone even after a crash; a secret would lie there in the open. Let the command read it itself, from the environment or from a file.",
     E060 "cannot stand here": "An item of the timeline is `baseline`, a fault, `recover`, `parallel`, `pause` or `load`; `baseline` and `recover` stand only at the top of the timeline.",
     E061 "ends too early": "A load with a fixed length must last at least as long as the timeline's worst case, or the end of the timeline would hit no traffic. `for: timeline` always fits.",
     E062 "recovery is never measured": "Recovery is measured up to the next `recover:` item, and judged by the steady state. Without one there is nothing to measure.",

@@ -5,7 +5,7 @@ use crate::address::Url;
 use crate::catalogue::{self, FaultKind, TargetKind};
 use crate::decode::Spanned;
 use crate::diagnostic::Code;
-use crate::plan::{Delayed, Fault, Item, ParamValue, Params};
+use crate::plan::{Delayed, Fault, Item, ParamValue, Params, Piece, Text};
 use crate::scenario::timeline as written;
 use crate::source::Span;
 use crate::units::CountOrShare;
@@ -49,7 +49,10 @@ impl Resolver<'_> {
 
     fn fault(&mut self, fault: &written::Fault, id: String) -> Option<Fault> {
         let kind = FaultKind::find(&fault.kind.value)?;
-        let with = self.params(kind, fault);
+        let mut with = self.params(kind, fault);
+        if kind.name == "exec" {
+            self.place_command(&mut with);
+        }
         let target = self.root.targets.as_ref().and_then(|targets| targets.get(&fault.target.value));
         let target_kind = target.and_then(|target| target.kind());
         self.check_built(kind, fault, target_kind);
@@ -85,6 +88,19 @@ impl Resolver<'_> {
         }
         with.0.insert("direction", ParamValue::Word(direction.value.word()));
         with
+    }
+
+    /// Commands work where the scenario lies, as services do, wherever brunt was started.
+    fn place_command(&self, with: &mut Params) {
+        let given = with.text("cwd").cloned();
+        let cwd = match given {
+            Some(Text(pieces)) => match pieces.as_slice() {
+                [Piece::Literal(path)] => self.folder.join(path),
+                _ => return,
+            },
+            None => self.folder.clone(),
+        };
+        with.0.insert("cwd", ParamValue::Text(Text::literal(cwd.display().to_string())));
     }
 
     /// What this version cannot do about a fault, each with the place of what asks for it.

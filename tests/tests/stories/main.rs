@@ -6,12 +6,14 @@
 mod bad_input;
 mod crash_leaves_nothing;
 mod documents_run;
+mod exec;
 mod first_use;
 mod gates_exit_codes;
 mod guardrails;
 mod haproxy;
 mod honesty;
 mod load_shapes;
+mod matrix;
 mod memory;
 mod nothing_is_lost;
 mod report_in_chromium;

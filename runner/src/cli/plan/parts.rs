@@ -6,6 +6,7 @@ use brunt_scenario::plan::{Bound, Fault, Gate, Item, Limit, LinkTo, Plan, ProbeK
 use brunt_scenario::units::print_duration;
 
 use super::Page;
+use crate::run::permission::command_line;
 
 /// Processes that brunt will start.
 pub fn services(page: &mut Page, plan: &Plan) {
@@ -83,7 +84,18 @@ pub fn faults(page: &mut Page, plan: &Plan) {
     let mut rows = Vec::new();
     for fault in all {
         rows.push(vec![fault.id.clone(), "hits".into(), victims(plan, fault)]);
-        if let Some(entry) = catalogue::find(fault.kind) {
+        if let Some(run) = command_line(fault, "run") {
+            let row = |word: &str, text: String| vec![String::new(), word.to_owned(), text];
+            rows.push(row("runs", format!("`{run}` (needs --allow-exec)")));
+            rows.push(row("undone", format!("by `{}`", command_line(fault, "undo").unwrap_or_default())));
+            rows.push(row(
+                "seen",
+                match command_line(fault, "verify") {
+                    Some(verify) => format!("while `{verify}` ends with exit status 0"),
+                    None => "never: without `verify` the run is inconclusive (exit 5) at best".to_owned(),
+                },
+            ));
+        } else if let Some(entry) = catalogue::find(fault.kind) {
             rows.push(vec![String::new(), "by".into(), format!("{}; rights: {}", entry.rung, entry.privilege)]);
             rows.push(vec![String::new(), "seen".into(), entry.verified.to_owned()]);
             rows.push(vec![String::new(), "undone".into(), entry.undone.to_owned()]);

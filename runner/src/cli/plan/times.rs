@@ -29,7 +29,8 @@ impl Between {
         self.widened(span, span)
     }
 
-    fn widened(self, least: Duration, most: Duration) -> Self {
+    /// A bit later, by something between two spans.
+    pub fn widened(self, least: Duration, most: Duration) -> Self {
         Self { earliest: self.earliest.saturating_add(least), latest: self.latest.saturating_add(most) }
     }
 
@@ -37,7 +38,8 @@ impl Between {
         Self { earliest: self.earliest.max(other.earliest), latest: self.latest.max(other.latest) }
     }
 
-    fn text(self) -> String {
+    /// `1:55.0 .. 3:10.0`
+    pub fn text(self) -> String {
         if self.earliest == self.latest {
             return clock(self.earliest);
         }

@@ -1,0 +1,50 @@
+//! The cells of a matrix: how long each takes and what it sends. They share timeline and victims, so the first one in full
+//! says the rest.
+
+use brunt_report::render::format;
+use brunt_scenario::plan::Plan;
+
+use super::times::{Between, Schedule};
+use super::{Page, parts};
+use crate::load::estimate::estimate;
+
+/// Writes the overview of several cells of one scenario.
+pub fn describe(cells: &[Plan]) -> String {
+    let first = &cells[0];
+    let mut page = Page::default();
+    let count = format::counted(cells.len() as u64, "cell");
+    page.line(&format!("{} · {count} · seed {} in each · {}", first.name, first.seed, first.source));
+    let ends: Vec<Between> = cells.iter().map(|cell| Schedule::of(cell).end).collect();
+    let all = ends.iter().fold(Between::default(), |sum, end| sum.widened(end.earliest, end.latest));
+    page.line(&format!("one after the other, {} altogether, services up and down not counted", all.text()));
+    let rows: Vec<Vec<String>> = cells
+        .iter()
+        .zip(&ends)
+        .map(|(cell, end)| vec![cell.cell.to_string(), end.text(), requests(cell, *end), trouble(cell)])
+        .collect();
+    page.section("cells, each a run with a folder of its own", &rows);
+    page.line("");
+    page.line(&format!("The first one in full; another one: --only-cell '{}'", cells[cells.len() - 1].cell));
+    page.line("");
+    page.text
+}
+
+fn requests(cell: &Plan, end: Between) -> String {
+    let sum = |at| estimate(cell, at).iter().map(|load| load.requests).sum::<Option<u64>>();
+    match (sum(end.earliest), sum(end.latest)) {
+        (Some(least), Some(most)) if least == most => format::counted(least, "request"),
+        (Some(least), Some(most)) => format!("{} to {}", format::count(least), format::counted(most, "request")),
+        _ => "as many requests as the replies allow".to_owned(),
+    }
+}
+
+fn trouble(cell: &Plan) -> String {
+    let mut trouble = Vec::new();
+    if !cell.not_built.is_empty() {
+        trouble.push("asks for what is not built");
+    }
+    if !parts::all_resolve(cell) {
+        trouble.push("a fault has nobody to hit");
+    }
+    trouble.join("; ")
+}
