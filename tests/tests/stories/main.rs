@@ -18,5 +18,6 @@ mod memory;
 mod nothing_is_lost;
 mod report_in_chromium;
 mod signals;
+mod stream_faults;
 mod truth;
 mod windows;
