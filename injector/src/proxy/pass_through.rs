@@ -13,7 +13,7 @@ use super::lab::{Lab, echo, fault, ms, names, pairs, round_trip, server, share, 
 
 type Kind = (&'static str, &'static str, Vec<(&'static str, ParamValue)>);
 
-/// Faults that change no byte: delays, and faults by request that hit nothing.
+/// Faults that change no byte: delays, thin wires and slices, and faults by request that hit nothing.
 fn harmless() -> Vec<Kind> {
     let nowhere = || text("path", "/nowhere");
     vec![
@@ -21,6 +21,8 @@ fn harmless() -> Vec<Kind> {
         ("slower", "network.latency", vec![ms("latency", 7), ms("jitter", 7), word("direction", "to")]),
         ("cut", "network.partition", vec![word("direction", "both")]),
         ("deaf", "network.partition", vec![word("direction", "from")]),
+        ("thin", "network.bandwidth", vec![("rate", ParamValue::Bandwidth(20_000_000))]),
+        ("sliced", "tcp.slicer", vec![size("size", 777), ms("delay", 1)]),
         ("requests", "http.latency", vec![ms("latency", 3), ms("jitter", 2)]),
         ("some-requests", "http.latency", vec![ms("latency", 9), share(0.3)]),
         ("error", "http.error", vec![nowhere()]),
