@@ -22,6 +22,8 @@ pub struct Estimate {
     pub rows_end: bool,
     /// Highest level: iterations a second, or users.
     pub peak: f64,
+    /// Most iterations open at once.
+    pub open: usize,
     /// Most connections at once.
     pub connections: usize,
 }
@@ -55,6 +57,7 @@ pub fn estimate(plan: &Plan, timeline: Duration) -> Vec<Estimate> {
                 requests: iterations.map(|iterations| (iterations as f64 * steps).round() as u64),
                 rows_end: last_row.is_some(),
                 peak: curve.peak(),
+                open,
                 connections: open.min(most_connections(plan, load)),
             }
         })
@@ -103,14 +106,14 @@ fn most_connections(plan: &Plan, load: &Load) -> usize {
 }
 
 /// Resident memory of the load engine in bytes, at worst: the rows of the feeders, and every open iteration of every load
-/// with a connection.
+/// with a connection. One that waits for a connection takes less.
 pub fn memory(plan: &Plan, estimates: &[Estimate]) -> u64 {
     let rows = plan.feeders.iter().map(|feeder| match &feeder.rows {
         Rows::Table { table, .. } => table.bytes() as u64,
         // The scenario itself holds them.
         Rows::Values(_) => 0,
     });
-    let connections = estimates.iter().map(|load| load.connections as u64 * CONNECTION_BYTES);
+    let connections = estimates.iter().map(|load| load.open as u64 * CONNECTION_BYTES);
     BASE_BYTES + rows.sum::<u64>() + connections.sum::<u64>()
 }
 
