@@ -41,6 +41,17 @@ pub(crate) fn lint(root: &Root, plan: &Plan, problems: &mut Problems) {
             warn(metric.span, message, "judge p99, or send more for longer");
         }
     }
+    crate::validate::for_each_fault(root, |fault| {
+        let verified = fault.with.as_ref().is_some_and(|with| with.get("verify").is_some());
+        if fault.kind.value == "exec" && !verified {
+            let help = "add `verify: [program, argument]`, which ends with 0 while the effect is there and only then";
+            warn(
+                fault.span,
+                "an `exec` without `verify` makes the run inconclusive: nobody sees its effect".into(),
+                help,
+            );
+        }
+    });
     for (name, target) in root.targets.iter().flat_map(|targets| targets.iter()) {
         if let (Some(url), Some(Target::Url(text))) = (&target.url, plan.targets.get(&name.value)) {
             let text = text.to_string();

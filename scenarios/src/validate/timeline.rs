@@ -23,7 +23,7 @@ pub(super) fn check(root: &Root, problems: &mut Problems) {
 }
 
 /// Calls for every fault of the timeline, in its order.
-pub(super) fn for_each_fault<'r>(root: &'r Root, mut each: impl FnMut(&'r Fault)) {
+pub(crate) fn for_each_fault<'r>(root: &'r Root, mut each: impl FnMut(&'r Fault)) {
     let mut open: Vec<&Item> = root.timeline.iter().flatten().rev().collect();
     while let Some(item) = open.pop() {
         item.fault.iter().for_each(&mut each);
