@@ -238,6 +238,7 @@ mod tests {
             max_affected,
             allow_empty: false,
             lasts: None,
+            repeat: None,
             with: Params::default(),
             place: "x.brunt.yaml:1".into(),
         }

@@ -22,12 +22,14 @@ pub struct Facts {
     pub ended: Offset,
     /// Arrivals that the schedule asked for until `load_ended` (open model; closed loads count what they started).
     pub scheduled: u64,
-    /// Every fault of the timeline that was reached.
+    /// Every fault of the timeline that was reached; of a repeated one, every round that was.
     pub faults: Vec<FaultFacts>,
     /// Faults that were never reached, by id.
     pub faults_not_reached: Vec<String>,
     /// Every `recover` item that was reached.
     pub recovers: Vec<RecoverFacts>,
+    /// Every load change of the timeline that came into force, in order.
+    pub load_changes: Vec<LoadChangeFacts>,
     /// Instants of the run that a person may want to see.
     pub events: Vec<Event>,
     /// Things to know, the worst first.
@@ -65,11 +67,15 @@ pub enum Stopped {
     Internal(String),
 }
 
-/// One fault as it happened.
+/// One fault as it happened; of a repeated one, one round.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FaultFacts {
-    /// Its id in the scenario.
+    /// Its id in the scenario; all rounds of a fault have the same.
     pub id: String,
+    /// Which round, from 1.
+    pub round: u32,
+    /// Of how many; 1 for a fault that is not repeated.
+    pub rounds: u32,
     /// `network.latency`.
     pub kind: String,
     /// The target's name.
@@ -96,6 +102,17 @@ pub struct FaultFacts {
     pub residue: Vec<String>,
 }
 
+impl FaultFacts {
+    /// How sentences call it: `` `kill` ``, or `` `kill` (round 2 of 3) ``.
+    pub fn name(&self) -> String {
+        if self.rounds > 1 {
+            format!("`{}` (round {} of {})", self.id, self.round, self.rounds)
+        } else {
+            format!("`{}`", self.id)
+        }
+    }
+}
+
 /// What was seen of a fault's effect.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Effect {
@@ -108,6 +125,17 @@ pub enum Effect {
     /// The fault was never injected.
     #[default]
     NotInjected,
+}
+
+/// A load entry got another level.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoadChangeFacts {
+    /// Its name.
+    pub load: String,
+    /// So many times its written curve.
+    pub factor: f64,
+    /// From this instant on.
+    pub at: Offset,
 }
 
 /// One `recover` item as it happened.

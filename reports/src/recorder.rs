@@ -243,7 +243,7 @@ pub fn fault_ids(plan: &Plan) -> Vec<String> {
         match item {
             Item::Fault(fault) => ids.push(fault.id.clone()),
             Item::Parallel(members) => members.iter().for_each(|member| walk(&member.item, ids)),
-            Item::Baseline(_) | Item::Pause(_) | Item::Recover { .. } => {}
+            Item::Baseline(_) | Item::Pause(_) | Item::Load(_) | Item::Recover { .. } => {}
         }
     }
     let mut ids = Vec::new();

@@ -20,24 +20,25 @@ pub struct Resilience {
     pub degraded_for_s: Option<f64>,
     /// When the steady state held again.
     pub recovery: Recovery,
-    /// Where `recovery:<id>` lies; `None` without a `recover` after the fault.
-    pub window: Option<(Offset, Offset)>,
+    /// Where `recovery:<id>` lies, a span a round; empty without a `recover` after the fault.
+    pub windows: Vec<(Offset, Offset)>,
 }
 
 impl Resilience {
-    /// Of two times that the same fault was injected: the worst of each measure, and the window of the later one.
-    pub fn worse_of(self, later: Self) -> Self {
+    /// Of two rounds of a fault: the worst of each measure, and the windows of both.
+    pub fn worse_of(mut self, later: Self) -> Self {
         let worst = |a: Option<f64>, b: Option<f64>| a.zip(b).map_or(a.or(b), |(a, b)| Some(a.max(b)));
         let recovery = match (self.recovery, later.recovery) {
             (Recovery::After(a), Recovery::After(b)) => Recovery::After(a.max(b)),
             (Recovery::NotWithin(a), _) | (_, Recovery::NotWithin(a)) => Recovery::NotWithin(a),
             (Recovery::NotMeasured(why), _) | (_, Recovery::NotMeasured(why)) => Recovery::NotMeasured(why),
         };
+        self.windows.extend(later.windows);
         Self {
             time_to_detect_s: worst(self.time_to_detect_s, later.time_to_detect_s),
             degraded_for_s: worst(self.degraded_for_s, later.degraded_for_s),
             recovery,
-            window: later.window.or(self.window),
+            windows: self.windows,
         }
     }
 }
@@ -74,14 +75,16 @@ pub struct Observed<'a> {
 }
 
 impl Observed<'_> {
-    /// What a fault that was injected did; `None` for one that was not.
+    /// What a fault that was injected did, or one round of it; `None` for one that was not.
     pub fn of(&self, fault: &FaultFacts) -> Option<Resilience> {
         let injected = fault.injecting_at?;
         let recover = self.facts.recovers.iter().find(|recover| recover.faults.contains(&fault.id));
         let group = self.together_with(fault);
-        let limit = recover.map_or_else(|| self.next_injection(&group), |recover| recover.to);
-        let seen = self.troubles.first(&fault.id, injected).filter(|at| *at <= limit);
-        let broken = self.broken_since(injected, limit);
+        let limit = recover.map_or_else(|| self.next_injection(fault, &group), |recover| recover.to);
+        // What shows after the next round has begun is that one's.
+        let signs_until = self.round_after(fault, injected).unwrap_or(limit).min(limit);
+        let seen = self.troubles.first(&fault.id, injected).filter(|at| *at <= signs_until);
+        let broken = self.broken_since(injected, self.limit_of_round(fault, &group, limit));
         let degraded = match broken {
             _ if self.objectives.steady.is_empty() => None,
             Some((first, last)) => Some(rounded_seconds(((last - first) * GRID) as f64 / 1e9)),
@@ -91,12 +94,34 @@ impl Observed<'_> {
             None => (Recovery::NotMeasured(Unmeasured::NoRecover), None),
             Some(recover) => self.recovery(recover, &group, broken.is_some()),
         };
+        let next = last_removal(&group).and_then(|removed| self.round_after(fault, removed));
+        let window = window.map(|(from, to)| (from, next.map_or(to, |next| to.min(next)).max(from)));
         Some(Resilience {
             time_to_detect_s: seen.map(|at| seconds_of(at.since(injected))),
             degraded_for_s: degraded,
             recovery,
-            window,
+            windows: window.into_iter().collect(),
         })
+    }
+
+    /// When the next round of the same fault was injected, after an instant.
+    fn round_after(&self, fault: &FaultFacts, at: Offset) -> Option<Offset> {
+        let rounds = self.facts.faults.iter().filter(|other| other.id == fault.id);
+        rounds.filter_map(|other| other.injecting_at).filter(|injected| *injected > at).min()
+    }
+
+    /// Up to where broken spans are a round's own: until the next round. If the steady state was not back by then, until it
+    /// was, however many rounds came meanwhile: cut into rounds, a system that never got well would look well soon.
+    fn limit_of_round(&self, fault: &FaultFacts, group: &[&FaultFacts], limit: Offset) -> Offset {
+        let Some(removed) = last_removal(group) else { return limit };
+        let Some(next) = self.round_after(fault, removed) else { return limit };
+        let since = group.iter().filter_map(counts_from).max().unwrap_or(removed);
+        let spans = self.objectives.steady.iter().map(|index| self.objectives.over(*index)).max().unwrap_or(0);
+        match self.first_hold(since, limit) {
+            Some(held) if held <= next => next.min(limit),
+            Some(held) => Offset(held.0 + spans * GRID).min(limit),
+            None => limit,
+        }
     }
 
     /// The faults of a parallel group: whose windows overlap, the fault itself included.
@@ -108,10 +133,11 @@ impl Observed<'_> {
         self.facts.faults.iter().filter(overlaps).collect()
     }
 
-    /// When the next fault outside the group is injected; without one, when the load ended.
-    fn next_injection(&self, group: &[&FaultFacts]) -> Offset {
-        let last = group.iter().filter_map(|fault| fault.removed_at).max().unwrap_or(self.facts.load_ended);
-        let later = self.facts.faults.iter().filter_map(|fault| fault.injecting_at).filter(|at| *at > last).min();
+    /// When the next fault outside the group is injected, other rounds of this one aside; without one, when the load ended.
+    fn next_injection(&self, fault: &FaultFacts, group: &[&FaultFacts]) -> Offset {
+        let last = last_removal(group).unwrap_or(self.facts.load_ended);
+        let others = self.facts.faults.iter().filter(|other| other.id != fault.id);
+        let later = others.filter_map(|other| other.injecting_at).filter(|at| *at > last).min();
         later.unwrap_or(self.facts.load_ended)
     }
 
@@ -139,8 +165,7 @@ impl Observed<'_> {
         group: &[&FaultFacts],
         broke: bool,
     ) -> (Recovery, Option<(Offset, Offset)>) {
-        let counts_from = |fault: &&FaultFacts| if fault.instant { fault.active_at } else { fault.removed_at };
-        let Some(removed) = group.iter().filter_map(|fault| fault.removed_at).max() else {
+        let Some(removed) = last_removal(group) else {
             return (Recovery::NotMeasured(Unmeasured::NoRecover), None);
         };
         let since = group.iter().filter_map(counts_from).max().unwrap_or(removed);
@@ -170,4 +195,13 @@ impl Observed<'_> {
             |at: &u64| self.objectives.steady.iter().all(|slo| self.objectives.history(*slo).at(*at) == State::Holds);
         (since.0.div_ceil(GRID)..=deadline.0 / GRID).find(holds).map(|at| Offset(at * GRID))
     }
+}
+
+/// From when a fault's recovery counts: its removal, or the act where the fault is one.
+fn counts_from(fault: &&FaultFacts) -> Option<Offset> {
+    if fault.instant { fault.active_at } else { fault.removed_at }
+}
+
+fn last_removal(group: &[&FaultFacts]) -> Option<Offset> {
+    group.iter().filter_map(|fault| fault.removed_at).max()
 }

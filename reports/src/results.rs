@@ -89,6 +89,9 @@ pub struct Results {
     pub spans: Vec<SpanData>,
     /// The objectives and where they were broken.
     pub slos: Vec<SloData>,
+    /// Load changes of the timeline, in order of time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub load_changes: Vec<LoadChangeData>,
     /// What happened, in order of time.
     pub events: Vec<Event>,
     /// Probes.
@@ -351,6 +354,68 @@ pub struct FaultData {
     pub recovered: Option<bool>,
     /// What has no inverse.
     pub residue: Vec<String>,
+    /// How many rounds `repeat` asked for; left out for a fault that is not repeated. Times above are then from the first
+    /// round's beginning to the last one's end, and measures the worst of all rounds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rounds_planned: Option<u32>,
+    /// Every round that was reached, in order; none for a fault that is not repeated.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rounds: Vec<RoundData>,
+}
+
+/// One round of a repeated fault; the fields mean what they mean at a fault.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RoundData {
+    /// From 1.
+    pub round: u32,
+    /// Who was hit in it.
+    pub instances: Vec<String>,
+    /// Its effect was seen.
+    pub verified: bool,
+    /// How it was seen, or why not.
+    pub reason: String,
+    /// true, false (undo failed), null (nothing to undo).
+    pub rollback_verified: Option<bool>,
+    /// Just before the first change.
+    pub injecting_at_s: Option<f64>,
+    /// The change was in place.
+    pub active_at_s: Option<f64>,
+    /// Just before the first undo.
+    pub removing_at_s: Option<f64>,
+    /// Just after the last undo.
+    pub removed_at_s: Option<f64>,
+    /// Injection to the first sign, up to the next round.
+    pub time_to_detect_s: Option<f64>,
+    /// First to last broken span start; beyond the next round's beginning only if the steady state was not back by then.
+    pub degraded_for_s: Option<f64>,
+    /// Removal (instant faults: the act) until the steady state held again.
+    pub recovery_time_s: Option<f64>,
+    /// Null without a `recover` after the fault.
+    pub recovered: Option<bool>,
+}
+
+impl FaultData {
+    /// Its rounds; a fault that is not repeated has one, which is itself.
+    pub fn each_round(&self) -> Vec<RoundData> {
+        if !self.rounds.is_empty() {
+            return self.rounds.clone();
+        }
+        vec![RoundData {
+            round: 1,
+            instances: self.instances.clone(),
+            verified: self.verified,
+            reason: self.reason.clone(),
+            rollback_verified: self.rollback_verified,
+            injecting_at_s: self.injecting_at_s,
+            active_at_s: self.active_at_s,
+            removing_at_s: self.removing_at_s,
+            removed_at_s: self.removed_at_s,
+            time_to_detect_s: self.time_to_detect_s,
+            degraded_for_s: self.degraded_for_s,
+            recovery_time_s: self.recovery_time_s,
+            recovered: self.recovered,
+        }]
+    }
 }
 
 /// Something to know.
@@ -491,6 +556,17 @@ pub struct SpanData {
     pub to_s: f64,
 }
 
+/// A load entry that got another level.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LoadChangeData {
+    /// From then on.
+    pub at_s: f64,
+    /// The load entry.
+    pub load: String,
+    /// So many times what its stages say.
+    pub factor: f64,
+}
+
 /// An objective.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SloData {
@@ -520,7 +596,7 @@ pub struct Event {
     /// When.
     pub at_s: f64,
     /// `run.started`, `service.ready`, `fault.injecting`, `fault.active`, `fault.verified`, `fault.removing`,
-    /// `fault.removed`, `baseline.started`, `recover.started`, `recover.ended`, `slo.broken`, `slo.holds`,
+    /// `fault.removed`, `load.changed`, `baseline.started`, `recover.started`, `recover.ended`, `slo.broken`, `slo.holds`,
     /// `service.exited` (by itself), `service.killed` (by a fault), `service.started`, `probe.failed`, `guardrail.broken`, `guardrail.holds`,
     /// `guardrail.tripped`, `signal`, `run.ended`.
     pub kind: String,

@@ -127,8 +127,8 @@ fn late(plan: &Plan, watch: &Watch, places: &Places) -> Option<Late> {
 fn absent_effects(facts: &Facts) -> Vec<String> {
     let absent = |fault: &crate::facts::FaultFacts| match &fault.effect {
         Effect::Absent(why) => Some(format!(
-            "The effect of `{}` ({}) was looked for and is absent: {}. Nothing was proved about it; check that the load really goes through `{}`.",
-            fault.id,
+            "The effect of {} ({}) was looked for and is absent: {}. Nothing was proved about it; check that the load really goes through `{}`.",
+            fault.name(),
             fault.kind,
             why.trim_end_matches('.'),
             fault.target

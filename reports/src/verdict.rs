@@ -148,7 +148,7 @@ impl Case<'_> {
         }
         for fault in &self.facts.faults {
             if let Effect::NotExercised(why) = &fault.effect {
-                return because(format!("No traffic exercised `{}`: {}", fault.id, ended(why)));
+                return because(format!("No traffic exercised {}: {}", fault.name(), ended(why)));
             }
         }
         if let Some(gate) = self.with(GateVerdict::Inconclusive).find(|gate| gate.if_inconclusive == "fail") {

@@ -20,7 +20,7 @@ use brunt_scenario::plan::{Addresses, Model, Plan, Strategy};
 use brunt_scenario::units::Offset;
 use tokio::sync::{mpsc, oneshot};
 
-use self::arrivals::Curve;
+use self::arrivals::{Change, Curve};
 use self::compiled::Compiled;
 use self::destinations::Destinations;
 use self::worker::{Control, Share, WorkerEnd};
@@ -202,31 +202,41 @@ pub fn start(
     Ok(Load { started: zero, workers: of, notes, plan, control, ends, dns })
 }
 
-/// Ends a load from outside, while somebody else waits in [`Load::join`].
+/// Changes and ends a load from outside, while somebody else waits in [`Load::join`].
 #[derive(Clone)]
-pub struct Steering(Arc<Control>);
+pub struct Steering {
+    control: Arc<Control>,
+    zero: Offset,
+}
 
 impl Steering {
+    /// From `at` on the load entry with this index is `factor` times its written curve. To be called well before `at`
+    /// ([`brunt_scenario::plan::LOAD_CHANGE`]): every worker looks at least each 50 ms, and all of them change at the same
+    /// instant. A worker that learns of it too late sends what it has missed at once, late, and shows that in its send lag.
+    pub fn change(&self, load: usize, factor: f64, at: Offset) {
+        self.control.tell(load, Change { at: at.since(self.zero), factor });
+    }
+
     /// Load whose last stage is open-ended gets no arrival at or after `at`.
     pub fn end_timeline(&self, at: Offset) {
-        self.0.timeline_ends.store(at.0, Ordering::Relaxed);
+        self.control.timeline_ends.store(at.0, Ordering::Relaxed);
     }
 
     /// No load gets an arrival at or after `at`, whatever its stages say; open requests get their drain.
     pub fn stop(&self, at: Offset) {
-        self.0.stops.store(at.0, Ordering::Relaxed);
+        self.control.stops.store(at.0, Ordering::Relaxed);
     }
 
     /// Stops within 50 ms, without a drain: what is open is reported as unfinished.
     pub fn abort(&self) {
-        self.0.abort.store(true, Ordering::Relaxed);
+        self.control.abort.store(true, Ordering::Relaxed);
     }
 }
 
 impl Load {
     /// What ends it.
     pub fn steering(&self) -> Steering {
-        Steering(Arc::clone(&self.control))
+        Steering { control: Arc::clone(&self.control), zero: self.started }
     }
 
     /// Waits until every worker has sent its last batch. Without [`Steering::end_timeline`] or [`Steering::abort`] an
@@ -284,7 +294,7 @@ fn system(what: &'static str, source: std::io::Error) -> LoadError {
 fn sensible_workers(plan: &Plan) -> usize {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let wanted = plan.load.iter().map(|load| {
-        let peak = Curve::new(&load.stages).peak();
+        let peak = compiled::peak(plan, load);
         if load.model == Model::Closed { peak / USERS_A_WORKER } else { peak / RATE_A_WORKER }
     });
     (wanted.sum::<f64>().ceil() as usize).clamp(1, cores.saturating_sub(1).max(1))
@@ -301,7 +311,7 @@ fn most_workers(compiled: &Compiled) -> usize {
 /// As many connections as iterations can be open.
 fn connections(compiled: &Compiled, descriptors: usize) -> usize {
     let wanted = compiled.load.iter().map(|load| match load.model {
-        Model::Closed => load.curve.peak().ceil() as usize,
+        Model::Closed => load.peak.ceil() as usize,
         Model::OpenConstant | Model::OpenPoisson => load.max_in_flight,
     });
     wanted.sum::<usize>().clamp(1, descriptors)

@@ -18,7 +18,7 @@ use std::time::Duration;
 use brunt_injector::Injector;
 use brunt_report::recorder::processor;
 use brunt_report::results::{Event, Finding, Results, Severity};
-use brunt_scenario::plan::{Item, NotBuilt, Plan};
+use brunt_scenario::plan::{Item, NotBuilt, Plan, round_id};
 use brunt_scenario::units::Offset;
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -314,15 +314,20 @@ fn resolve_all(plan: &Plan, injector: &Injector, layout: &Layout) -> Result<(), 
     Ok(())
 }
 
+/// Items that are left have nothing to do with faults, at any depth of groups.
 fn leave_faults_out(items: &mut Vec<Item>) {
-    items.retain_mut(|item| match item {
+    items.retain_mut(stays_without_faults);
+}
+
+fn stays_without_faults(item: &mut Item) -> bool {
+    match item {
         Item::Fault(_) => false,
         Item::Parallel(members) => {
-            members.retain(|member| !matches!(member.item, Item::Fault(_)));
+            members.retain_mut(|member| stays_without_faults(&mut member.item));
             !members.is_empty()
         }
-        Item::Baseline(_) | Item::Pause(_) | Item::Recover { .. } => true,
-    });
+        Item::Baseline(_) | Item::Pause(_) | Item::Load(_) | Item::Recover { .. } => true,
+    }
 }
 
 /// Ends services and agent, then turns what was measured into results and files.
@@ -356,7 +361,10 @@ async fn finish(
         facts.warnings.extend(end.killed);
         facts.left_behind = end.left_behind;
         for (id, reverted) in end.reverted {
-            let told = facts.faults.iter().any(|fault| fault.id == id && fault.rollback_verified == Some(false));
+            let told = facts
+                .faults
+                .iter()
+                .any(|fault| round_id(&fault.id, fault.round) == id && fault.rollback_verified == Some(false));
             if let (Some(error), false) = (reverted.error, told) {
                 facts.findings.push(stuck(&id, &error, ended));
             }

@@ -7,13 +7,24 @@
 //! ```text
 //!   baseline 8s ──> fault (inject, wait until active, hold, revert, wait until removed) ──> recover ──> ...
 //! ```
+//!
+//! A fault with `repeat` has several rounds. Each is a [`Turn`] with an index of its own, so that the world, the journal and
+//! the report see every round as the fault that it is.
 
 use std::time::Duration;
 
-use brunt_scenario::plan::Item;
+use brunt_scenario::plan::{Fault, Item, LOAD_CHANGE, LoadChange};
 use brunt_scenario::units::Offset;
 
-/// Where a fault stands, by its index in the order of the timeline ([`faults_of`]).
+use self::rounds::Rounds;
+
+#[cfg(test)]
+mod properties;
+mod rounds;
+#[cfg(test)]
+mod tests;
+
+/// Where a turn of a fault stands, by its index in the order of the timeline ([`turns_of`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum FaultPhase {
     /// Not asked for yet.
@@ -32,22 +43,22 @@ pub enum FaultPhase {
 /// What the timeline needs to know of the world.
 #[derive(Debug, Clone, Copy)]
 pub struct World<'a> {
-    /// One entry a fault.
+    /// One entry a turn.
     pub faults: &'a [FaultPhase],
     /// The steady state held for a whole span since the last removal.
     pub recovered: bool,
 }
 
 /// What the orchestrator has to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     /// Open the baseline window.
     BaselineBegins,
     /// Close it.
     BaselineEnds,
-    /// Inject this fault.
+    /// Inject the fault whose turn it is.
     Inject(usize),
-    /// Undo this fault.
+    /// Undo that turn.
     Revert(usize),
     /// A `recover` item began.
     RecoverBegins {
@@ -59,10 +70,42 @@ pub enum Action {
         /// The steady state held in time.
         recovered: bool,
     },
+    /// Tell the load that these entries change at an instant that is still to come.
+    ChangeLoad {
+        /// Which, and how.
+        changes: Vec<LoadChange>,
+        /// When.
+        at: Offset,
+    },
+    /// That instant has come.
+    LoadChanged {
+        /// Which, and how.
+        changes: Vec<LoadChange>,
+        /// When it was.
+        at: Offset,
+    },
 }
 
-/// The faults of a timeline in the order in which it is read; their indices stand in [`Action`].
-pub fn faults_of(items: &[Item]) -> Vec<&brunt_scenario::plan::Fault> {
+/// One injection of a fault: its only one, or one of its rounds.
+#[derive(Debug, Clone, Copy)]
+pub struct Turn<'a> {
+    /// The fault.
+    pub fault: &'a Fault,
+    /// Which of its rounds, from 1.
+    pub round: u32,
+}
+
+/// Every turn of every fault: the faults in the order in which the timeline is read, the rounds of each behind each other.
+/// Their indices stand in [`Action`] and [`World`].
+pub fn turns_of(items: &[Item]) -> Vec<Turn<'_>> {
+    faults_of(items)
+        .into_iter()
+        .flat_map(|fault| (1..=fault.rounds()).map(move |round| Turn { fault, round }))
+        .collect()
+}
+
+/// The faults of a timeline in the order in which it is read.
+pub fn faults_of(items: &[Item]) -> Vec<&Fault> {
     let mut faults = Vec::new();
     for item in items {
         match item {
@@ -72,7 +115,7 @@ pub fn faults_of(items: &[Item]) -> Vec<&brunt_scenario::plan::Fault> {
                     faults.extend(faults_of(std::slice::from_ref(&member.item)));
                 }
             }
-            Item::Baseline(_) | Item::Pause(_) | Item::Recover { .. } => {}
+            Item::Baseline(_) | Item::Pause(_) | Item::Load(_) | Item::Recover { .. } => {}
         }
     }
     faults
@@ -86,11 +129,32 @@ pub fn worst_case(items: &[Item]) -> Duration {
 fn worst_case_of(item: &Item) -> Duration {
     match item {
         Item::Baseline(length) | Item::Pause(length) | Item::Recover { within: length } => *length,
-        Item::Fault(fault) => fault.lasts.unwrap_or_default(),
+        Item::Fault(fault) => rounds_take(fault),
+        Item::Load(_) => LOAD_CHANGE,
         Item::Parallel(members) => {
             members.iter().map(|member| member.delay + worst_case_of(&member.item)).max().unwrap_or_default()
         }
     }
+}
+
+/// The largest factor that a load entry ever has: at least 1, its written curve.
+pub fn largest_factor(items: &[Item], load: &str) -> f64 {
+    let of = |item: &Item| match item {
+        Item::Load(changes) => {
+            changes.iter().filter(|change| change.load == load).map(|change| change.factor).fold(1.0, f64::max)
+        }
+        Item::Parallel(members) => {
+            members.iter().map(|member| largest_factor(std::slice::from_ref(&member.item), load)).fold(1.0, f64::max)
+        }
+        Item::Baseline(_) | Item::Pause(_) | Item::Recover { .. } | Item::Fault(_) => 1.0,
+    };
+    items.iter().map(of).fold(1.0, f64::max)
+}
+
+/// From the beginning of the first round to the end of the last one, if none outlasts its `every`.
+pub fn rounds_take(fault: &Fault) -> Duration {
+    let between = fault.repeat.map_or(Duration::ZERO, |repeat| repeat.every.saturating_mul(repeat.times - 1));
+    between.saturating_add(fault.lasts.unwrap_or_default())
 }
 
 /// A timeline on its way.
@@ -118,7 +182,8 @@ enum Kind {
     Baseline(Duration),
     Pause(Duration),
     Recover { within: Duration },
-    Fault { index: usize, lasts: Option<Duration> },
+    Fault(Rounds),
+    Load(Vec<LoadChange>),
     Parallel(Vec<Step>),
 }
 
@@ -135,10 +200,10 @@ enum State {
 impl Timeline {
     /// A timeline that has not begun.
     pub fn new(items: &[Item]) -> Self {
-        let mut faults = 0;
+        let mut turns = 0;
         Self {
             root: Sequence {
-                steps: items.iter().map(|item| step_of(item, Duration::ZERO, &mut faults)).collect(),
+                steps: items.iter().map(|item| step_of(item, Duration::ZERO, &mut turns)).collect(),
                 at: 0,
             },
         }
@@ -168,17 +233,19 @@ impl Timeline {
     }
 }
 
-fn step_of(item: &Item, delay: Duration, faults: &mut usize) -> Step {
+fn step_of(item: &Item, delay: Duration, turns: &mut usize) -> Step {
     let kind = match item {
         Item::Baseline(length) => Kind::Baseline(*length),
         Item::Pause(length) => Kind::Pause(*length),
         Item::Recover { within } => Kind::Recover { within: *within },
         Item::Fault(fault) => {
-            *faults += 1;
-            Kind::Fault { index: *faults - 1, lasts: fault.lasts }
+            let first = *turns;
+            *turns += fault.rounds() as usize;
+            Kind::Fault(Rounds::new(fault, first))
         }
+        Item::Load(changes) => Kind::Load(changes.clone()),
         Item::Parallel(members) => {
-            Kind::Parallel(members.iter().map(|member| step_of(&member.item, member.delay, faults)).collect())
+            Kind::Parallel(members.iter().map(|member| step_of(&member.item, member.delay, turns)).collect())
         }
     };
     Step { delay, kind, state: State::Waiting }
@@ -193,7 +260,7 @@ impl Step {
             && now >= since.after(self.delay)
         {
             self.state = State::Running(now);
-            self.begin(actions);
+            self.begin(now, actions);
         }
         if let State::Running(since) = self.state
             && self.has_ended(since, now, world, actions)
@@ -202,11 +269,14 @@ impl Step {
         }
     }
 
-    fn begin(&self, actions: &mut Vec<Action>) {
-        match &self.kind {
+    fn begin(&mut self, now: Offset, actions: &mut Vec<Action>) {
+        match &mut self.kind {
             Kind::Baseline(_) => actions.push(Action::BaselineBegins),
             Kind::Recover { within } => actions.push(Action::RecoverBegins { within: *within }),
-            Kind::Fault { index, .. } => actions.push(Action::Inject(*index)),
+            Kind::Fault(rounds) => rounds.begin(now, actions),
+            Kind::Load(changes) => {
+                actions.push(Action::ChangeLoad { changes: changes.clone(), at: now.after(LOAD_CHANGE) });
+            }
             Kind::Pause(_) | Kind::Parallel(_) => {}
         }
     }
@@ -228,16 +298,14 @@ impl Step {
                 }
                 over
             }
-            Kind::Fault { index, lasts } => match (world.faults[*index], lasts) {
-                (FaultPhase::Removed, _) | (FaultPhase::Active(_) | FaultPhase::Removing, None) => true,
-                (FaultPhase::Active(active_at), Some(lasts)) => {
-                    if now >= active_at.after(*lasts) {
-                        actions.push(Action::Revert(*index));
-                    }
-                    false
+            Kind::Fault(rounds) => rounds.have_ended(now, world, actions),
+            Kind::Load(changes) => {
+                let at = since.after(LOAD_CHANGE);
+                if now >= at {
+                    actions.push(Action::LoadChanged { changes: changes.clone(), at });
                 }
-                (FaultPhase::Planned | FaultPhase::Injecting | FaultPhase::Removing, _) => false,
-            },
+                now >= at
+            }
             Kind::Parallel(members) => {
                 for member in members.iter_mut() {
                     if member.state != State::Done {
@@ -257,128 +325,10 @@ impl Step {
                 Kind::Baseline(length) | Kind::Pause(length) | Kind::Recover { within: length } => {
                     Some(since.after(*length))
                 }
-                Kind::Fault { index, lasts } => match (world.faults[*index], lasts) {
-                    (FaultPhase::Active(active_at), Some(lasts)) => Some(active_at.after(*lasts)),
-                    _ => None,
-                },
+                Kind::Fault(rounds) => rounds.deadline(world),
+                Kind::Load(_) => Some(since.after(LOAD_CHANGE)),
                 Kind::Parallel(members) => members.iter().filter_map(|member| member.deadline(world)).min(),
             },
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use brunt_scenario::plan::{Delayed, Fault, Params};
-    use brunt_scenario::units::CountOrShare;
-
-    fn s(seconds: u64) -> Duration {
-        Duration::from_secs(seconds)
-    }
-
-    fn at(seconds: u64) -> Offset {
-        Offset(seconds * 1_000_000_000)
-    }
-
-    fn fault(id: &str, lasts: Option<Duration>) -> Item {
-        Item::Fault(Box::new(Fault {
-            id: id.into(),
-            kind: if lasts.is_some() { "process.pause" } else { "process.kill" },
-            target: "payments".into(),
-            pick: CountOrShare::Count(1),
-            max_affected: CountOrShare::All,
-            allow_empty: false,
-            lasts,
-            with: Params::default(),
-            place: "test:1".into(),
-        }))
-    }
-
-    fn world(faults: &[FaultPhase]) -> World<'_> {
-        World { faults, recovered: false }
-    }
-
-    #[test]
-    fn a_baseline_opens_and_closes_its_window_at_its_edges() {
-        let mut timeline = Timeline::new(&[Item::Baseline(s(8))]);
-        assert_eq!(timeline.advance(at(3), world(&[])), [Action::BaselineBegins]);
-        assert_eq!(timeline.next_deadline(world(&[])), Some(at(11)));
-        assert_eq!(timeline.advance(at(10), world(&[])), []);
-        assert_eq!(timeline.advance(at(11), world(&[])), [Action::BaselineEnds]);
-        assert!(timeline.is_over());
-    }
-
-    #[test]
-    fn a_lasting_fault_counts_its_time_from_when_it_is_active_and_ends_when_it_is_removed() {
-        let mut timeline = Timeline::new(&[fault("slow", Some(s(6))), Item::Pause(s(1))]);
-        assert_eq!(timeline.advance(at(0), world(&[FaultPhase::Planned])), [Action::Inject(0)]);
-        assert_eq!(timeline.advance(at(1), world(&[FaultPhase::Injecting])), []);
-        assert_eq!(timeline.next_deadline(world(&[FaultPhase::Injecting])), None);
-        let active = [FaultPhase::Active(at(2))];
-        assert_eq!(timeline.next_deadline(world(&active)), Some(at(8)));
-        assert_eq!(timeline.advance(at(7), world(&active)), []);
-        assert_eq!(timeline.advance(at(8), world(&active)), [Action::Revert(0)]);
-        assert_eq!(timeline.advance(at(9), world(&[FaultPhase::Removing])), []);
-        assert_eq!(timeline.advance(at(10), world(&[FaultPhase::Removed])), []);
-        assert!(!timeline.is_over(), "the pause after it has begun only now");
-        timeline.advance(at(11), world(&[FaultPhase::Removed]));
-        assert!(timeline.is_over());
-    }
-
-    #[test]
-    fn an_instant_fault_lets_the_next_item_start_as_soon_as_it_has_acted() {
-        let mut timeline = Timeline::new(&[fault("kill", None), Item::Recover { within: s(10) }]);
-        assert_eq!(timeline.advance(at(0), world(&[FaultPhase::Planned])), [Action::Inject(0)]);
-        let acted = [FaultPhase::Active(at(1))];
-        assert_eq!(timeline.advance(at(1), world(&acted)), [Action::RecoverBegins { within: s(10) }]);
-        let whole = World { faults: &[FaultPhase::Removed], recovered: true };
-        assert_eq!(timeline.advance(at(4), whole), [Action::RecoverEnds { recovered: true }]);
-        assert!(timeline.is_over());
-    }
-
-    #[test]
-    fn recover_gives_up_after_within() {
-        let mut timeline = Timeline::new(&[Item::Recover { within: s(5) }]);
-        timeline.advance(at(0), world(&[]));
-        assert_eq!(timeline.advance(at(4), world(&[])), []);
-        assert_eq!(timeline.advance(at(5), world(&[])), [Action::RecoverEnds { recovered: false }]);
-    }
-
-    #[test]
-    fn a_parallel_group_starts_its_members_after_their_delays_and_ends_with_the_last() {
-        let group = Item::Parallel(vec![
-            Delayed { delay: s(0), item: fault("loss", Some(s(45))) },
-            Delayed { delay: s(10), item: fault("stall", Some(s(5))) },
-        ]);
-        let mut timeline = Timeline::new(&[group]);
-        let mut phases = [FaultPhase::Planned; 2];
-        assert_eq!(timeline.advance(at(0), world(&phases)), [Action::Inject(0)]);
-        phases[0] = FaultPhase::Active(at(0));
-        assert_eq!(timeline.next_deadline(world(&phases)), Some(at(10)));
-        assert_eq!(timeline.advance(at(10), world(&phases)), [Action::Inject(1)]);
-        phases[1] = FaultPhase::Active(at(10));
-        assert_eq!(timeline.advance(at(15), world(&phases)), [Action::Revert(1)]);
-        phases[1] = FaultPhase::Removed;
-        assert_eq!(timeline.advance(at(45), world(&phases)), [Action::Revert(0)]);
-        assert!(!timeline.is_over());
-        phases[0] = FaultPhase::Removed;
-        timeline.advance(at(46), world(&phases));
-        assert!(timeline.is_over());
-    }
-
-    #[test]
-    fn the_worst_case_counts_every_recover_in_full_and_the_longest_member_of_a_group() {
-        let items = [
-            Item::Baseline(s(8)),
-            fault("slow", Some(s(6))),
-            Item::Recover { within: s(5) },
-            Item::Parallel(vec![
-                Delayed { delay: s(0), item: Item::Pause(s(4)) },
-                Delayed { delay: s(10), item: Item::Pause(s(5)) },
-            ]),
-        ];
-        assert_eq!(worst_case(&items), s(34));
-        assert_eq!(faults_of(&items).len(), 1);
     }
 }

@@ -4,7 +4,7 @@
 //! list of known keys and the schema come from there.
 
 pub(crate) mod fields;
-mod scalars;
+pub(crate) mod scalars;
 
 use std::collections::HashMap;
 

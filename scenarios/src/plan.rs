@@ -573,8 +573,23 @@ pub enum Item {
     },
     /// One fault.
     Fault(Box<Fault>),
+    /// Loads get another level, until the next change; over when that is in force, [`LOAD_CHANGE`] after its turn.
+    Load(Vec<LoadChange>),
     /// Items that start together, each after its delay; ends when the last one has ended.
     Parallel(Vec<Delayed>),
+}
+
+/// So long before it is in force a load change is told to the workers: all of them have looked by then, so that all change
+/// at the same instant.
+pub const LOAD_CHANGE: Duration = Duration::from_millis(100);
+
+/// A load that gets another level.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoadChange {
+    /// Name of the load entry.
+    pub load: String,
+    /// So many times the level that its stages say, whatever an earlier change was.
+    pub factor: f64,
 }
 
 /// A member of a parallel group.
@@ -601,12 +616,43 @@ pub struct Fault {
     pub max_affected: CountOrShare,
     /// No member found is not an error.
     pub allow_empty: bool,
-    /// How long it stays active; `None` for instant faults.
+    /// How long it stays active, each round; `None` for instant faults.
     pub lasts: Option<Duration>,
+    /// Again and again; `None` is once.
+    pub repeat: Option<Repeat>,
     /// What `with:` says, defaults filled in.
     pub with: Params,
     /// `file:line` of the fault.
     pub place: String,
+}
+
+/// `repeat:` a fault in several rounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Repeat {
+    /// How many rounds; at least 2.
+    pub times: u32,
+    /// From the beginning of one round to that of the next. A round that takes longer is waited for.
+    pub every: Duration,
+}
+
+impl Fault {
+    /// How many rounds it has.
+    pub fn rounds(&self) -> u32 {
+        self.repeat.map_or(1, |repeat| repeat.times)
+    }
+
+    /// One round (counted from 1) as a fault of its own, which is how it is resolved, journalled, injected and undone: its
+    /// id is [`round_id`], so every round picks its victims anew, and one that still waits for its target to be whole
+    /// is not mistaken for the next.
+    pub fn in_round(&self, round: u32) -> Self {
+        Self { id: round_id(&self.id, round), ..self.clone() }
+    }
+}
+
+/// What a round of a fault is called: the first one as the fault itself, so that repeating a fault moves no victim of its
+/// first round; later ones `kill#2`, `kill#3`. No id that a person may write holds a `#`.
+pub fn round_id(id: &str, round: u32) -> String {
+    if round <= 1 { id.to_owned() } else { format!("{id}#{round}") }
 }
 
 /// The parameters of a fault, by the names of the catalogue; every parameter of the kind that has a default is present.

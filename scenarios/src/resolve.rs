@@ -6,7 +6,7 @@ mod feeders;
 mod gates;
 mod guardrails;
 mod journeys;
-mod load;
+pub(crate) mod load;
 mod services;
 mod steady_state;
 mod targets;

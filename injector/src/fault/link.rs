@@ -193,6 +193,7 @@ mod tests {
             max_affected: CountOrShare::Share(Share(1.0)),
             allow_empty: false,
             lasts: None,
+            repeat: None,
             with,
             place: "a.yaml:1".into(),
         }

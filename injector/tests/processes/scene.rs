@@ -48,6 +48,7 @@ pub fn fault(id: &str, kind: &'static str, target: &str) -> Fault {
         max_affected: CountOrShare::All,
         allow_empty: false,
         lasts: None,
+        repeat: None,
         with: Params::default(),
         place: "test.brunt.yaml:1".into(),
     }

@@ -70,15 +70,18 @@ impl Evidence<'_> {
         }
     }
 
-    /// It was active for as long as the plan says; an instant fault: its target became whole again.
+    /// It was active for as long as the plan says, in every round; an instant fault: its target became whole again.
     fn fault_is_whole(&self, id: &str) -> bool {
-        let planned = self.plan.timeline.iter().find_map(|item| fault_in(item, id)).and_then(|fault| fault.lasts);
+        let planned = self.plan.timeline.iter().find_map(|item| fault_in(item, id));
+        let lasts = planned.and_then(|fault| fault.lasts);
         let long_enough =
-            |active: Duration| planned.is_none_or(|planned| active.as_secs_f64() >= planned.as_secs_f64() * WHOLE);
-        self.facts.faults.iter().filter(|fault| fault.id == id && fault.removed_at.is_some()).any(|fault| {
+            |active: Duration| lasts.is_none_or(|lasts| active.as_secs_f64() >= lasts.as_secs_f64() * WHOLE);
+        let removed = self.facts.faults.iter().filter(|fault| fault.id == id && fault.removed_at.is_some());
+        let whole = removed.filter(|fault| {
             fault.instant
                 || fault.active_at.zip(fault.removing_at).is_some_and(|(from, to)| long_enough(to.since(from)))
-        })
+        });
+        whole.count() >= planned.map_or(1, |fault| fault.rounds() as usize)
     }
 
     /// Why what was measured in a window says nothing about the system that was asked about: an instance had ended by
@@ -102,7 +105,7 @@ impl Evidence<'_> {
     /// Why a fault's window cannot pass: no traffic met the fault.
     pub(super) fn not_exercised(&self, name: &WindowName) -> Option<String> {
         let (WindowName::Fault(id) | WindowName::Recovery(id)) = name else { return None };
-        self.facts.faults.iter().find(|fault| fault.id == *id).and_then(|fault| match &fault.effect {
+        self.facts.faults.iter().filter(|fault| fault.id == *id).find_map(|fault| match &fault.effect {
             Effect::NotExercised(why) => Some(format!("no traffic exercised the fault: {why}")),
             _ => None,
         })
@@ -113,7 +116,7 @@ fn baseline_of(item: &Item) -> Duration {
     match item {
         Item::Baseline(length) => *length,
         Item::Parallel(members) => members.iter().map(|member| baseline_of(&member.item)).sum(),
-        Item::Pause(_) | Item::Recover { .. } | Item::Fault(_) => Duration::ZERO,
+        Item::Pause(_) | Item::Load(_) | Item::Recover { .. } | Item::Fault(_) => Duration::ZERO,
     }
 }
 
@@ -122,6 +125,6 @@ pub fn fault_in<'a>(item: &'a Item, id: &str) -> Option<&'a Fault> {
     match item {
         Item::Fault(fault) => (fault.id == id).then_some(fault),
         Item::Parallel(members) => members.iter().find_map(|member| fault_in(&member.item, id)),
-        Item::Baseline(_) | Item::Pause(_) | Item::Recover { .. } => None,
+        Item::Baseline(_) | Item::Pause(_) | Item::Load(_) | Item::Recover { .. } => None,
     }
 }

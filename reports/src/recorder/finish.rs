@@ -7,7 +7,7 @@ use brunt_scenario::plan::{Bound, Plan, Slo};
 use brunt_scenario::units::Offset;
 
 use super::Recorder;
-use super::cells::{Cell, IterationCell};
+use super::cells::{Cell, IterationCell, add};
 use super::places::{BASELINE, RUN, WARMUP};
 use super::slo::{GRID, TICK};
 use crate::facts::Facts;
@@ -24,14 +24,15 @@ impl Recorder {
     pub fn finish(mut self, plan: &Plan, log: &Windows, facts: Facts) -> Results {
         self.places.learn(log);
         self.objectives.settle_all(facts.load_ended);
-        let resilience = self.resilience(&facts);
+        let rounds = self.resilience(&facts);
+        let resilience = worst_by_fault(&facts, &rounds);
         let health = validity::health(plan, &facts, &self.watch, &self.places);
         let slos = plan.slos.iter().enumerate().map(|(index, slo)| self.slo_data(index, slo)).collect();
         let errors = std::mem::take(&mut self.errors).into_data(&self.series);
         let measured = self.into_measured(plan, &facts, resilience);
         let gates = gates::evaluate(Evidence { plan, measured: &measured, facts: &facts });
         let guardrails = guardrails::guardrail_data(plan, &facts);
-        let fault_data = faults::fault_data(plan, &facts, &measured.resilience);
+        let fault_data = faults::fault_data(plan, &facts, &rounds);
         let requests = measured.windows.get(&WindowName::Run).map_or(0, |run| run.all().requests);
         let case = Case { facts: &facts, faults: &fault_data, gates: &gates, health: &health, requests };
         let conclusion = case.conclude();
@@ -62,6 +63,7 @@ impl Recorder {
             series: windows::series_data(&measured),
             spans: windows::span_data(&measured),
             slos,
+            load_changes: faults::load_changes(&facts),
             events: faults::events_in_order(&facts),
             probes: faults::probe_data(&facts),
             plan: plan_words::plan_data(plan),
@@ -69,18 +71,10 @@ impl Recorder {
         }
     }
 
-    fn resilience(&self, facts: &Facts) -> BTreeMap<String, Resilience> {
+    /// What each fault did, each round of it by itself, in the order of the facts.
+    fn resilience(&self, facts: &Facts) -> Vec<Option<Resilience>> {
         let observed = Observed { objectives: &self.objectives, troubles: &self.troubles, facts };
-        let mut all: BTreeMap<String, Resilience> = BTreeMap::new();
-        for fault in &facts.faults {
-            let Some(one) = observed.of(fault) else { continue };
-            let worst = match all.remove(&fault.id) {
-                Some(known) => known.worse_of(one),
-                None => one,
-            };
-            all.insert(fault.id.clone(), worst);
-        }
-        all
+        facts.faults.iter().map(|fault| observed.of(fault)).collect()
     }
 
     fn slo_data(&self, index: usize, slo: &Slo) -> SloData {
@@ -119,9 +113,10 @@ impl Recorder {
             run.cells.iter_mut().for_each(|(series, cell)| self.tail.cut(*series, facts.load_ended, cell));
         }
         for (fault, of) in &resilience {
-            if let Some((from, to)) = of.window {
-                let to = to.min(facts.load_ended).max(from);
-                windows.insert(WindowName::Recovery(fault.clone()), self.recovery_window(from, to));
+            let cut = |&(from, to): &(Offset, Offset)| (from, to.min(facts.load_ended).max(from));
+            let spans = merged(of.windows.iter().map(cut).collect());
+            if !spans.is_empty() {
+                windows.insert(WindowName::Recovery(fault.clone()), self.recovery_window(spans));
             }
         }
         Measured {
@@ -163,20 +158,33 @@ impl Recorder {
         }
     }
 
-    fn recovery_window(&self, from: Offset, to: Offset) -> Window {
-        let by_index = |(index, cell): (u16, Cell)| (usize::from(index), cell);
-        Window {
-            spans: vec![(from, to)],
-            cells: self.recoveries.requests(from, to).into_iter().map(by_index).collect(),
-            iterations: self
-                .recoveries
-                .iterations(from, to)
-                .into_iter()
-                .map(|(at, cell)| (usize::from(at), cell))
-                .collect(),
-            lag: None,
+    fn recovery_window(&self, spans: Vec<(Offset, Offset)>) -> Window {
+        let mut cells: BTreeMap<usize, Cell> = BTreeMap::new();
+        let mut iterations: BTreeMap<usize, IterationCell> = BTreeMap::new();
+        for (from, to) in &spans {
+            for (index, cell) in self.recoveries.requests(*from, *to) {
+                cells.entry(usize::from(index)).or_default().merge(&cell);
+            }
+            for (at, cell) in self.recoveries.iterations(*from, *to) {
+                add(&mut iterations.entry(usize::from(at)).or_default().busy, &cell.busy);
+            }
         }
+        Window { spans, cells, iterations, lag: None }
     }
+}
+
+/// Of a fault with several rounds the worst of each measure.
+fn worst_by_fault(facts: &Facts, rounds: &[Option<Resilience>]) -> BTreeMap<String, Resilience> {
+    let mut all: BTreeMap<String, Resilience> = BTreeMap::new();
+    for (fault, of) in facts.faults.iter().zip(rounds) {
+        let Some(one) = of.clone() else { continue };
+        let worst = match all.remove(&fault.id) {
+            Some(known) => known.worse_of(one),
+            None => one,
+        };
+        all.insert(fault.id.clone(), worst);
+    }
+    all
 }
 
 /// Spans of one name may touch or overlap (a union of parallel items); rates need them apart.

@@ -118,7 +118,9 @@ impl Recoveries {
 fn longest(item: &Item) -> u64 {
     let span = match item {
         Item::Baseline(span) | Item::Pause(span) | Item::Recover { within: span } => *span,
-        Item::Fault(_) => return 0,
+        Item::Load(_) => brunt_scenario::plan::LOAD_CHANGE,
+        // From one round to the next.
+        Item::Fault(fault) => fault.repeat.map_or(std::time::Duration::ZERO, |repeat| repeat.every),
         Item::Parallel(members) => {
             return members.iter().map(|member| nanos(member.delay).saturating_add(longest(&member.item))).sum();
         }

@@ -79,10 +79,9 @@ fn faults(out: &mut String, faults: &[FaultData]) {
     );
     for fault in faults.iter().take(ROWS) {
         out.push_str(&format!(
-            "| **{}** {} on {} | {} | {} | {} | {} | {} |\n",
+            "| **{}** {} | {} | {} | {} | {} | {} |\n",
             text(&fault.id),
-            text(&fault.kind),
-            text(&fault.target),
+            text(&words::about(fault)),
             text(&words::verification(fault)),
             words::detection(fault),
             words::degraded(fault),

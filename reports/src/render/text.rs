@@ -145,7 +145,7 @@ impl Page<'_> {
         for fault in faults {
             table.row([
                 words::printable(&fault.id),
-                words::printable(&format!("{} on {}", fault.kind, fault.target)),
+                words::printable(&words::about(fault)),
                 words::printable(&words::verification(fault)),
                 words::detection(fault),
                 words::degraded(fault),

@@ -5,8 +5,8 @@ use brunt_scenario::catalogue::{FaultKind, Lasts};
 
 use crate::render::format;
 use crate::results::{
-    FaultData, Finding, GateData, GateVerdict, GuardrailData, GuardrailOutcome, InstanceData, Results, Severity,
-    Summary, Verdict, WindowData,
+    FaultData, Finding, GateData, GateVerdict, GuardrailData, GuardrailOutcome, InstanceData, Results, RoundData,
+    Severity, Summary, Verdict, WindowData,
 };
 
 /// The verdict as one word that can be read from across a room.
@@ -203,16 +203,30 @@ pub fn verification(fault: &FaultData) -> String {
     }
 }
 
-/// The instant from which a fault's recovery counts: its removal, or the act itself where the fault is one (a kill).
-pub fn recovery_from_s(fault: &FaultData) -> Option<f64> {
-    let instant = FaultKind::find(&fault.kind).is_some_and(|kind| kind.lasts == Lasts::Instant);
-    if instant { fault.active_at_s } else { fault.removed_at_s }
+/// `process.kill on payments`, and how often: `process.kill on payments, 3 times`.
+pub fn about(fault: &FaultData) -> String {
+    let what = format!("{} on {}", fault.kind, fault.target);
+    match fault.rounds_planned {
+        Some(times) if fault.rounds.len() == times as usize => format!("{what}, {times} times"),
+        Some(times) => format!("{what}, {} of {times} times", fault.rounds.len()),
+        None => what,
+    }
 }
 
-/// `recovered in 0.4 s`, or what came instead of a recovery.
+/// The instant from which the recovery of a round of this fault counts: its removal, or the act itself where the fault is
+/// one (a kill).
+pub fn recovery_from_s(fault: &FaultData, round: &RoundData) -> Option<f64> {
+    let instant = FaultKind::find(&fault.kind).is_some_and(|kind| kind.lasts == Lasts::Instant);
+    if instant { round.active_at_s } else { round.removed_at_s }
+}
+
+/// `recovered in 0.4 s`, or what came instead of a recovery; of several rounds the worst.
 pub fn recovery(fault: &FaultData) -> String {
     match (fault.recovered, fault.recovery_time_s) {
         _ if fault.injecting_at_s.is_none() => format::NONE.to_owned(),
+        (Some(true), Some(seconds)) if fault.rounds.len() > 1 => {
+            format!("recovered in {} at worst", format::seconds(seconds))
+        }
         (Some(true), Some(seconds)) => format!("recovered in {}", format::seconds(seconds)),
         (Some(true), None) => "recovered".to_owned(),
         (Some(false), _) => "did not recover".to_owned(),

@@ -1,47 +1,96 @@
 //! Faults, findings, events and probes as the plain data of results.json.
 
-use std::collections::BTreeMap;
+use brunt_scenario::plan::{Fault, Plan};
 
-use brunt_scenario::plan::Plan;
-
-use super::{Event, FaultData, Finding, GuardrailData, ProbeData, Severity, guardrails, seconds};
-use crate::facts::{Effect, Facts, FaultFacts, ProbeFacts};
+use super::{
+    Event, FaultData, Finding, GuardrailData, LoadChangeData, ProbeData, RoundData, Severity, guardrails, seconds,
+};
+use crate::facts::{Effect, Facts, FaultFacts, LoadChangeFacts, ProbeFacts};
 use crate::gates::reach::fault_in;
 use crate::measured::Measured;
 use crate::recorder::fault_ids;
 use crate::render::format;
 use crate::resilience::{Recovery, Resilience};
 
-/// Every fault of the plan in the order of its timeline, reached or not.
-pub fn fault_data(plan: &Plan, facts: &Facts, resilience: &BTreeMap<String, Resilience>) -> Vec<FaultData> {
-    let reached = facts.faults.iter().map(|fault| reached_fault(fault, resilience.get(&fault.id)));
-    let ids = fault_ids(plan);
-    let place = |id: &str| ids.iter().position(|known| known == id).unwrap_or(usize::MAX);
-    let missed =
-        ids.iter().filter(|id| !facts.faults.iter().any(|fault| fault.id == **id)).map(|id| missed_fault(plan, id));
-    let mut all: Vec<FaultData> = reached.chain(missed).collect();
-    all.sort_by_key(|fault| place(&fault.id));
-    all
+/// Every fault of the plan in the order of its timeline, reached or not. `of` stands beside the facts: what each fault, or
+/// each round of one, did.
+pub fn fault_data(plan: &Plan, facts: &Facts, of: &[Option<Resilience>]) -> Vec<FaultData> {
+    fault_ids(plan).iter().map(|id| one_fault(plan, facts, of, id)).collect()
 }
 
-fn reached_fault(fault: &FaultFacts, of: Option<&Resilience>) -> FaultData {
+fn one_fault(plan: &Plan, facts: &Facts, of: &[Option<Resilience>], id: &str) -> FaultData {
+    let planned = plan.timeline.iter().find_map(|item| fault_in(item, id));
+    let reached: Vec<(&FaultFacts, Option<&Resilience>)> = facts
+        .faults
+        .iter()
+        .zip(of)
+        .filter(|(fault, _)| fault.id == id)
+        .map(|(fault, of)| (fault, of.as_ref()))
+        .collect();
+    let (Some((first, _)), Some((last, _))) = (reached.first(), reached.last()) else {
+        return FaultData { reason: "not injected".to_owned(), ..named(id, planned) };
+    };
+    let rounds: Vec<RoundData> = reached.iter().map(|(fault, of)| round_data(fault, *of)).collect();
+    let worst = reached.iter().filter_map(|(_, of)| of.cloned()).reduce(Resilience::worse_of);
+    let (recovery_time_s, recovered) = recovery_of(worst.as_ref());
+    FaultData {
+        kind: first.kind.clone(),
+        target: first.target.clone(),
+        instances: distinct(reached.iter().flat_map(|(fault, _)| &fault.instances)),
+        mechanism: first.mechanism.clone(),
+        verified: rounds.iter().all(|round| round.verified),
+        reason: reason_of_all(&rounds),
+        rollback_verified: worst_rollback(&rounds),
+        injecting_at_s: first.injecting_at.map(seconds),
+        active_at_s: first.active_at.map(seconds),
+        removing_at_s: last.removing_at.map(seconds),
+        removed_at_s: last_removal(&rounds),
+        time_to_detect_s: worst.as_ref().and_then(|of| of.time_to_detect_s),
+        degraded_for_s: worst.as_ref().and_then(|of| of.degraded_for_s),
+        recovery_time_s,
+        recovered,
+        residue: distinct(reached.iter().flat_map(|(fault, _)| &fault.residue)),
+        rounds: if first.rounds > 1 { rounds } else { Vec::new() },
+        ..named(id, planned)
+    }
+}
+
+/// A fault of which nothing has happened.
+fn named(id: &str, planned: Option<&Fault>) -> FaultData {
+    FaultData {
+        id: id.to_owned(),
+        kind: planned.map_or_else(String::new, |fault| fault.kind.to_owned()),
+        target: planned.map_or_else(String::new, |fault| fault.target.clone()),
+        instances: Vec::new(),
+        mechanism: String::new(),
+        verified: false,
+        reason: String::new(),
+        rollback_verified: None,
+        injecting_at_s: None,
+        active_at_s: None,
+        removing_at_s: None,
+        removed_at_s: None,
+        time_to_detect_s: None,
+        degraded_for_s: None,
+        recovery_time_s: None,
+        recovered: None,
+        residue: Vec::new(),
+        rounds_planned: planned.and_then(|fault| fault.repeat).map(|repeat| repeat.times),
+        rounds: Vec::new(),
+    }
+}
+
+fn round_data(fault: &FaultFacts, of: Option<&Resilience>) -> RoundData {
     let (verified, reason) = match &fault.effect {
         Effect::Verified(how) => (true, how.clone()),
         Effect::NotExercised(why) => (false, format!("not exercised: {why}")),
         Effect::Absent(why) => (false, format!("the effect is absent: {why}")),
         Effect::NotInjected => (false, "not injected".to_owned()),
     };
-    let (recovery_time_s, recovered) = match of.map(|of| &of.recovery) {
-        Some(Recovery::After(seconds)) => (Some(*seconds), Some(true)),
-        Some(Recovery::NotWithin(_)) => (None, Some(false)),
-        Some(Recovery::NotMeasured(_)) | None => (None, None),
-    };
-    FaultData {
-        id: fault.id.clone(),
-        kind: fault.kind.clone(),
-        target: fault.target.clone(),
+    let (recovery_time_s, recovered) = recovery_of(of);
+    RoundData {
+        round: fault.round,
         instances: fault.instances.clone(),
-        mechanism: fault.mechanism.clone(),
         verified,
         reason,
         rollback_verified: fault.rollback_verified,
@@ -53,28 +102,49 @@ fn reached_fault(fault: &FaultFacts, of: Option<&Resilience>) -> FaultData {
         degraded_for_s: of.and_then(|of| of.degraded_for_s),
         recovery_time_s,
         recovered,
-        residue: fault.residue.clone(),
     }
 }
 
-fn missed_fault(plan: &Plan, id: &str) -> FaultData {
-    let planned = plan.timeline.iter().find_map(|item| fault_in(item, id));
-    let facts = FaultFacts {
-        id: id.to_owned(),
-        kind: planned.map_or_else(String::new, |fault| fault.kind.to_owned()),
-        target: planned.map_or_else(String::new, |fault| fault.target.clone()),
-        instances: Vec::new(),
-        mechanism: String::new(),
-        instant: false,
-        injecting_at: None,
-        active_at: None,
-        removing_at: None,
-        removed_at: None,
-        effect: Effect::NotInjected,
-        rollback_verified: None,
-        residue: Vec::new(),
-    };
-    reached_fault(&facts, None)
+fn recovery_of(of: Option<&Resilience>) -> (Option<f64>, Option<bool>) {
+    match of.map(|of| &of.recovery) {
+        Some(Recovery::After(seconds)) => (Some(*seconds), Some(true)),
+        Some(Recovery::NotWithin(_)) => (None, Some(false)),
+        Some(Recovery::NotMeasured(_)) | None => (None, None),
+    }
+}
+
+/// How the effect was seen, or what the first round that was not seen says.
+fn reason_of_all(rounds: &[RoundData]) -> String {
+    match rounds {
+        [only] => only.reason.clone(),
+        all => match all.iter().find(|round| !round.verified) {
+            Some(round) => format!("round {}: {}", round.round, round.reason),
+            None => all.last().map_or_else(String::new, |last| format!("each round; the last one: {}", last.reason)),
+        },
+    }
+}
+
+/// One round that could not be undone is a fault that could not be.
+fn worst_rollback(rounds: &[RoundData]) -> Option<bool> {
+    let known: Vec<bool> = rounds.iter().filter_map(|round| round.rollback_verified).collect();
+    (!known.is_empty()).then(|| known.into_iter().all(|verified| verified))
+}
+
+/// `None` while a round is in place.
+fn last_removal(rounds: &[RoundData]) -> Option<f64> {
+    let all: Option<Vec<f64>> = rounds.iter().map(|round| round.removed_at_s).collect();
+    all?.into_iter().reduce(f64::max)
+}
+
+/// In the order in which they came.
+fn distinct<'a>(all: impl Iterator<Item = &'a String>) -> Vec<String> {
+    let mut seen = Vec::new();
+    for one in all {
+        if !seen.contains(one) {
+            seen.push(one.clone());
+        }
+    }
+    seen
 }
 
 /// What the runner found, and what the numbers show: a guardrail that tripped, a fault that no traffic met, a recovery that
@@ -99,7 +169,7 @@ pub fn findings(facts: &Facts, measured: &Measured, guardrails: &[GuardrailData]
 
 fn not_exercised(fault: &FaultFacts) -> Option<Finding> {
     let Effect::NotExercised(why) = &fault.effect else { return None };
-    let text = format!("No traffic exercised `{}` ({} on {}): {why}", fault.id, fault.kind, fault.target);
+    let text = format!("No traffic exercised {} ({} on {}): {why}", fault.name(), fault.kind, fault.target);
     Some(Finding { severity: Severity::Error, text, at_s: fault.active_at.map(seconds), instance: None })
 }
 
@@ -108,6 +178,16 @@ pub fn events_in_order(facts: &Facts) -> Vec<Event> {
     let mut events = facts.events.clone();
     events.sort_by(|a, b| a.at_s.total_cmp(&b.at_s));
     events
+}
+
+/// Load changes of the timeline.
+pub fn load_changes(facts: &Facts) -> Vec<LoadChangeData> {
+    let data = |change: &LoadChangeFacts| LoadChangeData {
+        at_s: seconds(change.at),
+        load: change.load.clone(),
+        factor: change.factor,
+    };
+    facts.load_changes.iter().map(data).collect()
 }
 
 /// Probes as they fared.

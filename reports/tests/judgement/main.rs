@@ -5,6 +5,7 @@ mod cost;
 mod gates;
 mod guardrails;
 mod recovery;
+mod rounds;
 mod stable;
 mod story;
 mod trust;

@@ -160,13 +160,20 @@ impl Story {
     }
 
     /// A fault of the scenario (`slow` or `killed`), verified and rolled back.
-    pub fn fault(mut self, id: &str, from_s: f64, to_s: f64) -> Self {
+    pub fn fault(self, id: &str, from_s: f64, to_s: f64) -> Self {
+        self.round(id, (1, 1), from_s, to_s)
+    }
+
+    /// A round of a fault, and of how many.
+    pub fn round(mut self, id: &str, (round, rounds): (u32, u32), from_s: f64, to_s: f64) -> Self {
         let name = WindowName::Fault(id.to_owned());
         self.windows.open(name.clone(), at(from_s));
         self.windows.close(&name, at(to_s));
         let instant = id == "killed";
         self.facts.faults.push(FaultFacts {
             id: id.to_owned(),
+            round,
+            rounds,
             kind: if instant { "process.kill" } else { "network.latency" }.to_owned(),
             target: if instant { "ledger" } else { "payments" }.to_owned(),
             instances: vec!["one".into()],

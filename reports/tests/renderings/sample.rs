@@ -119,6 +119,7 @@ impl Maker {
             series: self.series,
             spans,
             slos: Vec::new(),
+            load_changes: Vec::new(),
             events: Vec::new(),
             probes: Vec::new(),
             plan: PlanData { source: format!("{scenario}.brunt.yaml"), ..PlanData::default() },
@@ -449,6 +450,8 @@ fn shop_faults(summary: &mut Summary) {
             recovery_time_s: Some(0.35),
             recovered: Some(true),
             residue: Vec::new(),
+            rounds_planned: None,
+            rounds: Vec::new(),
         },
         FaultData {
             id: "payment-killed".to_owned(),
@@ -468,6 +471,8 @@ fn shop_faults(summary: &mut Summary) {
             recovery_time_s: Some(0.09),
             recovered: Some(true),
             residue: vec!["the instance has a new pid".to_owned()],
+            rounds_planned: None,
+            rounds: Vec::new(),
         },
     ];
 }

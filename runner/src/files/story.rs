@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use brunt_report::results::{
-    Environment, Event, FaultData, Finding, Health, LagData, PlanData, Results, SCHEMA, Severity, SpanData, Summary,
-    Verdict,
+    Environment, Event, FaultData, Finding, Health, LagData, PlanData, Results, RoundData, SCHEMA, Severity, SpanData,
+    Summary, Verdict,
 };
 
 use super::events::Header;
@@ -13,7 +13,7 @@ use super::events::Header;
 pub fn results(header: Header, events: Vec<Event>) -> Results {
     let last_s = events.last().map_or(0.0, |event| event.at_s);
     let faults = faults(&events);
-    let spans = faults.iter().filter_map(|fault| band(fault, last_s)).collect();
+    let spans = faults.iter().flat_map(|fault| bands(fault, last_s)).collect();
     let findings = findings(&faults, last_s);
     Results {
         schema: SCHEMA.to_owned(),
@@ -42,6 +42,7 @@ pub fn results(header: Header, events: Vec<Event>) -> Results {
         series: Vec::new(),
         spans,
         slos: Vec::new(),
+        load_changes: Vec::new(),
         events,
         probes: Vec::new(),
         plan: PlanData {
@@ -81,26 +82,70 @@ fn faults(events: &[Event]) -> Vec<FaultData> {
             }
         };
         let fault = &mut faults[at];
-        match event.kind.as_str() {
-            "fault.injecting" => {
-                fault.injecting_at_s = Some(event.at_s);
-                // "network.latency on payments-net"
-                if let Some((kind, target)) = event.text.split_once(" on ") {
-                    fault.kind = kind.to_owned();
-                    fault.target = target.to_owned();
+        let (text, round) = round_of(&event.text);
+        if event.kind == "fault.injecting" {
+            // "network.latency on payments-net"
+            if let Some((kind, target)) = text.split_once(" on ") {
+                fault.kind = kind.to_owned();
+                fault.target = target.to_owned();
+            }
+        }
+        match round {
+            None => {
+                let mut only = fault.each_round().remove(0);
+                tell(&mut only, event, text);
+                *fault = of_rounds(fault, &[only]);
+            }
+            Some((number, of)) => {
+                if !fault.rounds.iter().any(|round| round.round == number) {
+                    fault.rounds.push(RoundData { round: number, ..unknown_fault("").each_round().remove(0) });
                 }
+                fault.rounds_planned = Some(of);
+                let mut rounds = std::mem::take(&mut fault.rounds);
+                rounds.iter_mut().filter(|round| round.round == number).for_each(|round| tell(round, event, text));
+                *fault = FaultData { rounds: rounds.clone(), ..of_rounds(fault, &rounds) };
             }
-            "fault.active" => fault.active_at_s = Some(event.at_s),
-            "fault.verified" => {
-                fault.verified = true;
-                fault.reason.clone_from(&event.text);
-            }
-            "fault.removing" => fault.removing_at_s = Some(event.at_s),
-            "fault.removed" => fault.removed_at_s = Some(event.at_s),
-            _ => {}
         }
     }
     faults
+}
+
+/// `process.kill on payments, round 2 of 3`: what is said of a round, and which it is of how many.
+fn round_of(text: &str) -> (&str, Option<(u32, u32)>) {
+    let numbers = |tail: &str| tail.split_once(" of ").and_then(|(n, of)| Some((n.parse().ok()?, of.parse().ok()?)));
+    match text.rsplit_once(", round ") {
+        Some((text, tail)) if numbers(tail).is_some() => (text, numbers(tail)),
+        _ => (text, None),
+    }
+}
+
+fn tell(round: &mut RoundData, event: &Event, text: &str) {
+    match event.kind.as_str() {
+        "fault.injecting" => round.injecting_at_s = Some(event.at_s),
+        "fault.active" => round.active_at_s = Some(event.at_s),
+        "fault.verified" => {
+            round.verified = true;
+            text.clone_into(&mut round.reason);
+        }
+        "fault.removing" => round.removing_at_s = Some(event.at_s),
+        "fault.removed" => round.removed_at_s = Some(event.at_s),
+        _ => {}
+    }
+}
+
+/// A fault as its rounds tell it: from the first beginning to the last end.
+fn of_rounds(fault: &FaultData, rounds: &[RoundData]) -> FaultData {
+    let (first, last) = (rounds.first(), rounds.last());
+    let in_place = rounds.iter().any(|round| round.removed_at_s.is_none());
+    FaultData {
+        verified: rounds.iter().all(|round| round.verified),
+        reason: last.map_or_else(String::new, |round| round.reason.clone()),
+        injecting_at_s: first.and_then(|round| round.injecting_at_s),
+        active_at_s: first.and_then(|round| round.active_at_s),
+        removing_at_s: last.and_then(|round| round.removing_at_s),
+        removed_at_s: last.and_then(|round| round.removed_at_s).filter(|_| !in_place),
+        ..fault.clone()
+    }
 }
 
 fn unknown_fault(id: &str) -> FaultData {
@@ -122,12 +167,17 @@ fn unknown_fault(id: &str) -> FaultData {
         recovery_time_s: None,
         recovered: None,
         residue: Vec::new(),
+        rounds_planned: None,
+        rounds: Vec::new(),
     }
 }
 
-fn band(fault: &FaultData, last_s: f64) -> Option<SpanData> {
-    let from_s = fault.injecting_at_s?;
-    Some(SpanData { window: format!("fault:{}", fault.id), from_s, to_s: fault.removed_at_s.unwrap_or(last_s) })
+fn bands(fault: &FaultData, last_s: f64) -> Vec<SpanData> {
+    let of = |round: RoundData| {
+        let (from_s, to_s) = (round.injecting_at_s?, round.removed_at_s.unwrap_or(last_s));
+        Some(SpanData { window: format!("fault:{}", fault.id), from_s, to_s })
+    };
+    fault.each_round().into_iter().filter_map(of).collect()
 }
 
 fn findings(faults: &[FaultData], last_s: f64) -> Vec<Finding> {
@@ -181,5 +231,21 @@ mod tests {
         assert!(fault.verified && fault.removed_at_s.is_none());
         assert_eq!((results.spans[0].from_s, results.spans[0].to_s), (8.0, 9.5));
         assert!(results.summary.findings[1].text.contains("`slow`"), "{:?}", results.summary.findings);
+    }
+
+    #[test]
+    fn the_rounds_of_a_killed_run_are_told_apart() {
+        let events = [
+            event(8.0, "fault.injecting", "process.kill on payments, round 1 of 3"),
+            event(8.1, "fault.active", "in place on payments-1, round 1 of 3"),
+            event(9.0, "fault.removed", "the target is whole again, round 1 of 3"),
+            event(12.0, "fault.injecting", "process.kill on payments, round 2 of 3"),
+        ];
+        let faults = faults(&events);
+        let slow = &faults[0];
+        assert_eq!((slow.target.as_str(), slow.rounds_planned, slow.rounds.len()), ("payments", Some(3), 2));
+        assert_eq!((slow.injecting_at_s, slow.removed_at_s), (Some(8.0), None), "round 2 is still in place");
+        let bands: Vec<(f64, f64)> = bands(slow, 13.0).iter().map(|band| (band.from_s, band.to_s)).collect();
+        assert_eq!(bands, [(8.0, 9.0), (12.0, 13.0)]);
     }
 }

@@ -78,6 +78,7 @@ pub fn results() -> Results {
         series: Vec::new(),
         spans: Vec::new(),
         slos: Vec::new(),
+        load_changes: Vec::new(),
         events: Vec::new(),
         probes: Vec::new(),
         plan: PlanData::default(),

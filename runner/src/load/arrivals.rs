@@ -5,6 +5,10 @@
 //! had by time rescaling: c_i is the sum of i + 1 unit exponentials (Devroye, Non-Uniform Random Variate Generation, 1986,
 //! chapter VI.1.3).
 //!
+//! A load change of the timeline ([`Change`]) multiplies the written curve by a factor from an instant on. N(t) goes on from
+//! where it stood, with another slope, so indices and counts go on as well: what was due before stays, and what comes after
+//! is a pure function of (seed, load index, arrival index, the changes so far).
+//!
 //! The schedule is the same with any number of workers: worker k of n takes the indices k, k + n, k + 2n, ... For Poisson
 //! the sum is sequential, so every worker draws the whole sequence and keeps its own share: 20 ns for each arrival of the
 //! load, which at 20,000/s is 0.04 % of a core for each worker.
@@ -20,7 +24,7 @@ use super::digest;
 use super::randomness::{self, Purpose};
 
 /// A linear piece of the level curve with everything before it summed up.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 struct Piece {
     /// Seconds from the start of the load.
     begins: f64,
@@ -32,22 +36,58 @@ struct Piece {
     /// Arrivals before this piece.
     before: f64,
     warmup: bool,
+    /// Whole arrivals that miss its end by rounding only are not its own: half a thousandth where stages meet, nothing where
+    /// a change has cut it, so that what comes before a change never depends on it.
+    slack: f64,
 }
+
+/// Sums of decimal rates miss whole numbers by much less.
+const SLACK: f64 = 5e-4;
 
 impl Piece {
     fn level(&self, at: f64) -> f64 {
         self.from + self.slope * (at - self.begins)
     }
 
+    fn ends(&self) -> f64 {
+        self.begins + self.length
+    }
+
     /// Arrivals in the first `x` seconds of this piece.
     fn count(&self, x: f64) -> f64 {
         x * (self.from + 0.5 * self.slope * x)
     }
+
+    /// What is left of it from an instant on, `factor` times as high, after `before` arrivals.
+    fn rest(&self, at: f64, factor: f64, before: f64) -> Self {
+        let begins = at.max(self.begins);
+        Self {
+            begins,
+            length: self.ends() - begins,
+            from: self.level(begins) * factor,
+            slope: self.slope * factor,
+            before,
+            warmup: self.warmup,
+            slack: self.slack,
+        }
+    }
+}
+
+/// From an instant on a load is so many times its written curve.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Change {
+    /// After the start of the load.
+    pub at: Duration,
+    /// Relative to the curve as it is written, not to what an earlier change made of it: `1x` ends them all.
+    pub factor: f64,
 }
 
 /// The level of a load over time: a rate a second (open) or users (closed). Times are seconds from its start.
 #[derive(Debug, Clone)]
 pub struct Curve {
+    /// As the scenario has it.
+    written: Vec<Piece>,
+    /// With all changes so far.
     pieces: Vec<Piece>,
 }
 
@@ -62,7 +102,7 @@ impl Curve {
                 continue;
             }
             let slope = if length.is_finite() { (stage.to - stage.from) / length } else { 0.0 };
-            let piece = Piece { begins, length, from: stage.from, slope, before, warmup: stage.warmup };
+            let piece = Piece { begins, length, from: stage.from, slope, before, warmup: stage.warmup, slack: SLACK };
             pieces.push(piece);
             if !length.is_finite() {
                 break;
@@ -70,12 +110,30 @@ impl Curve {
             begins += length;
             before += piece.count(length);
         }
-        Self { pieces }
+        Self { written: pieces.clone(), pieces }
+    }
+
+    /// The curve after a change, which must not lie before an earlier one. What lies before it stays as it is.
+    pub fn change(&mut self, change: Change) {
+        let at = change.at.as_secs_f64();
+        let mut before = self.count(at);
+        self.pieces.retain(|piece| piece.begins < at);
+        if let Some(cut) = self.pieces.last_mut()
+            && at < cut.ends()
+        {
+            cut.length = at - cut.begins;
+            cut.slack = 0.0;
+        }
+        for piece in self.written.iter().filter(|piece| piece.ends() > at) {
+            let rest = piece.rest(at, change.factor, before);
+            before += if rest.length.is_finite() { rest.count(rest.length) } else { 0.0 };
+            self.pieces.push(rest);
+        }
     }
 
     /// When the last stage ends; `None` if it is open-ended.
     pub fn ends(&self) -> Option<Duration> {
-        let end = self.pieces.last().map_or(0.0, |last| last.begins + last.length);
+        let end = self.pieces.last().map_or(0.0, Piece::ends);
         end.is_finite().then(|| Duration::from_secs_f64(end))
     }
 
@@ -87,7 +145,7 @@ impl Curve {
     /// The highest level of all stages.
     pub fn peak(&self) -> f64 {
         let end = |piece: &Piece| {
-            if piece.length.is_finite() { piece.level(piece.begins + piece.length) } else { piece.from }
+            if piece.length.is_finite() { piece.level(piece.ends()) } else { piece.from }
         };
         self.pieces.iter().map(|piece| piece.from.max(end(piece))).fold(0.0, f64::max)
     }
@@ -106,7 +164,7 @@ impl Curve {
     }
 
     fn piece_at(&self, at: f64) -> Option<&Piece> {
-        self.pieces.iter().find(|piece| at < piece.begins + piece.length)
+        self.pieces.iter().find(|piece| at < piece.ends())
     }
 
     /// The instant at which `count` arrivals have come, and whether it is in a warm-up stage; `None` if the curve never
@@ -114,10 +172,12 @@ impl Curve {
     fn invert(&self, count: f64, from: &mut usize) -> Option<(f64, bool)> {
         while let Some(piece) = self.pieces.get(*from) {
             let wanted = count - piece.before;
-            // Half a thousandth of an arrival: sums of decimal rates miss whole numbers by rounding only.
-            if piece.length.is_finite() && wanted >= piece.count(piece.length) - 5e-4 {
+            if piece.length.is_finite() && wanted >= piece.count(piece.length) - piece.slack {
                 *from += 1;
                 continue;
+            }
+            if !piece.length.is_finite() && piece.from <= 0.0 {
+                return None;
             }
             if wanted <= 0.0 {
                 return Some((piece.begins, piece.warmup));
@@ -143,6 +203,7 @@ pub struct Due {
 }
 
 /// One worker's share of the arrivals of one load entry, in order. Ends with the last stage; an open-ended one never ends.
+/// A [`Change`] may come at any time before its instant, whatever was looked at already.
 pub struct Arrivals {
     curve: Curve,
     piece: usize,
@@ -150,6 +211,10 @@ pub struct Arrivals {
     own: u64,
     workers: u64,
     poisson: Option<(ChaCha8Rng, f64)>,
+    /// The count at which the next own arrival comes, once it was drawn.
+    count: Option<f64>,
+    /// The next own arrival by the curve as it is, once it was looked for: `Some(None)` if it never comes.
+    due: Option<Option<Due>>,
 }
 
 impl Arrivals {
@@ -166,7 +231,48 @@ impl Arrivals {
             own: worker as u64,
             workers: workers as u64,
             poisson,
+            count: None,
+            due: None,
         }
+    }
+
+    /// The next arrival, which stays the next one.
+    pub fn peek(&mut self) -> Option<Due> {
+        if let Some(due) = self.due {
+            return due;
+        }
+        let count = self.count();
+        let due = self.curve.invert(count, &mut self.piece);
+        let due = due.map(|(at, warmup)| Due { index: self.own, at_ns: (at * 1e9).round() as u64, warmup });
+        self.due = Some(due);
+        due
+    }
+
+    /// From the change's instant on arrivals come by the changed curve. Those that were taken already stay taken.
+    pub fn change(&mut self, change: Change) {
+        self.curve.change(change);
+        // The next one may lie in another piece now, before the one that was reached.
+        self.piece = 0;
+        self.due = None;
+    }
+
+    /// The count of the next own arrival; drawn once.
+    fn count(&mut self) -> f64 {
+        if let Some(count) = self.count {
+            return count;
+        }
+        let count = match &mut self.poisson {
+            None => self.own as f64,
+            Some((rng, sum)) => {
+                while self.index <= self.own {
+                    *sum += unit_exponential(rng);
+                    self.index += 1;
+                }
+                *sum
+            }
+        };
+        self.count = Some(count);
+        count
     }
 }
 
@@ -174,20 +280,11 @@ impl Iterator for Arrivals {
     type Item = Due;
 
     fn next(&mut self) -> Option<Due> {
-        let index = self.own;
-        let count = match &mut self.poisson {
-            None => index as f64,
-            Some((rng, sum)) => {
-                while self.index <= index {
-                    *sum += unit_exponential(rng);
-                    self.index += 1;
-                }
-                *sum
-            }
-        };
-        let (at, warmup) = self.curve.invert(count, &mut self.piece)?;
+        let due = self.peek()?;
         self.own += self.workers;
-        Some(Due { index, at_ns: (at * 1e9).round() as u64, warmup })
+        self.count = None;
+        self.due = None;
+        Some(due)
     }
 }
 
@@ -230,117 +327,6 @@ pub fn schedule_digest(plan: &Plan) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use brunt_scenario::plan::{Connections, Portion};
-
-    use super::*;
-
-    fn stage(from: f64, to: f64, seconds: f64) -> Stage {
-        Stage { from, to, length: Some(Duration::from_secs_f64(seconds)), warmup: false }
-    }
-
-    fn load(model: Model, stages: Vec<Stage>) -> Load {
-        let mix = vec![Portion { journey: 0, share: 1.0 }];
-        let (drain, connections) = (Duration::from_secs(5), Connections::default());
-        Load { name: "users".into(), mix, model, stages, max_in_flight: 10, drain, connections }
-    }
-
-    fn all(load: &Load, workers: usize) -> Vec<Due> {
-        let mut all: Vec<Due> = (0..workers).flat_map(|worker| Arrivals::new(7, 0, load, worker, workers)).collect();
-        all.sort_by_key(|due| due.index);
-        all
-    }
-
-    #[test]
-    fn a_constant_rate_is_evenly_spaced_and_starts_at_once() {
-        let due = all(&load(Model::OpenConstant, vec![stage(100.0, 100.0, 10.0)]), 1);
-        assert_eq!(due.len(), 1000);
-        assert_eq!((due[0].at_ns, due[1].at_ns, due[999].at_ns), (0, 10_000_000, 9_990_000_000));
-    }
-
-    #[test]
-    fn a_rate_that_is_no_whole_number_keeps_its_count() {
-        for (rate, seconds, count) in [(33.3, 10.0, 333), (0.1, 30.0, 3), (7.0, 0.5, 4), (20_000.0, 3.0, 60_000)] {
-            let due = all(&load(Model::OpenConstant, vec![stage(rate, rate, seconds)]), 1);
-            assert_eq!(due.len(), count, "{rate}/s for {seconds} s");
-        }
-    }
-
-    #[test]
-    fn a_ramp_has_no_steps() {
-        // 0 to 100/s over 10 s: N(t) = 5 t^2, so arrival i is due at sqrt(i / 5).
-        let due = all(&load(Model::OpenConstant, vec![stage(0.0, 100.0, 10.0), stage(100.0, 100.0, 1.0)]), 1);
-        assert_eq!(due.len(), 600);
-        for i in [0, 1, 20, 125, 499] {
-            let expected = (i as f64 / 5.0).sqrt();
-            assert!((due[i].at_ns as f64 / 1e9 - expected).abs() < 1e-6, "arrival {i}");
-        }
-        assert_eq!(due[500].at_ns, 10_000_000_000, "the hold goes on where the ramp ended");
-        let down = all(&load(Model::OpenConstant, vec![stage(100.0, 0.0, 10.0)]), 1);
-        assert_eq!(down.len(), 500);
-        assert!((down[499].at_ns as f64 / 1e9 - (10.0 - (1.0f64 / 5.0).sqrt())).abs() < 1e-6);
-    }
-
-    #[test]
-    fn a_stage_of_silence_has_no_arrivals() {
-        let due = all(
-            &load(Model::OpenConstant, vec![stage(10.0, 10.0, 1.0), stage(0.0, 0.0, 5.0), stage(10.0, 10.0, 1.0)]),
-            1,
-        );
-        assert_eq!(due.len(), 20);
-        assert_eq!(due[9].at_ns, 900_000_000);
-        assert_eq!(due[10].at_ns, 6_000_000_000);
-    }
-
-    #[test]
-    fn warm_up_stages_mark_their_arrivals() {
-        let warm = Stage { warmup: true, ..stage(10.0, 10.0, 1.0) };
-        let due = all(&load(Model::OpenConstant, vec![warm, stage(10.0, 10.0, 1.0)]), 1);
-        assert_eq!(due.iter().filter(|due| due.warmup).count(), 10);
-        assert!(due[9].warmup && !due[10].warmup);
-    }
-
-    #[test]
-    fn any_number_of_workers_has_the_same_schedule() {
-        for model in [Model::OpenConstant, Model::OpenPoisson] {
-            let load = load(model, vec![stage(0.0, 500.0, 2.0), stage(500.0, 500.0, 2.0), stage(500.0, 50.0, 1.0)]);
-            let one = all(&load, 1);
-            assert_eq!(one, all(&load, 2), "{model:?}");
-            assert_eq!(one, all(&load, 3), "{model:?}");
-            assert!(one.windows(2).all(|pair| pair[0].at_ns <= pair[1].at_ns), "in order");
-        }
-    }
-
-    #[test]
-    fn poisson_gaps_are_exponential() {
-        let load = load(Model::OpenPoisson, vec![stage(1000.0, 1000.0, 20.0)]);
-        let due = all(&load, 1);
-        let gaps: Vec<f64> = due.windows(2).map(|pair| (pair[1].at_ns - pair[0].at_ns) as f64 / 1e6).collect();
-        let n = gaps.len() as f64;
-        let mean = gaps.iter().sum::<f64>() / n;
-        let variance = gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / n;
-        assert!((n - 20_000.0).abs() < 4.0 * 20_000f64.sqrt(), "{n} arrivals");
-        assert!((mean - 1.0).abs() < 0.03, "mean gap {mean} ms");
-        assert!((variance - 1.0).abs() < 0.1, "the variance of an exponential is its mean squared: {variance}");
-    }
-
-    #[test]
-    fn an_open_ended_stage_goes_on() {
-        let open = Stage { length: None, ..stage(50.0, 50.0, 1.0) };
-        let load = load(Model::OpenConstant, vec![stage(0.0, 50.0, 2.0), open]);
-        assert_eq!(Curve::new(&load.stages).ends(), None);
-        let due = Arrivals::new(7, 0, &load, 0, 1).nth(50 + 50 * 100).unwrap();
-        assert_eq!(due.at_ns, 102_000_000_000);
-    }
-
-    #[test]
-    fn the_curve_counts_what_the_schedule_holds() {
-        let load = load(Model::OpenConstant, vec![stage(0.0, 200.0, 1.0), stage(200.0, 200.0, 3.0)]);
-        let curve = Curve::new(&load.stages);
-        assert_eq!(curve.count(0.5), 25.0);
-        assert_eq!(curve.count(4.0), 700.0);
-        assert_eq!(curve.count(99.0), 700.0);
-        assert_eq!((curve.peak(), curve.level(0.5), curve.level(4.5)), (200.0, 100.0, 0.0));
-        assert_eq!(curve.ends(), Some(Duration::from_secs(4)));
-    }
-}
+mod properties;
+#[cfg(test)]
+mod tests;

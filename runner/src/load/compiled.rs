@@ -14,6 +14,7 @@ use super::request::Request;
 use super::template::Templates;
 use super::turns::{Mix, Named};
 use crate::secrets::Secrets;
+use crate::timeline;
 
 /// Everything that a worker reads and never writes.
 pub struct Compiled {
@@ -51,8 +52,10 @@ pub struct Load {
     pub mix: Mix,
     /// Open or closed.
     pub model: Model,
-    /// Its level over time.
+    /// Its level over time, as written.
     pub curve: Curve,
+    /// The highest level that the timeline's load changes can make of it.
+    pub peak: f64,
     /// Open iterations at most, over all workers.
     pub max_in_flight: usize,
     /// After the last arrival.
@@ -99,6 +102,7 @@ impl Compiled {
             mix: Mix::new(plan, index, load, &tables),
             model: load.model,
             curve: Curve::new(&load.stages),
+            peak: peak(plan, load),
             max_in_flight: load.max_in_flight.min(most_in_flight),
             drain: load.drain,
             connections: load.connections,
@@ -110,6 +114,11 @@ impl Compiled {
     pub fn masked(&self, text: String) -> String {
         self.secrets.masked(text)
     }
+}
+
+/// The highest level of a load entry, its changes in the timeline included.
+pub fn peak(plan: &Plan, load: &brunt_scenario::plan::Load) -> f64 {
+    Curve::new(&load.stages).peak() * timeline::largest_factor(&plan.timeline, &load.name)
 }
 
 /// The rows of a feeder, once services and links have their ports.

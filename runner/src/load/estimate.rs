@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use brunt_scenario::plan::{Journey, Load, Model, Plan, Rows, Step, Strategy, Target};
+use brunt_scenario::plan::{Journey, Load, LoadChange, Model, Plan, Rows, Step, Strategy, Target};
 
-use super::arrivals::Curve;
+use super::arrivals::{Change, Curve};
 
 /// A forecast for one load entry.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,12 +34,16 @@ const CONNECTION_BYTES: u64 = 6 * 1024;
 /// The binary with its workers before any connection.
 const BASE_BYTES: u64 = 12 * 1024 * 1024;
 
-/// A forecast for each load entry. `timeline` is how long the timeline takes at most: open-ended stages last as long.
-pub fn estimate(plan: &Plan, timeline: Duration) -> Vec<Estimate> {
+/// A forecast for each load entry. `timeline` is how long the timeline takes: open-ended stages last as long. `changes` are
+/// its load changes in order of time, each with its instant after the start of the load.
+pub fn estimate(plan: &Plan, timeline: Duration, changes: &[(Duration, LoadChange)]) -> Vec<Estimate> {
     plan.load
         .iter()
         .map(|load| {
-            let curve = Curve::new(&load.stages);
+            let mut curve = Curve::new(&load.stages);
+            for (at, change) in changes.iter().filter(|(_, change)| change.load == load.name) {
+                curve.change(Change { at: *at, factor: change.factor });
+            }
             let lasts = curve.ends().unwrap_or(timeline);
             let asked =
                 (load.model != Model::Closed).then(|| (curve.count(lasts.as_secs_f64()) - 5e-4).ceil().max(0.0) as u64);
@@ -139,10 +143,24 @@ timeline: [ { pause: 60s } ]
         let scenario = load_text("thinking", THINKING, &LoadOptions::default());
         let scenario = scenario.unwrap_or_else(|problems| panic!("{}", problems.render(false)));
         let plan = scenario.plan().unwrap_or_else(|problems| panic!("{}", problems.render(false)));
-        let estimates = estimate(&plan, 60 * second);
+        let estimates = estimate(&plan, 60 * second, &[]);
         assert_eq!((estimates[0].iterations, estimates[0].requests), (Some(5500), Some(5500)));
         assert_eq!((estimates[0].lasts, estimates[0].connections), (60 * second, 500));
         assert_eq!((estimates[1].iterations, estimates[1].connections, estimates[1].peak), (None, 100, 100.0));
         assert_eq!(memory(&plan, &estimates), BASE_BYTES + 600 * CONNECTION_BYTES);
+    }
+
+    #[test]
+    fn a_forecast_counts_load_changes_and_the_connections_of_their_users() {
+        let second = Duration::from_secs(1);
+        let scenario = load_text("thinking", THINKING, &LoadOptions::default());
+        let scenario = scenario.unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+        let plan = scenario.plan().unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+        let change = |at: u32, load: &str, factor| (at * second, LoadChange { load: load.into(), factor });
+        let changes = [change(20, "open", 3.0), change(20, "closed", 2.0), change(30, "open", 1.0)];
+        let estimates = estimate(&plan, 60 * second, &changes);
+        // Ten seconds at 300/s instead of 100/s.
+        assert_eq!((estimates[0].iterations, estimates[0].peak), (Some(7500), 300.0));
+        assert_eq!((estimates[1].peak, estimates[1].connections), (200.0, 200));
     }
 }

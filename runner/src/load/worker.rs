@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
 use brunt_report::sample::{Batch, ErrorClass, ErrorExample, OpenRequest};
@@ -19,6 +19,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::LocalSet;
 
 use super::alarms::Alarms;
+use super::arrivals::Change;
 use super::compiled::Compiled;
 use super::destinations::Destinations;
 use super::http::Client;
@@ -44,17 +45,43 @@ pub struct Control {
     pub stops: AtomicU64,
     /// Stop now, without a drain.
     pub abort: AtomicBool,
+    /// How many load changes were told; workers look at this number, and take the lock only when it has grown.
+    told: AtomicUsize,
+    /// The load changes, each with the index of its load entry.
+    changes: Mutex<Vec<(usize, Change)>>,
 }
 
 impl Default for Control {
     /// Nothing ends yet.
     fn default() -> Self {
         let never = || AtomicU64::new(u64::MAX);
-        Self { timeline_ends: never(), stops: never(), abort: AtomicBool::new(false) }
+        Self {
+            timeline_ends: never(),
+            stops: never(),
+            abort: AtomicBool::new(false),
+            told: AtomicUsize::new(0),
+            changes: Mutex::default(),
+        }
     }
 }
 
 impl Control {
+    /// Tells a load change. A worker that has looked at the clock first and then here starts nothing that is due after the
+    /// change by the old curve, as long as the change is told before its instant.
+    pub fn tell(&self, load: usize, change: Change) {
+        let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        changes.push((load, change));
+        self.told.store(changes.len(), Ordering::Release);
+    }
+
+    /// The changes that were told after the first `seen`; no lock is taken while there are none.
+    fn changes_after(&self, seen: usize) -> Vec<(usize, Change)> {
+        if self.told.load(Ordering::Acquire) == seen {
+            return Vec::new();
+        }
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)[seen..].to_vec()
+    }
+
     /// When a load gets its last arrival: at the fixed end of its stages, or with the timeline; at the latest when all stop.
     fn ends(&self, fixed: Option<Offset>) -> Offset {
         let planned = fixed.unwrap_or_else(|| Offset(self.timeline_ends.load(Ordering::Relaxed)));

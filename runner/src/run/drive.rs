@@ -6,7 +6,7 @@ use std::time::Duration;
 use brunt_injector::target::process::find;
 use brunt_injector::{Event as InjectorEvent, Injector};
 use brunt_report::recorder::live::Live;
-use brunt_scenario::plan::{Plan, Probe, Target};
+use brunt_scenario::plan::{Fault, Plan, Probe, Target};
 use brunt_scenario::units::Offset;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -243,20 +243,18 @@ fn carry_out(todo: Todo, stage: &Stage, files: &Files, inputs: &UnboundedSender<
         }
         Todo::Verify(fault) => {
             tokio::spawn(async move {
-                let id = &timeline::faults_of(&plan.timeline)[fault].id;
-                let outcome = injector.verify(id).await.map_err(|error| error.to_string());
+                let outcome = injector.verify(&turn(&plan, fault).id).await.map_err(|error| error.to_string());
                 reply(Input::Verified { fault, outcome });
             });
         }
         Todo::Revert(fault) => {
             tokio::spawn(async move {
-                let id = &timeline::faults_of(&plan.timeline)[fault].id;
-                let outcome = injector.revert(id).await;
+                let outcome = injector.revert(&turn(&plan, fault).id).await;
                 reply(Input::Reverted { fault, outcome });
             });
         }
         Todo::CountMembers(fault) => {
-            let target = &timeline::faults_of(&plan.timeline)[fault].target;
+            let target = &turn(&plan, fault).target;
             if let Some(Target::Process(matching)) = plan.targets.get(target) {
                 // A process that went away while it was looked at is no member; the next look is 250 ms away.
                 let count = find(target, matching, true).map_or(0, |found| found.len());
@@ -279,6 +277,11 @@ fn carry_out(todo: Todo, stage: &Stage, files: &Files, inputs: &UnboundedSender<
             });
         }
         Todo::SetReady { service, index, ready } => stage.destinations.set_ready(&service, index, ready),
+        Todo::ChangeLoad { change, at } => {
+            for (load, _) in plan.load.iter().enumerate().filter(|(_, load)| load.name == change.load) {
+                stage.steering.change(load, change.factor, at);
+            }
+        }
         Todo::EndOpenEndedLoad => stage.steering.end_timeline(stage.clock.now()),
         Todo::StopLoad => stage.steering.stop(stage.clock.now()),
         Todo::AbortLoad => stage.steering.abort(),
@@ -286,11 +289,15 @@ fn carry_out(todo: Todo, stage: &Stage, files: &Files, inputs: &UnboundedSender<
     }
 }
 
-/// Resolves again (a restarted process has another id) and injects.
+/// The fault as its turn with this index has it.
+fn turn(plan: &Plan, index: usize) -> Fault {
+    let turn = timeline::turns_of(&plan.timeline)[index];
+    turn.fault.in_round(turn.round)
+}
+
+/// Resolves again (a restarted process has another id, and another round other victims) and injects.
 async fn inject(plan: &Plan, fault: usize, layout: &Layout, injector: &Injector) -> Result<Vec<String>, String> {
-    let fault =
-        services::filled(timeline::faults_of(&plan.timeline)[fault], layout).map_err(|error| error.to_string())?;
-    let fault = &fault;
+    let fault = &services::filled(&turn(plan, fault), layout).map_err(|error| error.to_string())?;
     let victims = injector.resolve(fault, &plan.targets[&fault.target]).map_err(|error| error.to_string())?;
     injector.inject(fault, &victims).await.map_err(|error| error.to_string())?;
     Ok(victims.names())

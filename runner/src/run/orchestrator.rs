@@ -13,11 +13,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use brunt_injector::{Reverted, Seen};
-use brunt_report::facts::{Effect, Facts, FaultFacts, ProbeFacts, RecoverFacts, Stopped};
+use brunt_report::facts::{Effect, Facts, FaultFacts, LoadChangeFacts, ProbeFacts, RecoverFacts, Stopped};
 use brunt_report::render::format;
 use brunt_report::results::{Event, Finding, Severity};
 use brunt_scenario::metric::WindowName;
-use brunt_scenario::plan::{Plan, Target};
+use brunt_scenario::plan::{LoadChange, Plan, Target};
 use brunt_scenario::units::Offset;
 
 use super::record::Record;
@@ -104,7 +104,7 @@ pub enum Input {
 }
 
 /// Something to carry out.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub enum Todo {
     /// Resolve the target, inject; answer with [`Input::Injected`].
     Inject(usize),
@@ -142,6 +142,13 @@ pub enum Todo {
         index: usize,
         /// Whether it takes load.
         ready: bool,
+    },
+    /// A load entry is so many times its written curve from an instant on that is still to come.
+    ChangeLoad {
+        /// Its name and the factor.
+        change: LoadChange,
+        /// When.
+        at: Offset,
     },
     /// The timeline is over: open-ended stages end now.
     EndOpenEndedLoad,
@@ -192,6 +199,7 @@ pub struct Orchestrator {
     events: Vec<Event>,
     faults: Vec<FaultFacts>,
     recovers: Vec<RecoverFacts>,
+    load_changes: Vec<LoadChangeFacts>,
     findings: Vec<Finding>,
     /// Findings whose last lines are not there yet.
     logs_asked: usize,
@@ -207,7 +215,7 @@ struct ProbeState {
 impl Orchestrator {
     /// A run whose services are ready and whose load has just been started.
     pub fn new(plan: Arc<Plan>, record: Arc<Record>, load_started: Offset) -> Self {
-        let faults: Vec<FaultFacts> = timeline::faults_of(&plan.timeline).into_iter().map(planned).collect();
+        let faults: Vec<FaultFacts> = timeline::turns_of(&plan.timeline).into_iter().map(planned).collect();
         let probes = plan.steady_state.iter().flat_map(|steady| &steady.probes).map(|probe| ProbeState {
             facts: ProbeFacts { id: probe.id.clone(), asked: 0, failed: 0, last_failure: None },
             holds: None,
@@ -230,6 +238,7 @@ impl Orchestrator {
             signals: 0,
             said: Vec::new(),
             recovers: Vec::new(),
+            load_changes: Vec::new(),
             findings: Vec::new(),
             logs_asked: 0,
             stopped: None,
@@ -277,8 +286,13 @@ impl Orchestrator {
             self.faults.into_iter().zip(self.phases).partition(|(_, phase)| reached(phase));
         Facts {
             faults: faults.into_iter().map(|(fault, _)| fault).collect(),
-            faults_not_reached: planned.into_iter().map(|(fault, _)| fault.id).collect(),
+            faults_not_reached: planned
+                .into_iter()
+                .filter(|(fault, _)| fault.round == 1)
+                .map(|(fault, _)| fault.id)
+                .collect(),
             recovers: self.recovers,
+            load_changes: self.load_changes,
             events: self.events,
             findings: self.findings,
             stopped: self.stopped,
@@ -408,11 +422,17 @@ impl Orchestrator {
                 self.say(at, "baseline.ended", "baseline", "the reference window ends".to_owned());
                 Vec::new()
             }
+            Action::ChangeLoad { changes, at } => {
+                changes.into_iter().map(|change| Todo::ChangeLoad { change, at }).collect()
+            }
+            Action::LoadChanged { changes, at } => self.load_changed(changes, at),
             Action::Inject(fault) => self.begin_inject(fault),
             Action::Revert(fault) => self.begin_revert(fault, now),
             Action::RecoverBegins { within } => {
                 let faults = std::mem::take(&mut self.since_recover);
-                let ids = faults.iter().map(|fault| self.faults[*fault].id.clone()).collect();
+                let mut ids: Vec<String> = faults.iter().map(|fault| self.faults[*fault].id.clone()).collect();
+                // Rounds of one fault.
+                ids.dedup();
                 self.recovering = Some(self.recovers.len());
                 self.recovers.push(RecoverFacts { faults: ids, from: now, to: now, within, cut_short: false });
                 self.since_recover = faults;
@@ -439,6 +459,15 @@ impl Orchestrator {
                 Vec::new()
             }
         }
+    }
+
+    fn load_changed(&mut self, changes: Vec<LoadChange>, at: Offset) -> Vec<Todo> {
+        for LoadChange { load, factor } in changes {
+            let text = format!("{}x what its stages say", format::number(factor));
+            self.say(at, "load.changed", &load, text);
+            self.load_changes.push(LoadChangeFacts { load, factor, at });
+        }
+        Vec::new()
     }
 
     fn signal(&mut self, number: i32, now: Offset) -> Vec<Todo> {

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use brunt::load::Options;
+use brunt::load::arrivals::{Arrivals, Change};
 use brunt_report::sample::ErrorClass;
-use brunt_scenario::plan::{Journey, Load, Model, Stage, Step, Target, Text};
-use brunt_scenario::units::Spread;
+use brunt_scenario::plan::{Journey, LOAD_CHANGE, Load, Model, Stage, Step, Target, Text};
+use brunt_scenario::units::{Offset, Spread};
 
 use crate::rig::{get, plan, run, run_with, site, stage, step, visits, whole};
 use crate::server::Server;
@@ -181,4 +182,73 @@ fn the_same_seed_has_the_same_digest_and_the_address_does_not_matter() {
     };
     assert_eq!(digest(1, "http://127.0.0.1:1"), digest(1, "http://127.0.0.1:2"));
     assert_ne!(digest(1, "http://127.0.0.1:1"), digest(2, "http://127.0.0.1:1"));
+}
+
+#[test]
+fn workers_change_their_load_at_the_same_instant_whatever_their_number() {
+    let server = Server::start();
+    let changes = [(200, 3.0), (450, 0.5), (600, 1.0)];
+    let change = |at_ms, factor| Change { at: Duration::from_millis(at_ms), factor };
+    let poisson = || {
+        let steps = vec![step(get("/fast"))];
+        plan(site(&server), steps, Model::OpenPoisson, vec![stage(300.0, 0.8)])
+    };
+    let mut schedule = Arrivals::new(poisson().seed, 0, &poisson().load[0], 0, 1);
+    changes.iter().for_each(|(at, factor)| schedule.change(change(*at, *factor)));
+    let wanted: Vec<u64> = schedule.map(|due| due.at_ns).collect();
+    for workers in 1..=3 {
+        let outcome = run_with(poisson(), &Options { workers: Some(workers), ..Options::default() }, |load, _clock| {
+            for (at, factor) in changes {
+                let at = Offset(load.started.0 + at * 1_000_000);
+                load.steering().change(0, factor, at);
+            }
+        });
+        let outcome = outcome.unwrap();
+        let mut intended: Vec<u64> =
+            outcome.all.arrivals.iter().map(|arrival| arrival.intended.0 - outcome.started).collect();
+        intended.sort_unstable();
+        assert_eq!(intended, wanted, "{workers} workers");
+        assert_eq!((outcome.end.scheduled, outcome.ok()), (wanted.len() as u64, wanted.len()));
+    }
+}
+
+#[test]
+fn a_change_that_is_told_while_the_load_runs_is_in_force_at_its_instant() {
+    let server = Server::start();
+    let mut plan = visits(&server, "/fast");
+    plan.load[0].stages = vec![stage(100.0, 1.0)];
+    let mut at = Offset(0);
+    let outcome = run_with(plan, &Options { workers: Some(2), ..Options::default() }, |load, clock| {
+        while clock.now().0 < load.started.0 + 300_000_000 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        at = clock.now().after(LOAD_CHANGE);
+        load.steering().change(0, 5.0, at);
+    });
+    let outcome = outcome.unwrap();
+    let split = at.since(Offset(outcome.started)).as_secs_f64();
+    let before = outcome.all.arrivals.iter().filter(|arrival| arrival.intended < at).count() as f64;
+    let after = outcome.all.arrivals.len() as f64 - before;
+    assert!((before - 100.0 * split).abs() <= 1.0, "{before} in {split} s");
+    assert!((after - 500.0 * (1.0 - split)).abs() <= 1.0, "{after} in {} s", 1.0 - split);
+    assert_eq!(outcome.end.scheduled, outcome.all.arrivals.len() as u64);
+}
+
+#[test]
+fn users_of_a_closed_load_come_and_go_with_its_changes() {
+    let server = Server::start();
+    let steps = vec![step(get("/fast")), Step::Think(Spread::Constant(Duration::from_millis(10)))];
+    let plan = plan(site(&server), steps, Model::Closed, vec![stage(2.0, 0.9)]);
+    let outcome = run_with(plan, &Options { workers: Some(1), ..Options::default() }, |load, _clock| {
+        load.steering().change(0, 3.0, Offset(load.started.0 + 300_000_000));
+        load.steering().change(0, 1.0, Offset(load.started.0 + 600_000_000));
+    });
+    let outcome = outcome.unwrap();
+    let most = |from_ms: u64, to_ms: u64| {
+        let span = outcome.started + from_ms * 1_000_000..outcome.started + to_ms * 1_000_000;
+        let within = outcome.batches.iter().filter(|batch| span.contains(&batch.upto.0));
+        within.map(|batch| batch.in_flight_max).max()
+    };
+    // A batch is handed over each 50 ms, and users are looked at as often: 200 ms around each change are left out.
+    assert_eq!((most(0, 300), most(400, 600), most(800, 2000)), (Some(2), Some(6), Some(2)));
 }

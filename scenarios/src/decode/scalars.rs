@@ -13,7 +13,7 @@ use crate::yaml::Node;
 /// The longest duration of the language.
 const MAX_DURATION: Duration = Duration::from_secs(30 * 86_400);
 /// The highest rate of the language, a second.
-const MAX_RATE: f64 = 10_000_000.0;
+pub(crate) const MAX_RATE: f64 = 10_000_000.0;
 
 /// The text of a single value that must be known now: not null, not secret, not an address that the run will bring.
 fn text<'n>(node: &'n Node, what: &str, problems: &mut Problems) -> Option<&'n str> {

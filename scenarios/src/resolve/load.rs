@@ -70,6 +70,11 @@ fn model(load: &written::Load) -> Model {
     }
 }
 
+/// The highest level that the stages of a load reach.
+pub(crate) fn peak(load: &written::Load) -> f64 {
+    stages(load).iter().map(|stage| stage.from.max(stage.to)).fold(0.0, f64::max)
+}
+
 fn stages(load: &written::Load) -> Vec<Stage> {
     let Some(written) = &load.stages else {
         let rate = load.rate.as_ref().map(|rate| rate.value.0);

@@ -3,12 +3,12 @@
 use super::{MAX_AFFECTED, PREFLIGHT, Resolver};
 use crate::address::Url;
 use crate::catalogue::{self, FaultKind, TargetKind};
-use crate::decode::Spanned;
+use crate::decode::{Pairs, Spanned};
 use crate::diagnostic::Code;
-use crate::plan::{Delayed, Fault, Item, ParamValue, Params, Piece, Text};
+use crate::plan::{Delayed, Fault, Item, LoadChange, ParamValue, Params, Piece, Repeat, Text};
 use crate::scenario::timeline as written;
 use crate::source::Span;
-use crate::units::CountOrShare;
+use crate::units::{CountOrShare, Factor};
 use crate::validate;
 
 impl Resolver<'_> {
@@ -29,8 +29,7 @@ impl Resolver<'_> {
             return Some(Item::Recover { within: recover.within.value });
         }
         if let Some(load) = &item.load {
-            self.not_built(load.span, "changing the load from the timeline is not built yet");
-            return None;
+            return Some(Item::Load(self.load_changes(load)));
         }
         if let Some(fault) = &item.fault {
             let id = ids.next()?;
@@ -45,6 +44,16 @@ impl Resolver<'_> {
             }
         }
         Some(Item::Parallel(delayed))
+    }
+
+    /// A mapping whose only factor could not be read is empty as well, so this is asked only of what is valid otherwise.
+    fn load_changes(&mut self, load: &Spanned<Pairs<Spanned<Factor>>>) -> Vec<LoadChange> {
+        if load.value.0.is_empty() {
+            let help = "name an entry: `load: { shoppers: 2x }`";
+            self.problems.error(Code::E028, load.span, "a change of no load", help);
+        }
+        let changes = load.value.0.iter();
+        changes.map(|(name, factor)| LoadChange { load: name.value.clone(), factor: factor.value.0 }).collect()
     }
 
     fn fault(&mut self, fault: &written::Fault, id: String) -> Option<Fault> {
@@ -66,6 +75,7 @@ impl Resolver<'_> {
             max_affected: own.unwrap_or(MAX_AFFECTED),
             allow_empty: fault.allow_empty.unwrap_or(false),
             lasts: fault.lasts.as_ref().map(|lasts| lasts.value),
+            repeat: fault.repeat.as_ref().and_then(|repeat| repeat_of(&repeat.value)),
             with,
             place: self.sources.line(fault.span),
         })
@@ -105,10 +115,9 @@ impl Resolver<'_> {
 
     /// What this version cannot do about a fault, each with the place of what asks for it.
     fn check_built(&mut self, kind: &FaultKind, fault: &written::Fault, target: Option<TargetKind>) {
-        let commons: [(&str, Option<Span>); 3] = [
+        let commons: [(&str, Option<Span>); 2] = [
             ("from", fault.from.as_ref().map(|from| from.span)),
             ("follow", fault.follow.as_ref().filter(|follow| follow.value).map(|follow| follow.span)),
-            ("repeat", fault.repeat.as_ref().map(|repeat| repeat.span)),
         ];
         for (key, span) in commons {
             if let Some(span) = span {
@@ -146,4 +155,10 @@ impl Resolver<'_> {
             self.cannot(at, what, PREFLIGHT);
         }
     }
+}
+
+/// Once is no repetition.
+fn repeat_of(repeat: &written::Repeat) -> Option<Repeat> {
+    let times = u32::try_from(repeat.times.value).ok().filter(|times| *times > 1)?;
+    Some(Repeat { times, every: repeat.every.value })
 }

@@ -238,6 +238,14 @@ impl StepStage {
     }
 }
 
+impl Load {
+    /// The highest level that any load may have, and its unit.
+    pub(crate) fn most(&self) -> (f64, &'static str) {
+        let closed = self.users.is_some() || self.model.as_ref().is_some_and(|model| model.value == Model::Closed);
+        if closed { (MAX_USERS as f64, " users") } else { (crate::decode::scalars::MAX_RATE, "/s") }
+    }
+}
+
 impl Level {
     /// Its number, whatever it counts.
     pub(crate) fn number(self) -> f64 {

@@ -52,7 +52,7 @@ record! {
     optional lasts as "for": Spanned<Duration>,
     /// The parameters of the kind.
     optional with: Node,
-    /// Again and again.
+    /// In several rounds, each with victims of its own.
     optional repeat: Spanned<Repeat>,
 }
 
@@ -89,13 +89,21 @@ record! {
     Repeat, "repeat", check = check_repeat;
     /// How often in all.
     required times: Spanned<u64>,
-    /// From one start to the next.
-    required every: Duration,
+    /// From one start to the next; a round that takes longer is waited for.
+    required every: Spanned<Duration>,
 }
 
 fn check_repeat(repeat: &Repeat, problems: &mut Problems) {
     if !(1..=10_000).contains(&repeat.times.value) {
         problems.error(Code::E028, repeat.times.span, format!("{} times", repeat.times.value), "from 1 to 10000");
+    }
+    if repeat.every.value.is_zero() {
+        problems.error(
+            Code::E028,
+            repeat.every.span,
+            "rounds without time between them",
+            "give them some: `every: 30s`",
+        );
     }
 }
 
@@ -119,6 +127,16 @@ fn check(item: &Item, problems: &mut Problems) {
 fn check_fault(fault: &Fault, problems: &mut Problems) {
     if let Some(lasts) = fault.lasts.as_ref().filter(|lasts| lasts.value.is_zero()) {
         problems.error(Code::E028, lasts.span, "a fault of no length", "give it some time: `for: 30s`");
+    }
+    if let (Some(lasts), Some(repeat)) = (&fault.lasts, &fault.repeat)
+        && lasts.value > repeat.value.every.value
+        && !repeat.value.every.value.is_zero()
+    {
+        let print = crate::units::print_duration;
+        let (every, lasts) = (print(repeat.value.every.value), print(lasts.value));
+        let message = format!("the next round begins after {every}, and each lasts {lasts}");
+        let help = format!("rounds follow each other: `every` is at least `for`, `every: {lasts}` or more");
+        problems.error(Code::E028, repeat.value.every.span, message, help);
     }
     if let Some(pick) = &fault.pick
         && (pick.value == CountOrShare::Count(0) || matches!(pick.value, CountOrShare::Share(share) if share.0 <= 0.0))

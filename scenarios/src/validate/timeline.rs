@@ -68,18 +68,31 @@ fn check_item(root: &Root, item: &Item, in_group: bool, problems: &mut Problems)
     {
         problems.error(Code::E028, recover.within.span, "no time to recover", "give it some time: `within: 30s`");
     }
-    for (name, _) in item.load.iter().flat_map(|load| &load.value.0) {
-        if !root.loads().any(|(known, _)| known.value == name.value) {
+    check_load_change(root, item, problems);
+    for inner in item.parallel.iter().flat_map(|group| &group.value) {
+        check_item(root, inner, true, problems);
+    }
+}
+
+/// The load entries exist, and stay within what any load may be.
+fn check_load_change(root: &Root, item: &Item, problems: &mut Problems) {
+    let Some(changes) = &item.load else { return };
+    for (name, factor) in &changes.value.0 {
+        let Some((_, load)) = root.loads().find(|(known, _)| known.value == name.value) else {
             let help = match nearest(&name.value, root.loads().map(|(known, _)| known.value.as_str())) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "name an entry under `load`".to_owned(),
             };
             let message = format!("unknown load entry `{}`", name.value);
             problems.push(Diagnostic::error(Code::E039, name.span, message, help).label("not defined under `load`"));
+            continue;
+        };
+        let (limit, unit) = load.most();
+        let level = crate::resolve::load::peak(load) * factor.value.0;
+        if load.sound && level > limit {
+            let message = format!("{} makes {level}{unit} of `{}`", factor.value, name.value);
+            problems.error(Code::E028, factor.span, message, format!("at most {limit}{unit}"));
         }
-    }
-    for inner in item.parallel.iter().flat_map(|group| &group.value) {
-        check_item(root, inner, true, problems);
     }
 }
 
@@ -246,12 +259,14 @@ fn item_length(item: &Item) -> Duration {
             repeat
                 .value
                 .every
+                .value
                 .saturating_mul(u32::try_from(repeat.value.times.value.saturating_sub(1)).unwrap_or(u32::MAX))
         });
         lasts.saturating_add(again.unwrap_or_default())
     });
+    let change = item.load.iter().map(|_| crate::plan::LOAD_CHANGE);
     let delay = item.delay.as_ref().map_or(Duration::ZERO, |delay| delay.value);
-    own.chain(recover).chain(group).chain(fault).fold(delay, Duration::saturating_add)
+    own.chain(recover).chain(group).chain(fault).chain(change).fold(delay, Duration::saturating_add)
 }
 
 /// Each load covers the timeline.

@@ -19,5 +19,6 @@ mod nothing_is_lost;
 mod report_in_chromium;
 mod signals;
 mod stream_faults;
+mod timeline;
 mod truth;
 mod windows;

@@ -5,7 +5,7 @@
 
 use crate::render::svg::axis::{self, Scale};
 use crate::render::svg::{Anchor, Svg};
-use crate::results::{FaultData, Results};
+use crate::results::{FaultData, Results, RoundData};
 
 /// Height of a line of text in charts.
 pub const LINE: f64 = 15.0;
@@ -120,22 +120,43 @@ impl Frame {
     /// The span of every fault, in its colour and with its dash.
     pub fn bands(&self, svg: &mut Svg, faults: &[FaultData], top: f64, bottom: f64) {
         for (index, fault) in faults.iter().enumerate() {
-            let Some((from, to)) = span(fault, self.end_s) else { continue };
-            let (from, to) = (self.time.at(from), self.time.at(to));
+            let spans = self.apart(spans(fault, self.end_s));
+            if spans.is_empty() {
+                continue;
+            }
             svg.group(&style(index));
-            svg.rect((from, top), ((to - from).max(1.0), bottom - top), "band");
-            svg.line((from, top), (from, bottom), "edge");
-            svg.line((to, top), (to, bottom), "edge");
+            for (from, to) in spans {
+                svg.rect((from, top), ((to - from).max(1.0), bottom - top), "band");
+                svg.line((from, top), (from, bottom), "edge");
+                svg.line((to, top), (to, bottom), "edge");
+            }
             svg.end();
         }
     }
+
+    /// Spans in pixels, in order. Those that no eye could tell apart become one, so that a fault of ten thousand rounds does
+    /// not make a drawing of ten thousand bands.
+    pub fn apart(&self, mut spans: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
+        spans.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut drawn: Vec<(f64, f64)> = Vec::new();
+        for (from, to) in spans.into_iter().map(|(from, to)| (self.time.at(from), self.time.at(to))) {
+            match drawn.last_mut() {
+                Some((_, end)) if from < *end + 1.0 => *end = end.max(to),
+                _ => drawn.push((from, to)),
+            }
+        }
+        drawn
+    }
 }
 
-/// From just before the first change to just after the last undo; to the end if it was never undone. `None` if it was never
-/// injected.
-pub fn span(fault: &FaultData, end_s: f64) -> Option<(f64, f64)> {
-    let from = fault.injecting_at_s?;
-    Some((from, fault.removed_at_s.unwrap_or(end_s).max(from)))
+/// Of each round from just before the first change to just after the last undo; to the end if it was never undone. None if
+/// the fault was never injected.
+pub fn spans(fault: &FaultData, end_s: f64) -> Vec<(f64, f64)> {
+    let of = |round: RoundData| {
+        let from = round.injecting_at_s?;
+        Some((from, round.removed_at_s.unwrap_or(end_s).max(from)))
+    };
+    fault.each_round().into_iter().filter_map(of).collect()
 }
 
 /// Colour and dash of a fault, the same in every chart and table: four colours, five dashes.

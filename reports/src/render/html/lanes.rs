@@ -1,10 +1,12 @@
 //! The lanes above the charts: load, each fault with whom it hit and how it recovered, each objective, each probe, findings.
 
-use crate::render::html::frame::{Frame, LINE, span, style};
+use std::collections::BTreeMap;
+
+use crate::render::html::frame::{Frame, LINE, spans, style};
 use crate::render::svg::label::{apart, fitted, width};
 use crate::render::svg::{Anchor, Svg};
 use crate::render::{format, words};
-use crate::results::{FaultData, ProbeData, Results, SloData};
+use crate::results::{FaultData, ProbeData, Results, RoundData, SloData};
 
 /// More lanes than this get one line each instead of two.
 const ROOMY: usize = 8;
@@ -104,32 +106,72 @@ impl Lanes<'_> {
                 }
             }
         }
+        self.load_changes(svg, middle, end);
         top + height
+    }
+
+    /// Where a load was not what its stages say: a step in the bar up to the next change, with the factors in force.
+    fn load_changes(&self, svg: &mut Svg, middle: f64, end: f64) {
+        let (frame, changes) = (self.frame, &self.results.load_changes);
+        let mut in_force: BTreeMap<&str, f64> = BTreeMap::new();
+        for (index, change) in changes.iter().enumerate() {
+            in_force.insert(&change.load, change.factor);
+            let from = frame.time.at(change.at_s);
+            let to = changes.get(index + 1).map_or(end, |next| frame.time.at(next.at_s));
+            let changed: Vec<(&str, f64)> =
+                in_force.iter().map(|(load, factor)| (*load, *factor)).filter(|(_, factor)| *factor != 1.0).collect();
+            if changed.is_empty() || to <= from {
+                continue;
+            }
+            let more = changed.iter().any(|(_, factor)| *factor > 1.0);
+            let (y, tall) = if more { (middle - 11.0, 22.0) } else { (middle - 5.0, 14.0) };
+            svg.rect((from, y), (to - from, tall), "load changed");
+            let one = self.results.plan.load.len() < 2;
+            let of = |(load, factor): &(&str, f64)| match one {
+                true => format!("{}x", format::number(*factor)),
+                false => format!("{load} {}x", format::number(*factor)),
+            };
+            let label = changed.iter().map(of).collect::<Vec<_>>().join(", ");
+            if to - from > width(&label, frame.size.font()) + 4.0 {
+                svg.text(((from + to) / 2.0, middle + 4.0), Anchor::Middle, "t halo", &label);
+            }
+        }
     }
 
     fn fault(&self, svg: &mut Svg, top: f64, index: usize, fault: &FaultData) {
         let frame = self.frame;
         let middle = self.name(svg, top, &fault.id, &fault.kind);
-        let Some((from, to)) = span(fault, frame.end_s) else {
+        let bars = frame.apart(spans(fault, frame.end_s));
+        let Some(first) = bars.first().map(|(from, _)| *from) else {
             self.say(svg, top, (frame.left, frame.left), &[words::verification(fault)]);
             return;
         };
-        let (from_px, to_px) = (frame.time.at(from), frame.time.at(to).max(frame.time.at(from) + 3.0));
+        let mut end = first;
         svg.group(&style(index));
-        svg.rect((from_px, middle - 7.0), (to_px - from_px, 14.0), "bar");
+        for (from, to) in bars {
+            let width = (to - from).max(3.0);
+            svg.rect((from, middle - 7.0), (width, 14.0), "bar");
+            end = end.max(from + width);
+        }
         svg.end();
-        let end = self.recovery(svg, middle, fault, to).max(to_px);
+        let rounds = fault.each_round();
+        for round in &rounds {
+            end = end.max(self.recovery(svg, middle, fault, round));
+        }
         // Two lines fit: that its effect was not seen is more urgent than whom it hit, and the table has both.
-        let first = if fault.verified { words::instances(fault) } else { words::verification(fault) };
-        self.say(svg, top, (from_px, end), &[first, words::recovery(fault)]);
+        let whom = if fault.verified { words::instances(fault) } else { words::verification(fault) };
+        self.say(svg, top, (first, end), &[whom, words::recovery(fault)]);
     }
 
-    /// The interval from removal to recovery, or to where the wait for it ended; answers its end.
-    fn recovery(&self, svg: &mut Svg, middle: f64, fault: &FaultData, removed_s: f64) -> f64 {
+    /// The interval from a round's removal to its recovery, or to where the wait for it ended; answers its end.
+    fn recovery(&self, svg: &mut Svg, middle: f64, fault: &FaultData, round: &RoundData) -> f64 {
         let frame = self.frame;
+        let removed_s = round.removed_at_s.unwrap_or(frame.end_s);
         let from = frame.time.at(removed_s);
-        let (end_s, class) = match (fault.recovered, fault.recovery_time_s) {
-            (Some(true), Some(seconds)) => (words::recovery_from_s(fault).unwrap_or(removed_s) + seconds, "recovery"),
+        let (end_s, class) = match (round.recovered, round.recovery_time_s) {
+            (Some(true), Some(seconds)) => {
+                (words::recovery_from_s(fault, round).unwrap_or(removed_s) + seconds, "recovery")
+            }
             (Some(false), _) => {
                 let name = format!("recovery:{}", fault.id);
                 let waited = self.results.spans.iter().filter(|span| span.window == name).map(|span| span.to_s);

@@ -36,9 +36,11 @@ fn markers(svg: &mut Svg, frame: &Frame, results: &Results, bottom: f64) {
         let x = frame.time.at(*from);
         svg.line((x, 0.0), (x, bottom), "marker lost-at");
     }
-    for fault in &results.summary.faults {
-        let from = words::recovery_from_s(fault);
-        if let (Some(true), Some(from), Some(took)) = (fault.recovered, from, fault.recovery_time_s) {
+    let rounds = results.summary.faults.iter().flat_map(|fault| {
+        fault.each_round().into_iter().map(move |round| (words::recovery_from_s(fault, &round), round))
+    });
+    for (from, round) in rounds {
+        if let (Some(true), Some(from), Some(took)) = (round.recovered, from, round.recovery_time_s) {
             let x = frame.time.at(from + took);
             svg.line((x, 0.0), (x, bottom), "marker recovered-at");
         }

@@ -5,8 +5,8 @@ use brunt_report::render::format;
 use brunt_scenario::plan::Plan;
 
 use super::times::{Between, Schedule};
-use super::{Page, parts};
-use crate::load::estimate::estimate;
+use super::{Page, load, parts};
+use crate::load::estimate::Estimate;
 
 /// Writes the overview of several cells of one scenario.
 pub fn describe(cells: &[Plan]) -> String {
@@ -14,13 +14,14 @@ pub fn describe(cells: &[Plan]) -> String {
     let mut page = Page::default();
     let count = format::counted(cells.len() as u64, "cell");
     page.line(&format!("{} · {count} · seed {} in each · {}", first.name, first.seed, first.source));
-    let ends: Vec<Between> = cells.iter().map(|cell| Schedule::of(cell).end).collect();
-    let all = ends.iter().fold(Between::default(), |sum, end| sum.widened(end.earliest, end.latest));
+    let schedules: Vec<Schedule> = cells.iter().map(Schedule::of).collect();
+    let ends = schedules.iter().map(|schedule| schedule.end);
+    let all = ends.fold(Between::default(), |sum, end| sum.widened(end.earliest, end.latest));
     page.line(&format!("one after the other, {} altogether, services up and down not counted", all.text()));
     let rows: Vec<Vec<String>> = cells
         .iter()
-        .zip(&ends)
-        .map(|(cell, end)| vec![cell.cell.to_string(), end.text(), requests(cell, *end), trouble(cell)])
+        .zip(&schedules)
+        .map(|(cell, of)| vec![cell.cell.to_string(), of.end.text(), requests(cell, of), trouble(cell)])
         .collect();
     page.section("cells, each a run with a folder of its own", &rows);
     page.line("");
@@ -29,11 +30,15 @@ pub fn describe(cells: &[Plan]) -> String {
     page.text
 }
 
-fn requests(cell: &Plan, end: Between) -> String {
-    let sum = |at| estimate(cell, at).iter().map(|load| load.requests).sum::<Option<u64>>();
-    match (sum(end.earliest), sum(end.latest)) {
-        (Some(least), Some(most)) if least == most => format::counted(least, "request"),
-        (Some(least), Some(most)) => format!("{} to {}", format::count(least), format::counted(most, "request")),
+fn requests(cell: &Plan, schedule: &Schedule) -> String {
+    let sum = |all: Vec<Estimate>| all.iter().map(|load| load.requests).sum::<Option<u64>>();
+    let (sooner, later) = load::sooner_and_later(cell, schedule);
+    match (sum(sooner), sum(later)) {
+        (Some(one), Some(other)) if one == other => format::counted(one, "request"),
+        (Some(one), Some(other)) => {
+            let (least, most) = (one.min(other), one.max(other));
+            format!("{} to {}", format::count(least), format::counted(most, "request"))
+        }
         _ => "as many requests as the replies allow".to_owned(),
     }
 }

@@ -1,17 +1,29 @@
 //! The load curve in words, and what it adds up to.
 
+use std::time::Duration;
+
 use brunt_report::render::format;
-use brunt_scenario::plan::{Feeder, Load, Model, Plan, Portion, Reuse, Rows, Stage};
+use brunt_scenario::plan::{Feeder, Load, LoadChange, Model, Plan, Portion, Reuse, Rows, Stage};
 use brunt_scenario::units::print_duration;
 
 use super::Page;
-use super::times::Schedule;
+use super::times::{Between, Schedule};
 use crate::load::estimate::{Estimate, estimate, memory};
 
-/// Writes the section. `estimate` is asked twice, because the timeline may end sooner or later.
+/// What the loads come to if the timeline ends, and changes them, as soon as it can, and as late.
+pub fn sooner_and_later(plan: &Plan, schedule: &Schedule) -> (Vec<Estimate>, Vec<Estimate>) {
+    let changes = |when: fn(&Between) -> Duration| -> Vec<(Duration, LoadChange)> {
+        let mut changes: Vec<_> = schedule.changes.iter().map(|(at, change)| (when(at), change.clone())).collect();
+        changes.sort_by_key(|(at, _)| *at);
+        changes
+    };
+    let sooner = estimate(plan, schedule.end.earliest, &changes(|at| at.earliest));
+    (sooner, estimate(plan, schedule.end.latest, &changes(|at| at.latest)))
+}
+
+/// Writes the section.
 pub fn write(page: &mut Page, plan: &Plan, schedule: &Schedule) {
-    let sooner = estimate(plan, schedule.end.earliest);
-    let later = estimate(plan, schedule.end.latest);
+    let (sooner, later) = sooner_and_later(plan, schedule);
     let mut rows = Vec::new();
     for (load, (least, most)) in plan.load.iter().zip(sooner.iter().zip(&later)) {
         rows.push(vec![load.name.clone(), format!("{}, {}", journeys(plan, load), curve(load))]);
@@ -101,7 +113,8 @@ fn stage_in_words(stage: &Stage, unit: &str) -> String {
 fn prediction(load: &Load, least: &Estimate, most: &Estimate) -> String {
     let range = |least: Option<u64>, most: Option<u64>| match (least?, most?) {
         (least, most) if least == most => Some(format::count(least)),
-        (least, most) => Some(format!("{} to {}", format::count(least), format::count(most))),
+        // With less load from some instant on, an earlier end may have more of it.
+        (one, other) => Some(format!("{} to {}", format::count(one.min(other)), format::count(one.max(other)))),
     };
     let iterations = range(least.iterations, most.iterations);
     let requests = range(least.requests, most.requests);

@@ -84,6 +84,7 @@ pub fn faults(page: &mut Page, plan: &Plan) {
     let mut rows = Vec::new();
     for fault in all {
         rows.push(vec![fault.id.clone(), "hits".into(), victims(plan, fault)]);
+        rows.extend(later_rounds(plan, fault));
         if let Some(run) = command_line(fault, "run") {
             let row = |word: &str, text: String| vec![String::new(), word.to_owned(), text];
             rows.push(row("runs", format!("`{run}` (needs --allow-exec)")));
@@ -104,6 +105,20 @@ pub fn faults(page: &mut Page, plan: &Plan) {
     page.section(&format!("faults (undone within {} if brunt dies)", print_duration(plan.safety.lease)), &rows);
 }
 
+/// Whom the rounds after the first one hit, as far as it can be told before the run: an instance that is still down when a
+/// later round begins cannot be hit again. The first ones of very many.
+fn later_rounds(plan: &Plan, fault: &Fault) -> Vec<Vec<String>> {
+    const SHOWN: u32 = 20;
+    let last = fault.rounds().min(SHOWN);
+    let mut rows: Vec<Vec<String>> = (2..=last)
+        .map(|round| vec![String::new(), format!("round {round}"), victims(plan, &fault.in_round(round))])
+        .collect();
+    if fault.rounds() > SHOWN {
+        rows.push(vec![String::new(), "rounds".into(), format!("{} more, each picked anew", fault.rounds() - SHOWN)]);
+    }
+    rows
+}
+
 fn collect<'a>(items: &'a [Item], all: &mut Vec<&'a Fault>) {
     for item in items {
         match item {
@@ -111,7 +126,7 @@ fn collect<'a>(items: &'a [Item], all: &mut Vec<&'a Fault>) {
             Item::Parallel(members) => {
                 members.iter().for_each(|member| collect(std::slice::from_ref(&member.item), all));
             }
-            Item::Baseline(_) | Item::Pause(_) | Item::Recover { .. } => {}
+            Item::Baseline(_) | Item::Pause(_) | Item::Load(_) | Item::Recover { .. } => {}
         }
     }
 }

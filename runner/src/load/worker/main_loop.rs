@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::iter::Peekable;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
@@ -14,7 +13,7 @@ use tokio::task::spawn_local;
 use super::users::{Looping, Users};
 use super::{Share, Worker, WorkerEnd, part};
 use crate::load::alarms::{Alarms, TICK};
-use crate::load::arrivals::{Arrivals, Due};
+use crate::load::arrivals::{Arrivals, Curve, Due};
 use crate::load::http::Client;
 use crate::load::journey::{self, Start};
 use crate::load::pacer::Pacer;
@@ -26,7 +25,9 @@ const BURST: usize = 64;
 const SWEEP: u64 = 20;
 /// One load entry as a worker carries it out.
 struct Entry {
-    arrivals: Option<Peekable<Arrivals>>,
+    arrivals: Option<Arrivals>,
+    /// The level of a closed load.
+    curve: Curve,
     /// Share of `max_in_flight`.
     limit: usize,
     /// Users of a closed load that run here: which ones are wanted, and which are there.
@@ -46,6 +47,8 @@ pub struct Main {
     entries: Vec<Entry>,
     next_tick: Offset,
     ticks: u64,
+    /// Load changes that were taken over.
+    changes: usize,
     load_ended: Offset,
 }
 
@@ -70,10 +73,12 @@ impl Main {
         });
         let entries = share.compiled.load.iter().zip(&share.plan.load).enumerate().map(|(index, (load, planned))| {
             let arrivals = (load.model != Model::Closed)
-                .then(|| Arrivals::new(share.compiled.seed, index, planned, share.index, share.of).peekable());
+                .then(|| Arrivals::new(share.compiled.seed, index, planned, share.index, share.of));
             let limit = part(load.max_in_flight, share.index, share.of);
+            let curve = load.curve.clone();
             Entry {
                 arrivals,
+                curve,
                 limit,
                 users: Rc::default(),
                 scheduled: 0,
@@ -84,7 +89,7 @@ impl Main {
         });
         let entries = entries.collect();
         let next_tick = share.zero;
-        Ok(Self { share, worker, entries, next_tick, ticks: 0, load_ended: Offset(0) })
+        Ok(Self { share, worker, entries, next_tick, ticks: 0, changes: 0, load_ended: Offset(0) })
     }
 
     /// Until the last request of the last load has ended, or the drain.
@@ -100,6 +105,8 @@ impl Main {
                 self.stop(now).await;
                 return Ok(());
             }
+            // After the look at the clock: whatever is due by `now` is then known to be due.
+            self.take_changes();
             let behind = self.start_due(now);
             if self.entries.iter().all(|entry| entry.over) {
                 let ends = *drain_ends.get_or_insert_with(|| self.drain_ends());
@@ -134,6 +141,17 @@ impl Main {
         behind
     }
 
+    fn take_changes(&mut self) {
+        for (load, change) in self.share.control.changes_after(self.changes) {
+            self.changes += 1;
+            let entry = &mut self.entries[load];
+            entry.curve.change(change);
+            if let Some(arrivals) = &mut entry.arrivals {
+                arrivals.change(change);
+            }
+        }
+    }
+
     /// When a load ends: with its last stage, or with the timeline if that is open-ended.
     fn ends(&self, index: usize) -> Offset {
         let fixed = self.share.compiled.load[index].curve.ends().map(|end| self.share.zero.after(end));
@@ -144,7 +162,7 @@ impl Main {
         let zero = self.share.zero;
         for _ in 0..BURST {
             let entry = &mut self.entries[index];
-            let due = entry.arrivals.as_mut().and_then(|arrivals| arrivals.peek().copied());
+            let due = entry.arrivals.as_mut().and_then(Arrivals::peek);
             let intended = due.map(|due| Offset(zero.0 + due.at_ns));
             match (due, intended) {
                 (Some(due), Some(intended)) if intended < ends => {
@@ -206,7 +224,7 @@ impl Main {
             self.over(index, out_of_rows.unwrap_or(ends));
             return;
         }
-        let level = self.share.compiled.load[index].curve.level(now.since(self.share.zero).as_secs_f64());
+        let level = entry.curve.level(now.since(self.share.zero).as_secs_f64());
         let own = part(level.round() as usize, self.share.index, self.share.of);
         entry.users.wanted.set(own);
         let mut running = entry.users.running.borrow_mut();
@@ -250,7 +268,7 @@ impl Main {
             }
             let ends = self.ends(index);
             let arrivals = self.entries[index].arrivals.as_mut();
-            let due = arrivals.and_then(|arrivals| arrivals.peek().copied());
+            let due = arrivals.and_then(Arrivals::peek);
             let due = due.map_or(ends, |due| Offset(self.share.zero.0 + due.at_ns).min(ends));
             next = Some(next.map_or(due, |next| next.min(due)));
         }

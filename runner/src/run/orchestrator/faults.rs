@@ -4,11 +4,10 @@ use brunt_injector::{Reverted, Seen};
 use brunt_report::facts::{Effect, FaultFacts, Stopped};
 use brunt_report::results::Severity;
 use brunt_scenario::metric::WindowName;
-use brunt_scenario::plan::Fault;
 use brunt_scenario::units::Offset;
 
 use super::{Orchestrator, Phase, Todo};
-use crate::timeline::FaultPhase;
+use crate::timeline::{FaultPhase, Turn};
 
 impl Orchestrator {
     pub(super) fn begin_inject(&mut self, fault: usize) -> Vec<Todo> {
@@ -16,10 +15,10 @@ impl Orchestrator {
         let at = self.record.open_window(WindowName::Fault(id.clone()));
         self.faults[fault].injecting_at = Some(at);
         self.phases[fault] = FaultPhase::Injecting;
-        self.whole_at[fault] = self.ready_members(fault);
+        self.whole_at[fault] = self.members_when_whole(fault);
         self.since_recover.push(fault);
         let text = format!("{} on {}", self.faults[fault].kind, self.faults[fault].target);
-        self.say(at, "fault.injecting", &id, text);
+        self.say_of(at, "fault.injecting", fault, text);
         vec![Todo::Inject(fault)]
     }
 
@@ -27,9 +26,8 @@ impl Orchestrator {
         let facts = &mut self.faults[fault];
         facts.removing_at = Some(now);
         self.phases[fault] = FaultPhase::Removing;
-        let id = facts.id.clone();
         if !facts.instant {
-            self.say(now, "fault.removing", &id, "undoing".to_owned());
+            self.say_of(now, "fault.removing", fault, "undoing".to_owned());
         }
         vec![Todo::Revert(fault)]
     }
@@ -40,7 +38,7 @@ impl Orchestrator {
             Ok(instances) => {
                 let at = now;
                 self.faults[fault].active_at = Some(at);
-                self.say(at, "fault.active", &id, format!("in place on {}", instances.join(", ")));
+                self.say_of(at, "fault.active", fault, format!("in place on {}", instances.join(", ")));
                 self.faults[fault].instances = instances;
                 self.phases[fault] = FaultPhase::Active(at);
                 if self.phase == Phase::Ending { self.begin_revert(fault, now) } else { Vec::new() }
@@ -50,8 +48,9 @@ impl Orchestrator {
                 self.phases[fault] = FaultPhase::Removed;
                 self.faults[fault].removed_at = Some(at);
                 self.faults[fault].effect = Effect::Absent(format!("it could not be injected: {why}"));
-                self.say(at, "fault.failed", &id, why.clone());
-                self.stop(Stopped::Invalid(format!("fault `{id}` could not be injected: {why}")), now)
+                self.say_of(at, "fault.failed", fault, why.clone());
+                let name = self.faults[fault].name();
+                self.stop(Stopped::Invalid(format!("fault {name} could not be injected: {why}")), now)
             }
         }
     }
@@ -62,11 +61,11 @@ impl Orchestrator {
             // It was taken off meanwhile: what `revert` says of its effect counts.
             return Vec::new();
         }
-        let id = self.faults[fault].id.clone();
+        let name = self.faults[fault].name();
         match outcome {
             Ok(Seen::Yes(how)) => {
                 if !matches!(self.faults[fault].effect, Effect::Verified(_)) {
-                    self.say(now, "fault.verified", &id, how.clone());
+                    self.say_of(now, "fault.verified", fault, how.clone());
                 }
                 self.faults[fault].effect = Effect::Verified(how);
                 Vec::new()
@@ -76,15 +75,15 @@ impl Orchestrator {
                 Vec::new()
             }
             Ok(Seen::Absent(why)) => {
-                self.say(now, "fault.absent", &id, why.clone());
-                let sentence = format!("fault `{id}` is in place, but its effect is absent: {why}");
+                self.say_of(now, "fault.absent", fault, why.clone());
+                let sentence = format!("fault {name} is in place, but its effect is absent: {why}");
                 self.faults[fault].effect = Effect::Absent(why);
                 self.stop(Stopped::Invalid(sentence), now)
             }
             Err(why) => {
-                self.say(now, "fault.unverifiable", &id, why.clone());
+                self.say_of(now, "fault.unverifiable", fault, why.clone());
                 self.faults[fault].effect = Effect::Absent(why.clone());
-                self.stop(Stopped::Invalid(format!("the effect of fault `{id}` could not be looked at: {why}")), now)
+                self.stop(Stopped::Invalid(format!("the effect of fault {name} could not be looked at: {why}")), now)
             }
         }
     }
@@ -110,11 +109,12 @@ impl Orchestrator {
         }
         match outcome.error {
             Some(error) => {
-                self.say(at, "fault.stuck", &id, error.clone());
-                let text = format!("fault `{id}` could not be undone: {error}. Run `brunt cleanup`.");
+                self.say_of(at, "fault.stuck", fault, error.clone());
+                let name = self.faults[fault].name();
+                let text = format!("fault {name} could not be undone: {error}. Run `brunt cleanup`.");
                 self.finding(Severity::Error, text, Some(at));
             }
-            None if !instant => self.say(at, "fault.removed", &id, "undone".to_owned()),
+            None if !instant => self.say_of(at, "fault.removed", fault, "undone".to_owned()),
             None => {}
         }
         Vec::new()
@@ -136,15 +136,36 @@ impl Orchestrator {
         let id = self.faults[fault].id.clone();
         let at = self.record.close_window(&WindowName::Fault(id.clone()));
         self.faults[fault].removed_at = Some(at);
-        self.say(at, "fault.removed", &id, "the target is whole again".to_owned());
+        self.say_of(at, "fault.removed", fault, "the target is whole again".to_owned());
         self.begin_revert(fault, now)
+    }
+
+    /// How many ready members make a fault's target whole: as many as it has now, or as many as it had before an earlier kill
+    /// that it has not got over yet.
+    fn members_when_whole(&self, fault: usize) -> usize {
+        let target = &self.faults[fault].target;
+        let hit = |other: &usize| matches!(self.phases[*other], FaultPhase::Active(_)) && self.faults[*other].instant;
+        let same = |other: &usize| self.faults[*other].target == *target;
+        let before = (0..self.phases.len()).filter(hit).filter(same).map(|other| self.whole_at[other]).max();
+        self.ready_members(fault).max(before.unwrap_or(0))
+    }
+
+    /// Something happened to a turn of a fault.
+    fn say_of(&mut self, at: Offset, kind: &str, fault: usize, text: String) {
+        let facts = &self.faults[fault];
+        let text = if facts.rounds > 1 { format!("{text}, round {} of {}", facts.round, facts.rounds) } else { text };
+        let id = facts.id.clone();
+        self.say(at, kind, &id, text);
     }
 }
 
-/// A fault that has not had its turn.
-pub(super) fn planned(fault: &Fault) -> FaultFacts {
+/// A turn that has not come.
+pub(super) fn planned(turn: Turn<'_>) -> FaultFacts {
+    let fault = turn.fault;
     FaultFacts {
         id: fault.id.clone(),
+        round: turn.round,
+        rounds: fault.rounds(),
         kind: fault.kind.to_owned(),
         target: fault.target.clone(),
         instances: Vec::new(),

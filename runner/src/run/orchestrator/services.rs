@@ -17,7 +17,14 @@ impl Orchestrator {
                 let name = format!("{service}#{index}");
                 let mut todos = vec![Todo::SetReady { service: service.clone(), index, ready: false }];
                 match by_fault {
-                    Some(fault) => self.say(now, "service.killed", &name, format!("{status}, by fault `{fault}`")),
+                    Some(fault) => {
+                        // As `round_id` has made it.
+                        let by = match fault.split_once('#') {
+                            Some((id, round)) => format!("`{id}`, round {round}"),
+                            None => format!("`{fault}`"),
+                        };
+                        self.say(now, "service.killed", &name, format!("{status}, by fault {by}"));
+                    }
                     None => {
                         self.say(now, "service.exited", &name, format!("{status}, without a fault"));
                         let text = format!("service `{service}`, instance {index}, exited by itself: {status}");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use brunt_injector::{Event as Said, Reverted, Seen};
 use brunt_report::facts::{Effect, Stopped};
 use brunt_scenario::metric::WindowName;
-use brunt_scenario::plan::Plan;
+use brunt_scenario::plan::{LoadChange, Plan};
 use brunt_scenario::units::Offset;
 use brunt_scenario::{LoadOptions, load_text};
 
@@ -43,14 +43,21 @@ struct Story {
 }
 
 fn plan(steady: &str) -> Plan {
-    let text = SHOP.replace("STEADY", steady);
-    let scenario = load_text("shop.brunt.yaml", &text, &LoadOptions::default())
+    plan_of(&SHOP.replace("STEADY", steady))
+}
+
+fn plan_of(text: &str) -> Plan {
+    let scenario = load_text("shop.brunt.yaml", text, &LoadOptions::default())
         .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
     scenario.plan().unwrap_or_else(|problems| panic!("{}", problems.render(false)))
 }
 
 fn story(steady: &str) -> Story {
-    let plan = Arc::new(plan(steady));
+    story_of(plan(steady))
+}
+
+fn story_of(plan: Plan) -> Story {
+    let plan = Arc::new(plan);
     let record = Record::new(&plan, Clock::start());
     Story { orchestrator: Orchestrator::new(plan, Arc::clone(&record), Offset::default()), record }
 }
@@ -242,4 +249,80 @@ fn a_steady_state_that_is_not_met_in_time_stops_the_run_before_anything_is_injec
         facts.stopped
     );
     assert_eq!(facts.faults_not_reached, ["freeze", "kill"]);
+}
+
+const ROLLING: &str = r#"
+version: 1
+services:
+  payments: { run: ["payments", "${port}"], instances: 3 }
+targets:
+  payments: { service: payments }
+load:
+  main: { get: /, target: payments, rate: 10/s, for: timeline }
+timeline:
+  - { id: kill, fault: process.kill, target: payments, with: { restart_after: 1s }, repeat: { times: 3, every: 4s } }
+  - load: { main: 2x }
+  - pause: 10s
+"#;
+
+#[test]
+fn each_round_is_injected_and_undone_by_itself_and_tells_which_it_is() {
+    let mut story = story_of(plan_of(ROLLING));
+    assert_eq!(story.tell(1.0, Input::Due), [Todo::Inject(0)]);
+    story.tell(1.1, injected(0));
+    story.tell(1.1, exited());
+    let ready = || Input::InstanceReady { service: "payments".into(), index: 1, log_from: 0, outcome: Ok(()) };
+    assert!(story.tell(2.5, ready()).contains(&Todo::Revert(0)));
+    story.tell(2.6, reverted(0));
+    assert_eq!(story.tell(5.0, Input::Due), [Todo::Inject(1)]);
+    story.tell(5.1, injected(1));
+    let injecting: Vec<String> = story.orchestrator.take_said().into_iter().map(|event| event.text).collect();
+    assert!(injecting.contains(&"process.kill on payments, round 2 of 3".to_owned()), "{injecting:?}");
+    story.tell(6.0, Input::Signal(2));
+    let facts = story.orchestrator.into_facts();
+    let rounds: Vec<(u32, u32)> = facts.faults.iter().map(|fault| (fault.round, fault.rounds)).collect();
+    assert_eq!(rounds, [(1, 3), (2, 3)], "the third was not reached");
+    assert!(facts.faults_not_reached.is_empty(), "the fault itself was");
+}
+
+#[test]
+fn a_target_that_is_killed_again_before_it_was_whole_is_whole_only_with_all_its_members() {
+    let mut story = story_of(plan_of(ROLLING));
+    story.tell(1.0, Input::Due);
+    story.tell(1.1, injected(0));
+    story.tell(1.1, exited());
+    story.tell(5.0, Input::Due);
+    story.tell(5.1, injected(1));
+    let status = "killed by SIGKILL".to_owned();
+    let by_fault = Some("kill#2".to_owned());
+    let again = Said::InstanceExited {
+        service: "payments".into(),
+        index: 2,
+        pid: 8,
+        log_from: 0,
+        at: at(0.0),
+        status,
+        by_fault,
+    };
+    story.tell(5.1, Input::Injector(again));
+    let ready = |index| Input::InstanceReady { service: "payments".into(), index, log_from: 0, outcome: Ok(()) };
+    let todos = story.tell(6.0, ready(1));
+    assert!(!todos.contains(&Todo::Revert(0)) && !todos.contains(&Todo::Revert(1)), "two of three: {todos:?}");
+    let todos = story.tell(6.5, ready(2));
+    assert!(todos.contains(&Todo::Revert(0)) && todos.contains(&Todo::Revert(1)), "{todos:?}");
+}
+
+#[test]
+fn a_load_change_is_told_for_an_instant_to_come_and_recorded_when_it_has() {
+    let mut story = story_of(plan_of(&ROLLING.replace("times: 3", "times: 1")));
+    story.tell(1.0, Input::Due);
+    let todos = story.tell(2.0, injected(0));
+    let change = LoadChange { load: "main".into(), factor: 2.0 };
+    assert_eq!(todos, [Todo::ChangeLoad { change, at: at(2.1) }]);
+    assert!(!story.kinds().contains(&"load.changed".to_owned()));
+    assert_eq!(story.orchestrator.next_deadline(), Some(at(2.1)));
+    story.tell(2.1, Input::Due);
+    assert!(story.kinds().contains(&"load.changed".to_owned()));
+    let facts = story.orchestrator.into_facts();
+    assert_eq!((facts.load_changes[0].factor, facts.load_changes[0].at), (2.0, at(2.1)));
 }

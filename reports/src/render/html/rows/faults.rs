@@ -3,7 +3,7 @@
 use crate::render::html::frame::style;
 use crate::render::html::rows::dash;
 use crate::render::{format, words};
-use crate::results::{FaultData, Results};
+use crate::results::{FaultData, Results, RoundData};
 
 /// One fault.
 pub struct FaultRow {
@@ -42,7 +42,7 @@ pub fn faults(results: &Results) -> Vec<FaultRow> {
     let row = |(index, fault): (usize, &FaultData)| FaultRow {
         style: style(index),
         id: fault.id.clone(),
-        about: format!("{} on {}", fault.kind, fault.target),
+        about: words::about(fault),
         instances: words::instances(fault),
         effect: if fault.verified { "verified".to_owned() } else { words::verification(fault) },
         reason: if fault.verified { fault.reason.clone() } else { String::new() },
@@ -51,7 +51,7 @@ pub fn faults(results: &Results) -> Vec<FaultRow> {
         detection: words::detection(fault),
         degraded: words::degraded(fault),
         recovery: match (fault.recovered, fault.recovery_time_s) {
-            (Some(true), Some(seconds)) => format::seconds(seconds),
+            (Some(true), Some(seconds)) if fault.rounds.len() < 2 => format::seconds(seconds),
             _ => words::recovery(fault),
         },
         lost: fault.recovered == Some(false),
@@ -64,8 +64,19 @@ pub fn faults(results: &Results) -> Vec<FaultRow> {
     results.summary.faults.iter().enumerate().map(row).collect()
 }
 
+/// When each round was and how long; the first ones of many.
 fn fault_span(fault: &FaultData) -> String {
-    match (fault.injecting_at_s, fault.removed_at_s) {
+    const SHOWN: usize = 4;
+    let rounds = fault.each_round();
+    let mut spans: Vec<String> = rounds.iter().take(SHOWN).map(round_span).collect();
+    if rounds.len() > SHOWN {
+        spans.push(format!("{} more", rounds.len() - SHOWN));
+    }
+    spans.join("; ")
+}
+
+fn round_span(round: &RoundData) -> String {
+    match (round.injecting_at_s, round.removed_at_s) {
         (Some(from), Some(to)) => format!("{} for {}", format::seconds(from), format::seconds(to - from)),
         (Some(from), None) => format!("{}, not removed", format::seconds(from)),
         (None, _) => dash(),
