@@ -179,6 +179,8 @@ impl Recorder {
             self.tail.file_repeat(repeat);
             self.recoveries.repeat(repeat, &place);
         }
+        self.objectives.file_repeat(repeat);
+        self.guardrails.file_repeat(repeat);
         self.scratch = place;
     }
 

@@ -96,11 +96,13 @@ impl Case<'_> {
             Stopped::Internal(what) => {
                 (Verdict::Invalid, format!("brunt itself failed after {at}: {}", ended(what)), Exit::Internal)
             }
-            Stopped::Guardrail(what) => (
-                Verdict::Aborted,
-                format!("A guardrail stopped the run after {at}{faults}: {}", ended(what)),
-                Exit::Guardrail,
-            ),
+            Stopped::Guardrail(what) => {
+                // The look that found it, not the end of the drain after it.
+                let tripped = self.facts.guardrails.iter().find_map(|guard| guard.tripped);
+                let at = tripped.map_or(at, |tripped| format::seconds(tripped.at.as_secs_f64()));
+                let sentence = format!("A guardrail stopped the run after {at}{faults}: {}", ended(what));
+                (Verdict::Aborted, sentence, Exit::Guardrail)
+            }
             Stopped::Signal(signal) => {
                 let exit = Exit::of_signal(*signal);
                 let name =

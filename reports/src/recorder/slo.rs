@@ -22,7 +22,7 @@ pub use self::rule::keeps;
 use self::rule::{Rule, Tally};
 use super::Newest;
 use crate::metric::series_in;
-use crate::sample::{Arrival, Iteration, OpenRequest, Request, Series};
+use crate::sample::{Arrival, Iteration, OpenRequest, Repeat, Request, Series};
 
 /// Width of a bucket, and the grid on which a recovery is found: 50 ms.
 pub const GRID: u64 = 50_000_000;
@@ -142,6 +142,19 @@ impl Objectives {
             let objective = &mut self.all[*index];
             for (at, tally) in objective.rule.request(request).into_iter().flatten() {
                 objective.count(at, tally);
+            }
+        }
+    }
+
+    /// Counts a further request of a step that asks again; one of the warm-up only where that is looked at.
+    pub fn file_repeat(&mut self, repeat: &Repeat) {
+        if repeat.warmup && !self.warm_up {
+            return;
+        }
+        for index in &self.by_series[usize::from(repeat.series)] {
+            let objective = &mut self.all[*index];
+            if let Some(tally) = objective.rule.repeat() {
+                objective.count(repeat.at, tally);
             }
         }
     }

@@ -4,7 +4,7 @@ use brunt_report::facts::{Effect, GuardrailFacts, Stopped, Tripped};
 use brunt_report::recorder::Recorder;
 use brunt_report::recorder::live::GuardrailStatus;
 use brunt_report::results::{Event, GateVerdict, GuardrailOutcome, Severity, Verdict};
-use brunt_report::sample::{Batch, ErrorClass, Iteration, OpenRequest};
+use brunt_report::sample::{Batch, ErrorClass, Iteration, OpenRequest, Repeat};
 use brunt_report::window::Windows;
 use brunt_scenario::metric::{Metric, Statistic};
 use brunt_scenario::plan::{Bound, Guardrail, Scope};
@@ -55,9 +55,9 @@ fn a_guardrail_and_an_objective_of_the_same_metric_never_disagree() {
 #[test]
 fn each_metric_has_its_value_over_the_span() {
     // A hundred orders a second, every tenth of which fails a check; every twentieth arrival of two was dropped.
-    let failing = |start: f64| (20.0, ((start * 100.0).round() as u64 % 10 == 0).then_some(ErrorClass::Check));
+    let failing = |start: f64| (20.0, ((start * 100.0).round() as u64).is_multiple_of(10).then_some(ErrorClass::Check));
     let mut story = Story::with_gates(&[]).requests(0.0, 4.0, failing).arrivals(|arrival| {
-        arrival.dropped = (arrival.intended.0 / 10_000_000) % 20 == 0;
+        arrival.dropped = (arrival.intended.0 / 10_000_000).is_multiple_of(20);
         arrival.lag_ns = 3_000_000;
     });
     let expected = [
@@ -118,6 +118,24 @@ fn a_rate_that_fell_to_nothing_is_below_its_limit_although_nothing_ended() {
     recorder.file(Batch { upto: at(2.0), open: open.collect(), ..Batch::default() }, &Windows::default());
     let status = recorder.guardrail_status(&story.plan, at(2.0))[0];
     assert_eq!((status.holds, status.value), (Some(false), Some(0.0)));
+}
+
+#[test]
+fn what_is_asked_again_counts_for_the_rates_and_for_nothing_else() {
+    let mut story = Story::with_gates(&[]);
+    story.plan.guardrails = vec![
+        guard(Metric::RateOffered, Bound::Max(30.0)),
+        guard(Metric::RateCompleted, Bound::Max(30.0)),
+        guard(Metric::Requests, Bound::Max(50.0)),
+    ];
+    let mut recorder = Recorder::new(&story.plan);
+    let requests = (0..40).map(|number| request(ORDER, f64::from(number) / 20.0, 5.0)).collect();
+    let repeat = |number: u32| Repeat { series: ORDER, warmup: false, at: at(f64::from(number) / 20.0) };
+    let repeats = (0..40).map(repeat).collect();
+    recorder.file(Batch { upto: at(2.0), requests, repeats, ..Batch::default() }, &Windows::default());
+    let values: Vec<_> =
+        recorder.guardrail_status(&story.plan, at(2.0)).into_iter().map(|status| status.value).collect();
+    assert_eq!(values, [Some(40.0), Some(40.0), Some(40.0)], "40 requests and 40 repeats in two seconds");
 }
 
 #[test]

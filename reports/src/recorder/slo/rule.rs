@@ -107,6 +107,15 @@ impl Rule {
         })
     }
 
+    /// What a further request of a step that asks again counts, when it was sent: one of each for the rates, as in windows.
+    pub fn repeat(&self) -> Option<Tally> {
+        match self.metric {
+            Metric::RateOffered => Some(Tally::one(false, 0)),
+            Metric::RateCompleted => Some(Tally { bad: 1, ..Tally::one(false, 0) }),
+            _ => None,
+        }
+    }
+
     /// What an iteration counts, at its intended start.
     pub fn iteration(&self, iteration: &Iteration) -> Option<Tally> {
         matches!(self.metric, Metric::Iteration(_)).then(|| self.timed(iteration.busy_ns))
