@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod crash_leaves_nothing;
+mod determinism;
 mod documents_run;
 mod exec;
 mod first_use;
