@@ -158,7 +158,7 @@ pub enum ResolveError {
         why: String,
     },
     /// More or fewer than `count` says.
-    #[error("target `{target}` expects {expected} but {found} found: {list}")]
+    #[error("target `{target}` expects {expected} but {found} found: {list}; match more narrowly, or change `count`")]
     Count {
         /// The target's name.
         target: String,

@@ -17,29 +17,38 @@ const NEVER: [&str; 6] = ["sshd", "dockerd", "containerd", "kubelet", "systemd",
 /// All processes that fit, by pid. Errors: none (unless `allow_empty`), another number than `count`, a protected one.
 pub fn find(target: &str, wanted: &ProcessMatch, allow_empty: bool) -> Result<Vec<Victim>, ResolveError> {
     let search = |why: String| ResolveError::Search { target: target.into(), why };
-    let cmdline = wanted.cmdline.as_deref().map(Regex::new).transpose().map_err(|error| search(error.to_string()))?;
-    let listeners = wanted.port.map(|port| owners_of(port).map_err(search)).transpose()?;
     let all = process::all().map_err(|error| search(format!("cannot read /proc: {error}")))?;
     let own = own_family(&all);
     let mut found = Vec::new();
-    for stat in &all {
+    for stat in matching(wanted).map_err(search)? {
+        protect(target, &stat, &own)?;
+        found.push(Victim::Process { process: stat.id, name: stat.comm });
+    }
+    found.sort();
+    judge_number(target, wanted, allow_empty, found)
+}
+
+/// Every process that meets all conditions, but for brunt itself and what cannot be hit.
+fn matching(wanted: &ProcessMatch) -> Result<Vec<Stat>, String> {
+    let cmdline = wanted.cmdline.as_deref().map(Regex::new).transpose().map_err(|error| error.to_string())?;
+    let listeners = wanted.port.map(owners_of).transpose()?;
+    let mut found = Vec::new();
+    for stat in process::all().map_err(|error| format!("cannot read /proc: {error}"))? {
         let pid = stat.id.pid;
         // Zombies cannot be hit, kernel threads (children of kthreadd, pid 2) have no program.
         if stat.is_zombie() || pid == 2 || stat.parent == 2 {
             continue;
         }
         let fits = wanted.pid.is_none_or(|wanted| wanted == pid)
-            && wanted.name.as_ref().is_none_or(|name| has_name(stat, name))
+            && wanted.name.as_ref().is_none_or(|name| has_name(&stat, name))
             && cmdline.as_ref().is_none_or(|regex| regex.is_match(&command_line(pid).join(" ")))
             && listeners.as_ref().is_none_or(|pids| pids.contains(&pid));
         // brunt's own command line holds the words that it looks for, as pgrep's does; naming its pid is another matter.
         if fits && !(pid == std::process::id() && wanted.pid.is_none()) {
-            protect(target, stat, &own)?;
-            found.push(Victim::Process { process: stat.id, name: stat.comm.clone() });
+            found.push(stat);
         }
     }
-    found.sort();
-    judge_number(target, wanted, allow_empty, found)
+    Ok(found)
 }
 
 fn judge_number(
@@ -49,7 +58,7 @@ fn judge_number(
     found: Vec<Victim>,
 ) -> Result<Vec<Victim>, ResolveError> {
     if found.is_empty() && !allow_empty {
-        let why = format!("no process of this host has {}", in_words(wanted));
+        let why = format!("no process of this host has {}{}", in_words(wanted), closest(wanted));
         return Err(ResolveError::Empty { target: target.into(), why: why + "; `allow_empty: true` lets that pass" });
     }
     match wanted.count {
@@ -61,6 +70,26 @@ fn judge_number(
         }),
         _ => Ok(found),
     }
+}
+
+/// Which of several conditions nobody meets, and how many meet each of the others: that is the one to widen.
+fn closest(wanted: &ProcessMatch) -> String {
+    let parts = [
+        ProcessMatch { name: wanted.name.clone(), ..ProcessMatch::default() },
+        ProcessMatch { pid: wanted.pid, ..ProcessMatch::default() },
+        ProcessMatch { cmdline: wanted.cmdline.clone(), ..ProcessMatch::default() },
+        ProcessMatch { port: wanted.port, ..ProcessMatch::default() },
+    ];
+    let given: Vec<&ProcessMatch> = parts.iter().filter(|part| **part != ProcessMatch::default()).collect();
+    if given.len() < 2 {
+        return String::new();
+    }
+    let counted = given.iter().map(|part| match matching(part) {
+        Ok(found) if found.is_empty() => format!("{}: nobody", in_words(part)),
+        Ok(found) => format!("{}: {}", in_words(part), found.len()),
+        Err(why) => format!("{}: {why}", in_words(part)),
+    });
+    format!(" (each for itself: {})", counted.collect::<Vec<_>>().join(", "))
 }
 
 fn in_words(wanted: &ProcessMatch) -> String {

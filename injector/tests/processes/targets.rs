@@ -5,10 +5,10 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
 use brunt_injector::ResolveError;
-use brunt_injector::target::process::find;
-use brunt_scenario::plan::ProcessMatch;
+use brunt_injector::target::process::{find, ports_of};
+use brunt_scenario::plan::{ProcessMatch, Target};
 
-use crate::lab::{eventually, runs};
+use crate::lab::{eventually, runs, state_of};
 
 /// Two processes that nobody else on this host resembles, ended with the test.
 struct Pair {
@@ -70,6 +70,7 @@ fn by_name_by_command_line_and_by_pid_all_conditions_must_hold() {
     let error = find("ledger", &other, false).unwrap_err();
     assert!(matches!(error, ResolveError::Empty { .. }));
     assert!(error.to_string().ends_with("`allow_empty: true` lets that pass"), "{error}");
+    assert!(error.to_string().contains("(each for itself: pid "), "{error}");
     assert_eq!(find("ledger", &other, true).unwrap(), []);
 }
 
@@ -79,7 +80,10 @@ fn another_number_than_expected_is_refused_with_the_list() {
     let three = ProcessMatch { count: Some(3), ..pair.named() };
     let text = find("ledger", &three, false).unwrap_err().to_string();
     let list = pair.pids().join(", ");
-    assert_eq!(text, format!("target `ledger` expects 3 processes but 2 were found: {list}"));
+    assert_eq!(
+        text,
+        format!("target `ledger` expects 3 processes but 2 were found: {list}; match more narrowly, or change `count`")
+    );
     assert_eq!(find("ledger", &ProcessMatch { count: Some(2), ..pair.named() }, false).unwrap().len(), 2);
 }
 
@@ -94,7 +98,8 @@ fn by_port_the_process_that_listens_there_is_found_and_here_that_is_the_test_its
     drop(listener);
     let text = find("ledger", &wanted, false).unwrap_err().to_string();
     assert!(
-        text.contains(&format!("no process of this host has pid {own} and a listener on TCP port {port}")),
+        text.contains(&format!("no process of this host has pid {own} and a listener on TCP port {port} (each"))
+            && text.contains(&format!("a listener on TCP port {port}: nobody")),
         "{text}"
     );
 }
@@ -103,4 +108,70 @@ fn by_port_the_process_that_listens_there_is_found_and_here_that_is_the_test_its
 fn a_pattern_that_is_no_regular_expression_is_an_error_not_an_empty_target() {
     let wanted = ProcessMatch { cmdline: Some("(".into()), ..ProcessMatch::default() };
     assert!(matches!(find("ledger", &wanted, true), Err(ResolveError::Search { .. })));
+}
+
+/// A process that listens on a port of its own, ended with the test.
+struct Listening {
+    child: Child,
+    port: u16,
+}
+
+impl Listening {
+    fn start() -> Self {
+        use std::io::BufRead as _;
+        let script = "import socket, time; s = socket.create_server(('127.0.0.1', 0)); \
+                      print(s.getsockname()[1], flush=True); time.sleep(1000)";
+        let mut child =
+            Command::new("python3").args(["-c", script]).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        std::io::BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        Self { child, port: line.trim().parse().unwrap() }
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn by_port_a_stranger_that_listens_there_is_found_and_its_ports_are_known() {
+    let (one, other) = (Listening::start(), Listening::start());
+    let wanted = ProcessMatch { port: Some(one.port), count: Some(1), ..ProcessMatch::default() };
+    let found = find("ledger", &wanted, false).unwrap();
+    assert_eq!(found.iter().filter_map(brunt_injector::Victim::pid).collect::<Vec<_>>(), [one.child.id()]);
+    assert_eq!(ports_of(&[one.child.id()]), [one.port]);
+    let mut both = [one.port, other.port];
+    both.sort_unstable();
+    assert_eq!(ports_of(&[one.child.id(), other.child.id()]), both);
+}
+
+#[tokio::test]
+async fn one_of_several_strangers_is_picked_and_hit_and_the_others_are_not() {
+    let pair = Pair::start("picked");
+    let lab = crate::lab::Lab::new();
+    let (injector, _events) = lab.start("picked").await;
+    let target = Target::Process(ProcessMatch { count: Some(2), ..pair.named() });
+    let pause = crate::scene::fault("frozen", "process.pause", "ledger");
+    let victims = injector.resolve(&pause, &target).unwrap();
+    assert_eq!((victims.picked.len(), victims.of), (1, 2));
+    injector.inject(&pause, &victims).await.unwrap();
+    let hit = victims.picked[0].pid().unwrap();
+    let spared = pair.children.iter().map(Child::id).find(|pid| *pid != hit).unwrap();
+    assert_eq!(state_of(hit), Some('T'));
+    assert!(runs(spared));
+    assert_eq!(injector.revert("frozen").await.rollback_verified, Some(true));
+    let kill = crate::scene::fault("gone", "process.kill", "ledger");
+    let victims = injector.resolve(&kill, &target).unwrap();
+    injector.inject(&kill, &victims).await.unwrap();
+    let hit = victims.picked[0].pid().unwrap();
+    assert!(state_of(hit).is_none());
+    let spared = pair.children.iter().map(Child::id).find(|pid| *pid != hit).unwrap();
+    assert!(runs(spared));
+    // Now there is one too few, and that is refused.
+    assert!(matches!(injector.resolve(&kill, &target), Err(ResolveError::Count { .. })));
+    injector.revert("gone").await;
+    injector.close().await.unwrap();
 }
