@@ -13,7 +13,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, interval_at};
 
-use super::orchestrator::{Input, Orchestrator, Todo};
+use super::orchestrator::{Hit, Input, Orchestrator, Todo};
 use super::{Sources, Stage};
 use crate::files::Files;
 use crate::load::{Load, LoadEnd};
@@ -296,11 +296,11 @@ fn turn(plan: &Plan, index: usize) -> Fault {
 }
 
 /// Resolves again (a restarted process has another id, and another round other victims) and injects.
-async fn inject(plan: &Plan, fault: usize, layout: &Layout, injector: &Injector) -> Result<Vec<String>, String> {
+async fn inject(plan: &Plan, fault: usize, layout: &Layout, injector: &Injector) -> Result<Hit, String> {
     let fault = &services::filled(&turn(plan, fault), layout).map_err(|error| error.to_string())?;
     let victims = injector.resolve(fault, &plan.targets[&fault.target]).map_err(|error| error.to_string())?;
     injector.inject(fault, &victims).await.map_err(|error| error.to_string())?;
-    Ok(victims.names())
+    Ok(Hit { instances: victims.names(), of: victims.of })
 }
 
 async fn await_ready(

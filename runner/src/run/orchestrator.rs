@@ -17,7 +17,7 @@ use brunt_report::facts::{Effect, Facts, FaultFacts, LoadChangeFacts, ProbeFacts
 use brunt_report::render::format;
 use brunt_report::results::{Event, Finding, Severity};
 use brunt_scenario::metric::WindowName;
-use brunt_scenario::plan::{LoadChange, Plan, Target};
+use brunt_scenario::plan::{LoadChange, Plan};
 use brunt_scenario::units::Offset;
 
 use super::record::Record;
@@ -46,7 +46,7 @@ pub enum Input {
         /// Index of the fault.
         fault: usize,
         /// Who was hit, or why nobody was.
-        outcome: Result<Vec<String>, String>,
+        outcome: Result<Hit, String>,
     },
     /// A look at a fault's effect.
     Verified {
@@ -101,6 +101,15 @@ pub enum Input {
         /// Why the load could not go on; nothing measured from then on proves anything.
         broke: Option<String>,
     },
+}
+
+/// Whom an injection has hit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hit {
+    /// Their names.
+    pub instances: Vec<String>,
+    /// How many members the target had just before.
+    pub of: usize,
 }
 
 /// Something to carry out.
@@ -503,8 +512,7 @@ impl Orchestrator {
                 self.verifying[fault] = true;
                 todos.push(Todo::Verify(fault));
             }
-            let on_processes = matches!(self.plan.targets.get(&self.faults[fault].target), Some(Target::Process(_)));
-            if self.faults[fault].instant && on_processes {
+            if self.faults[fault].instant && self.hits_processes(fault) {
                 todos.push(Todo::CountMembers(fault));
             }
         }

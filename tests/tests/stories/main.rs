@@ -20,6 +20,7 @@ mod nothing_is_lost;
 mod report_in_chromium;
 mod signals;
 mod stream_faults;
+mod supervised;
 mod timeline;
 mod truth;
 mod windows;

@@ -4,9 +4,10 @@ use brunt_injector::{Reverted, Seen};
 use brunt_report::facts::{Effect, FaultFacts, Stopped};
 use brunt_report::results::Severity;
 use brunt_scenario::metric::WindowName;
+use brunt_scenario::plan::Target;
 use brunt_scenario::units::Offset;
 
-use super::{Orchestrator, Phase, Todo};
+use super::{Hit, Orchestrator, Phase, Todo};
 use crate::timeline::{FaultPhase, Turn};
 
 impl Orchestrator {
@@ -32,10 +33,14 @@ impl Orchestrator {
         vec![Todo::Revert(fault)]
     }
 
-    pub(super) fn injected(&mut self, fault: usize, outcome: Result<Vec<String>, String>, now: Offset) -> Vec<Todo> {
+    pub(super) fn injected(&mut self, fault: usize, outcome: Result<Hit, String>, now: Offset) -> Vec<Todo> {
         let id = self.faults[fault].id.clone();
         match outcome {
-            Ok(instances) => {
+            Ok(Hit { instances, of }) => {
+                if self.hits_processes(fault) {
+                    // Nobody tells how many strangers there are but a look at them, and the last one before the act counts.
+                    self.whole_at[fault] = self.whole_at[fault].max(of);
+                }
                 let at = now;
                 self.faults[fault].active_at = Some(at);
                 self.say_of(at, "fault.active", fault, format!("in place on {}", instances.join(", ")));
@@ -121,10 +126,12 @@ impl Orchestrator {
     }
 
     pub(super) fn members(&mut self, fault: usize, count: usize, now: Offset) -> Vec<Todo> {
-        if self.whole_at[fault] == 0 {
-            self.whole_at[fault] = count;
-        }
         self.whole_again(fault, count, now)
+    }
+
+    /// Whether a fault hits processes that brunt did not start.
+    pub(super) fn hits_processes(&self, fault: usize) -> bool {
+        matches!(self.plan.targets.get(&self.faults[fault].target), Some(Target::Process(_)))
     }
 
     /// An instant fault's window ends when its target has as many ready members as before.

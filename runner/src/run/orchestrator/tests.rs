@@ -9,7 +9,7 @@ use brunt_scenario::plan::{LoadChange, Plan};
 use brunt_scenario::units::Offset;
 use brunt_scenario::{LoadOptions, load_text};
 
-use super::{Input, Orchestrator, Todo};
+use super::{Hit, Input, Orchestrator, Todo};
 use crate::clock::Clock;
 use crate::run::record::Record;
 
@@ -92,7 +92,7 @@ impl Story {
 }
 
 fn injected(fault: usize) -> Input {
-    Input::Injected { fault, outcome: Ok(vec!["payments#1".into()]) }
+    Input::Injected { fault, outcome: Ok(Hit { instances: vec!["payments#1".into()], of: 3 }) }
 }
 
 fn reverted(fault: usize) -> Input {
@@ -116,6 +116,30 @@ fn exited() -> Input {
         status,
         by_fault: Some("kill".into()),
     })
+}
+
+#[test]
+fn a_target_of_strangers_is_whole_again_when_as_many_run_as_before_the_kill() {
+    let text = r#"
+version: 1
+targets:
+  api: { url: "http://127.0.0.1:1" }
+  ledger: { process: { name: ledger } }
+load: { main: { target: api, get: /, rate: 10/s, for: timeline } }
+timeline:
+  - { id: kill, fault: process.kill, target: ledger }
+  - pause: 10s
+"#;
+    let mut story = story_of(plan_of(text));
+    let window = WindowName::Fault("kill".into());
+    assert_eq!(story.tell(0.0, Input::Due), [Todo::Inject(0)]);
+    story.tell(0.1, injected(0));
+    assert!(story.tell(0.25, Input::Look).contains(&Todo::CountMembers(0)));
+    assert_eq!(story.tell(0.25, Input::Members { fault: 0, count: 2 }), [], "two of three is not whole");
+    assert!(!story.closed(&window));
+    let again = story.tell(2.0, Input::Members { fault: 0, count: 3 });
+    assert_eq!(again, [Todo::Revert(0)], "its supervisor has started another one");
+    assert!(story.closed(&window));
 }
 
 #[test]
