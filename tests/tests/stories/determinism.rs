@@ -39,8 +39,11 @@ fn scenario(seed: u64) -> Scenario {
     ))
 }
 
-/// What was decided, by `fault link listener connection message`: whether it was hit, and for how long it was to be held.
-type Decisions = BTreeMap<String, (bool, u64)>;
+/// Whether a message was hit, and for how many nanoseconds it was to be held.
+type Decision = (bool, u64);
+
+/// What was decided, by `fault link listener connection message`.
+type Decisions = BTreeMap<String, Decision>;
 
 fn run(seed: u64, workers: u32) -> (Results, Decisions) {
     let brunt = Brunt::run(&scenario(seed)).args(["--workers", &workers.to_string()]);
@@ -66,7 +69,7 @@ fn victims(results: &Results) -> Vec<(String, Vec<String>)> {
 }
 
 /// What both runs decided about.
-fn common<'d>(one: &'d Decisions, other: &'d Decisions) -> Vec<(&'d str, (bool, u64), (bool, u64))> {
+fn common<'d>(one: &'d Decisions, other: &'d Decisions) -> Vec<(&'d str, Decision, Decision)> {
     one.iter().filter_map(|(who, said)| Some((who.as_str(), *said, *other.get(who)?))).collect()
 }
 
