@@ -217,7 +217,9 @@ mod tests {
         assert!(matches!(lab.verify(&slicer, &counters), Seen::NotExercised(_)), "nothing was long enough");
         round_trip(&mut client, &[9; 5000]);
         assert!(matches!(lab.verify(&slicer, &counters), Seen::Yes(_)));
-        assert!(counters.pieces_cut.get() >= 2 * (5000 / 7 - 1), "{}", counters.pieces_cut.get());
+        // The last piece of each chunk that arrives is not cut off, and into how many chunks 5,000 bytes fall is the kernel's
+        // affair: far fewer than two hundred each way.
+        assert!(counters.pieces_cut.get() >= 2 * (5000 / 7 - 200), "{}", counters.pieces_cut.get());
     }
 
     #[test]
