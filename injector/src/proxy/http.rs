@@ -261,6 +261,18 @@ mod tests {
     }
 
     #[test]
+    fn a_length_is_digits_and_a_chunk_has_a_size() {
+        for message in [
+            "POST /a HTTP/1.1\r\ncontent-length: +5\r\n\r\n01234",
+            "POST /a HTTP/1.1\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n01234",
+        ] {
+            assert_eq!(follow(&[(Direction::To, message), (Direction::To, "GET / HTTP/1.1\r\n\r\n")], 4096), (0, 0));
+        }
+        let no_size = "POST /a HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n\r\n\r\nGET / HTTP/1.1\r\n\r\n";
+        in_all_sizes(&[(Direction::To, no_size)], (1, 0));
+    }
+
+    #[test]
     fn other_protocols_are_opaque() {
         for hello in ["\u{16}\u{3}\u{1}", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "*1\r\n$4\r\nPING\r\n", "PING\r\n"] {
             assert_eq!(follow(&[(Direction::To, hello), (Direction::To, "GET / HTTP/1.1\r\n\r\n")], 4096), (0, 0));
