@@ -9,11 +9,12 @@ use brunt_scenario::plan::{Item, Repeat};
 
 use crate::story::{Story, at, fault, gate, order};
 
+const BEARABLE: &str = "{ id: bearable, metric: error_rate, window: 'fault:killed', max: 50% }";
 const RECOVERS: &str = "{ id: recovers, metric: recovery_time, window: 'fault:killed', max: 2s }";
 
 /// The kill of the scenario three times, 10 s from one to the next, each whole again after 2 s.
 fn three_kills(fails: impl Fn(f64) -> bool) -> Story {
-    let mut story = Story::with_gates(&[RECOVERS]);
+    let mut story = Story::with_gates(&[RECOVERS, BEARABLE]);
     for item in &mut story.plan.timeline {
         if let Item::Fault(fault) = item
             && fault.id == "killed"
@@ -126,4 +127,6 @@ fn rounds_that_a_signal_prevented_leave_the_window_cut_short() {
     let killed = fault(&results, "killed");
     assert_eq!((killed.rounds_planned, killed.rounds.len()), (Some(3), 2));
     assert_eq!(gate(&results, "recovers").verdict, GateVerdict::NotReached);
+    let bearable = gate(&results, "bearable");
+    assert!(bearable.note.contains("cut short"), "a round is missing: {bearable:?}");
 }

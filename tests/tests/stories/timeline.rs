@@ -100,7 +100,10 @@ fn a_kill_in_three_rounds_hits_three_times_and_is_judged_by_the_worst() {
 #[test]
 fn a_pause_in_two_rounds_is_undone_and_compared_twice() {
     let _machine = machine::alone();
-    let results = Brunt::run(&rolling_kill()).within(Duration::from_secs(60)).go().expect_code(0).results();
+    let ended = Brunt::run(&rolling_kill()).within(Duration::from_secs(60)).go();
+    // How the load fared is no matter here: the frozen service gets none, and a busy machine makes the run invalid (5).
+    assert!([0, 5].contains(&ended.code), "{ended}");
+    let results = ended.results();
     let frozen = fault(&results, "frozen");
     assert_eq!(frozen.rounds.len(), 2);
     assert!(frozen.rounds.iter().all(|round| round.verified && round.rollback_verified == Some(true)), "{frozen:?}");
