@@ -1,7 +1,7 @@
 //! Known truth against what brunt reports: a service that freezes for half a second each five seconds.
 //!
 //! 2,000 requests a second for 30 s are six whole periods, so a tenth of the requests waits, evenly between 0 and 500 ms,
-//! wherever the first freeze falls: p50 is as good as nothing, p95 is 250 ms, p99 is 450 ms. A tool that counts from the
+//! wherever the first freeze falls: p50 is what a reply takes, p95 is 250 ms, p99 is 450 ms. A tool that counts from the
 //! send, or that sends no more than its connections allow, reports a p99 of a few milliseconds here.
 
 use std::time::Duration;
@@ -46,8 +46,11 @@ fn near(what: &str, actual: Option<f64>, truth: f64, at_most: f64) {
 }
 
 fn latencies_are_true(results: &Results) {
-    let latency = &window(results, "run").latency_ms;
-    near("p50 (ms)", latency.p50, 0.0, 0.2);
+    let run = window(results, "run");
+    let latency = &run.latency_ms;
+    // What a reply takes that nothing delays is the machine's affair: on a virtual one the wake-ups alone take a quarter of
+    // a millisecond at times. To it brunt may add next to nothing.
+    near("p50 (ms)", latency.p50, run.service_ms.p50.expect("requests were answered"), 0.2);
     near("p95 (ms)", latency.p95, 250.0, 0.08 * 250.0);
     near("p99 (ms)", latency.p99, 450.0, 0.03 * 450.0);
 }
