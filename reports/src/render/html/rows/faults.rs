@@ -21,8 +21,8 @@ pub struct FaultRow {
     pub reason: String,
     /// The effect was not seen.
     pub doubtful: bool,
-    /// When and how long.
-    pub span: String,
+    /// When and how long, a line a round.
+    pub spans: Vec<String>,
     /// Injection to the first sign.
     pub detection: String,
     /// Steady state lost for.
@@ -47,7 +47,7 @@ pub fn faults(results: &Results) -> Vec<FaultRow> {
         effect: if fault.verified { "verified".to_owned() } else { words::verification(fault) },
         reason: if fault.verified { fault.reason.clone() } else { String::new() },
         doubtful: !fault.verified,
-        span: fault_span(fault),
+        spans: fault_spans(fault),
         detection: words::detection(fault),
         degraded: words::degraded(fault),
         recovery: match (fault.recovered, fault.recovery_time_s) {
@@ -65,14 +65,14 @@ pub fn faults(results: &Results) -> Vec<FaultRow> {
 }
 
 /// When each round was and how long; the first ones of many.
-fn fault_span(fault: &FaultData) -> String {
+fn fault_spans(fault: &FaultData) -> Vec<String> {
     const SHOWN: usize = 4;
     let rounds = fault.each_round();
     let mut spans: Vec<String> = rounds.iter().take(SHOWN).map(round_span).collect();
     if rounds.len() > SHOWN {
         spans.push(format!("{} more", rounds.len() - SHOWN));
     }
-    spans.join("; ")
+    spans
 }
 
 fn round_span(round: &RoundData) -> String {
