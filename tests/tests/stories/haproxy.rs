@@ -152,9 +152,11 @@ fn without_health_checks_a_third_of_the_requests_fails_until_the_nginx_is_back()
     assert!(failed <= third + 1.0, "{failed} of {} requests failed", during.requests);
     assert!(failed >= third - 1.0 - EDGE_S * RATE / 3.0, "{failed} of {} requests failed", during.requests);
     assert!((during.requests as f64 - AWAY_S * RATE).abs() <= EDGE_S * RATE, "{during:?}");
-    // It recovers when the nginx is back, and not before.
+    // It recovers when the nginx is back. The objective bears 1 % of errors over 1 s: where a third fails, the last 30 ms of
+    // them, and its spans begin on a grid of 50 ms.
+    let borne = 0.01 * 3.0 + 0.05;
     let recovery = died.recovery_time_s.expect("it recovered");
-    assert!((AWAY_S - 0.01..=AWAY_S + EDGE_S).contains(&recovery), "{died:?}");
+    assert!((AWAY_S - borne..=AWAY_S + EDGE_S).contains(&recovery), "{died:?}");
     assert_eq!(table.cell("web-2", "check_status"), "", "nobody checked: {table}");
 }
 
