@@ -96,6 +96,18 @@ pub(crate) struct Arrival<'a> {
     pub exchange: &'a Exchange,
 }
 
+impl Arrival<'_> {
+    /// Decides once for the whole connection: whether it is in the fault's share. Counts it as affected if so.
+    pub fn is_hit(&mut self, counters: &FaultCounters) -> bool {
+        let hit = self.draws.hits();
+        if hit {
+            counters.affected.add(1);
+            counters.connections.add(1);
+        }
+        hit
+    }
+}
+
 /// What a fault has done so far, over all listeners that it acts at.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Counted {

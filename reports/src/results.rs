@@ -395,6 +395,31 @@ pub struct RoundData {
 }
 
 impl FaultData {
+    /// A fault of which only its id is known: nothing of it has happened.
+    pub fn unreached(id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            kind: String::new(),
+            target: String::new(),
+            instances: Vec::new(),
+            mechanism: String::new(),
+            verified: false,
+            reason: String::new(),
+            rollback_verified: None,
+            injecting_at_s: None,
+            active_at_s: None,
+            removing_at_s: None,
+            removed_at_s: None,
+            time_to_detect_s: None,
+            degraded_for_s: None,
+            recovery_time_s: None,
+            recovered: None,
+            residue: Vec::new(),
+            rounds_planned: None,
+            rounds: Vec::new(),
+        }
+    }
+
     /// Its rounds; a fault that is not repeated has one, which is itself.
     pub fn each_round(&self) -> Vec<RoundData> {
         if !self.rounds.is_empty() {

@@ -58,25 +58,10 @@ fn one_fault(plan: &Plan, facts: &Facts, of: &[Option<Resilience>], id: &str) ->
 /// A fault of which nothing has happened.
 fn named(id: &str, planned: Option<&Fault>) -> FaultData {
     FaultData {
-        id: id.to_owned(),
         kind: planned.map_or_else(String::new, |fault| fault.kind.to_owned()),
         target: planned.map_or_else(String::new, |fault| fault.target.clone()),
-        instances: Vec::new(),
-        mechanism: String::new(),
-        verified: false,
-        reason: String::new(),
-        rollback_verified: None,
-        injecting_at_s: None,
-        active_at_s: None,
-        removing_at_s: None,
-        removed_at_s: None,
-        time_to_detect_s: None,
-        degraded_for_s: None,
-        recovery_time_s: None,
-        recovered: None,
-        residue: Vec::new(),
         rounds_planned: planned.and_then(|fault| fault.repeat).map(|repeat| repeat.times),
-        rounds: Vec::new(),
+        ..FaultData::unreached(id)
     }
 }
 

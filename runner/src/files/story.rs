@@ -77,7 +77,7 @@ fn faults(events: &[Event]) -> Vec<FaultData> {
         let at = match faults.iter().position(|fault| fault.id == event.subject) {
             Some(at) => at,
             None => {
-                faults.push(unknown_fault(&event.subject));
+                faults.push(FaultData::unreached(&event.subject));
                 faults.len() - 1
             }
         };
@@ -98,7 +98,7 @@ fn faults(events: &[Event]) -> Vec<FaultData> {
             }
             Some((number, of)) => {
                 if !fault.rounds.iter().any(|round| round.round == number) {
-                    fault.rounds.push(RoundData { round: number, ..unknown_fault("").each_round().remove(0) });
+                    fault.rounds.push(RoundData { round: number, ..FaultData::unreached("").each_round().remove(0) });
                 }
                 fault.rounds_planned = Some(of);
                 let mut rounds = std::mem::take(&mut fault.rounds);
@@ -145,30 +145,6 @@ fn of_rounds(fault: &FaultData, rounds: &[RoundData]) -> FaultData {
         removing_at_s: last.and_then(|round| round.removing_at_s),
         removed_at_s: last.and_then(|round| round.removed_at_s).filter(|_| !in_place),
         ..fault.clone()
-    }
-}
-
-fn unknown_fault(id: &str) -> FaultData {
-    FaultData {
-        id: id.to_owned(),
-        kind: String::new(),
-        target: String::new(),
-        instances: Vec::new(),
-        mechanism: String::new(),
-        verified: false,
-        reason: String::new(),
-        rollback_verified: None,
-        injecting_at_s: None,
-        active_at_s: None,
-        removing_at_s: None,
-        removed_at_s: None,
-        time_to_detect_s: None,
-        degraded_for_s: None,
-        recovery_time_s: None,
-        recovered: None,
-        residue: Vec::new(),
-        rounds_planned: None,
-        rounds: Vec::new(),
     }
 }
 

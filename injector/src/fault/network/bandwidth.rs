@@ -94,11 +94,7 @@ impl Shape for Bandwidth {
     }
 
     fn stage(&self, mut arrival: Arrival<'_>, counters: &Arc<FaultCounters>) -> Box<dyn Stage> {
-        let hit = arrival.draws.hits();
-        if hit {
-            counters.affected.add(1);
-            counters.connections.add(1);
-        }
+        let hit = arrival.is_hit(counters);
         let counters = Arc::clone(counters);
         Box::new(Paced { fault: self.clone(), hit, counters, on_the_wire: [None; 2] })
     }

@@ -39,10 +39,8 @@ impl Shape for Partition {
     }
 
     fn stage(&self, mut arrival: Arrival<'_>, counters: &Arc<FaultCounters>) -> Box<dyn Stage> {
-        let cut = arrival.draws.hits();
+        let cut = arrival.is_hit(counters);
         if cut {
-            counters.affected.add(1);
-            counters.connections.add(1);
             counters.connections_hung.add(u64::from(arrival.fresh));
         }
         Box::new(Cut { ways: self.ways, cut, hangs: cut && arrival.fresh })

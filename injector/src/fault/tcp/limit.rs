@@ -43,11 +43,7 @@ impl Shape for Limit {
     }
 
     fn stage(&self, mut arrival: Arrival<'_>, counters: &Arc<FaultCounters>) -> Box<dyn Stage> {
-        let hit = arrival.draws.hits();
-        if hit {
-            counters.affected.add(1);
-            counters.connections.add(1);
-        }
+        let hit = arrival.is_hit(counters);
         let left = |direction| if hit && self.ways.include(direction) { self.bytes } else { u64::MAX };
         Box::new(Counting { left: [left(Direction::To), left(Direction::From)], closed: false })
     }

@@ -39,11 +39,7 @@ impl Shape for Reset {
     }
 
     fn stage(&self, mut arrival: Arrival<'_>, counters: &Arc<FaultCounters>) -> Box<dyn Stage> {
-        let hit = arrival.draws.hits();
-        if hit {
-            counters.affected.add(1);
-            counters.connections.add(1);
-        }
+        let hit = arrival.is_hit(counters);
         Box::new(Doomed { at: if hit { Nanos::now().after(self.after) } else { Nanos::NEVER } })
     }
 

@@ -51,11 +51,7 @@ impl Shape for Slicer {
     }
 
     fn stage(&self, mut arrival: Arrival<'_>, counters: &Arc<FaultCounters>) -> Box<dyn Stage> {
-        let hit = arrival.draws.hits();
-        if hit {
-            counters.affected.add(1);
-            counters.connections.add(1);
-        }
+        let hit = arrival.is_hit(counters);
         let counters = Arc::clone(counters);
         Box::new(Sliced { fault: self.clone(), hit, counters, on_its_way: [false; 2], next_at: [Nanos::PAST; 2] })
     }

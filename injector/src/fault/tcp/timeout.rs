@@ -41,11 +41,9 @@ impl Shape for Timeout {
     }
 
     fn stage(&self, mut arrival: Arrival<'_>, counters: &Arc<FaultCounters>) -> Box<dyn Stage> {
-        if !arrival.draws.hits() {
+        if !arrival.is_hit(counters) {
             return Box::new(Silent::Spared);
         }
-        counters.affected.add(1);
-        counters.connections.add(1);
         Box::new(Silent::Until(Nanos::now().after(self.after)))
     }
 
