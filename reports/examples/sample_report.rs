@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use brunt_report::render::{html, junit, summary};
 
-#[path = "../tests/renderings/sample.rs"]
+#[path = "../tests/renderings/sample/mod.rs"]
 mod sample;
 
 fn main() -> std::io::Result<()> {

@@ -1,16 +1,142 @@
 //! Faults, findings, events and probes as the plain data of results.json.
 
 use brunt_scenario::plan::{Fault, Plan};
+use serde::{Deserialize, Serialize};
 
-use super::{
-    Event, FaultData, Finding, GuardrailData, LoadChangeData, ProbeData, RoundData, Severity, guardrails, seconds,
-};
+use super::{Event, Finding, GuardrailData, LoadChangeData, ProbeData, Severity, guardrails, seconds};
 use crate::facts::{Effect, Facts, FaultFacts, LoadChangeFacts, ProbeFacts};
 use crate::gates::reach::fault_in;
 use crate::measured::Measured;
 use crate::recorder::fault_ids;
 use crate::render::format;
 use crate::resilience::{Recovery, Resilience};
+
+/// One fault.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FaultData {
+    /// Its id.
+    pub id: String,
+    /// `network.latency`.
+    pub kind: String,
+    /// The target's name.
+    pub target: String,
+    /// Who was hit.
+    pub instances: Vec<String>,
+    /// How it was done.
+    pub mechanism: String,
+    /// Its effect was seen.
+    pub verified: bool,
+    /// How it was seen, or why not.
+    pub reason: String,
+    /// true, false (undo failed), null (nothing to undo).
+    pub rollback_verified: Option<bool>,
+    /// Just before the first change; null if never injected.
+    pub injecting_at_s: Option<f64>,
+    /// The change was in place.
+    pub active_at_s: Option<f64>,
+    /// Just before the first undo.
+    pub removing_at_s: Option<f64>,
+    /// Just after the last undo.
+    pub removed_at_s: Option<f64>,
+    /// Injection to the first error or the first request above an SLO's bound; null if none was seen.
+    pub time_to_detect_s: Option<f64>,
+    /// First to last broken span start; 0 if none broke.
+    pub degraded_for_s: Option<f64>,
+    /// Removal (instant faults: the act) until the steady state held again; null if it did not within `within`, or if no
+    /// `recover` followed.
+    pub recovery_time_s: Option<f64>,
+    /// Null without a `recover` after it.
+    pub recovered: Option<bool>,
+    /// What has no inverse.
+    pub residue: Vec<String>,
+    /// How many rounds `repeat` asked for; left out for a fault that is not repeated. Times above are then from the first
+    /// round's beginning to the last one's end, and measures the worst of all rounds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rounds_planned: Option<u32>,
+    /// Every round that was reached, in order; none for a fault that is not repeated.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rounds: Vec<RoundData>,
+}
+
+impl FaultData {
+    /// A fault of which only its id is known: nothing of it has happened.
+    pub fn unreached(id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            kind: String::new(),
+            target: String::new(),
+            instances: Vec::new(),
+            mechanism: String::new(),
+            verified: false,
+            reason: String::new(),
+            rollback_verified: None,
+            injecting_at_s: None,
+            active_at_s: None,
+            removing_at_s: None,
+            removed_at_s: None,
+            time_to_detect_s: None,
+            degraded_for_s: None,
+            recovery_time_s: None,
+            recovered: None,
+            residue: Vec::new(),
+            rounds_planned: None,
+            rounds: Vec::new(),
+        }
+    }
+
+    /// Its rounds; a fault that is not repeated has one, which is itself.
+    pub fn each_round(&self) -> Vec<RoundData> {
+        if !self.rounds.is_empty() {
+            return self.rounds.clone();
+        }
+        vec![RoundData {
+            round: 1,
+            instances: self.instances.clone(),
+            verified: self.verified,
+            reason: self.reason.clone(),
+            rollback_verified: self.rollback_verified,
+            injecting_at_s: self.injecting_at_s,
+            active_at_s: self.active_at_s,
+            removing_at_s: self.removing_at_s,
+            removed_at_s: self.removed_at_s,
+            time_to_detect_s: self.time_to_detect_s,
+            degraded_for_s: self.degraded_for_s,
+            recovery_time_s: self.recovery_time_s,
+            recovered: self.recovered,
+        }]
+    }
+}
+
+/// One round of a repeated fault; the fields mean what they mean at a fault.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RoundData {
+    /// From 1.
+    pub round: u32,
+    /// Who was hit in it.
+    pub instances: Vec<String>,
+    /// Its effect was seen.
+    pub verified: bool,
+    /// How it was seen, or why not.
+    pub reason: String,
+    /// true, false (undo failed), null (nothing to undo).
+    pub rollback_verified: Option<bool>,
+    /// Just before the first change.
+    pub injecting_at_s: Option<f64>,
+    /// The change was in place.
+    pub active_at_s: Option<f64>,
+    /// Just before the first undo.
+    pub removing_at_s: Option<f64>,
+    /// Just after the last undo.
+    pub removed_at_s: Option<f64>,
+    /// Injection to the first sign, up to the next round.
+    pub time_to_detect_s: Option<f64>,
+    /// First to last broken span start; beyond the next round's beginning only if the steady state was not back by then.
+    pub degraded_for_s: Option<f64>,
+    /// Removal (instant faults: the act) until the steady state held again.
+    pub recovery_time_s: Option<f64>,
+    /// Null without a `recover` after the fault.
+    pub recovered: Option<bool>,
+}
 
 /// Every fault of the plan in the order of its timeline, reached or not. `of` stands beside the facts: what each fault, or
 /// each round of one, did.

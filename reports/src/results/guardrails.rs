@@ -1,9 +1,55 @@
 //! Guardrails as the plain data of results.json, and what is to be found about them.
 
 use brunt_scenario::plan::{Bound, Guardrail, Plan};
+use serde::{Deserialize, Serialize};
 
-use super::{Finding, GuardrailData, GuardrailOutcome, Severity, seconds, seconds_of};
+use super::{Finding, Severity, seconds, seconds_of};
 use crate::facts::{Facts, GuardrailFacts};
+
+/// What a guardrail came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GuardrailOutcome {
+    /// It was looked at, and never broken for long enough.
+    Held,
+    /// It stopped the run.
+    Tripped,
+    /// No look found enough requests to know anything.
+    Unknown,
+}
+
+/// One guardrail.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GuardrailData {
+    /// Its id.
+    pub id: String,
+    /// What it came to.
+    pub outcome: GuardrailOutcome,
+    /// `error_rate`.
+    pub metric: String,
+    /// Only this journey's requests.
+    pub journey: Option<String>,
+    /// Only this step's requests.
+    pub step: Option<String>,
+    /// `max` (written `above`) or `min` (written `below`).
+    pub bound: String,
+    /// Beyond it the guardrail is broken.
+    pub limit: f64,
+    /// ms, fraction, count or per_s.
+    pub unit: String,
+    /// The sliding span.
+    pub over_s: f64,
+    /// Broken for so long it stops the run.
+    pub for_s: f64,
+    /// The value that stopped the run; else the one that came nearest to the limit; null if none was known.
+    pub actual: Option<f64>,
+    /// When that was.
+    pub at_s: Option<f64>,
+    /// Broken at every look from here until it stopped the run; null if it did not.
+    pub broken_since_s: Option<f64>,
+    /// Line in the scenario file.
+    pub source_line: Option<usize>,
+}
 
 /// Every guardrail of the plan, in its order.
 pub fn guardrail_data(plan: &Plan, facts: &Facts) -> Vec<GuardrailData> {

@@ -1,9 +1,25 @@
 //! What was asked for, in words.
 
 use brunt_scenario::plan::{Load, Model, Plan, Stage};
+use serde::{Deserialize, Serialize};
 
-use super::{PlanData, seconds_of};
+use super::seconds_of;
 use crate::render::format;
+
+/// What was asked for, in words: for the report's reader and for comparing runs.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct PlanData {
+    /// The file or URL as it was given.
+    pub source: String,
+    /// The scenario's description.
+    pub description: String,
+    /// `shoppers: open, poisson, ramp to 200/s over 3 s (warm-up), then 200/s`.
+    pub load: Vec<String>,
+    /// The title of the steady state.
+    pub steady_state: Option<String>,
+    /// The scenario after includes, variables and masking.
+    pub resolved_yaml: String,
+}
 
 /// The plan as the report's reader sees it.
 pub fn plan_data(plan: &Plan) -> PlanData {

@@ -8,13 +8,74 @@ use brunt_scenario::metric::Statistic;
 use brunt_scenario::units::Offset;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
+use serde::{Deserialize, Serialize};
 
-use super::{LatencyData, SeriesData, SliceData, SpanData, StepData, WindowData, rounded_seconds, seconds};
+use super::{SeriesData, SliceData, SpanData, rounded_seconds, seconds};
 use crate::measured::{Measured, Window};
 use crate::metric::statistic_of;
 use crate::recorder::cells::Cell;
 use crate::recorder::slices::Slice;
 use crate::sample::Series;
+
+/// Requests of one window.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WindowData {
+    /// First instant of its first span.
+    pub from_s: f64,
+    /// Last instant of its last span.
+    pub to_s: f64,
+    /// Sum of its spans.
+    pub length_s: f64,
+    /// Requests that belong to it.
+    pub requests: u64,
+    /// Of these, failed.
+    pub errors: u64,
+    /// errors / requests; null without requests.
+    pub error_rate: Option<f64>,
+    /// Requests whose intended start lies in it, a second (dropped arrivals and `repeats` included).
+    pub offered_per_s: f64,
+    /// Requests that ended in it, a second (`repeats` included).
+    pub completed_per_s: f64,
+    /// Arrivals above `max_in_flight` whose intended start lies in it.
+    pub dropped: u64,
+    /// Further requests of `retry_until` steps that were sent in it; a step that asks five times is one of `requests`.
+    #[serde(default)]
+    pub repeats: u64,
+    /// Requests that were open when the drain ended.
+    pub unfinished: u64,
+    /// Requests that failed a check.
+    pub check_failures: u64,
+    /// From the intended start to the last byte.
+    pub latency_ms: LatencyData,
+    /// From the first write to the last byte.
+    pub service_ms: LatencyData,
+}
+
+/// A latency distribution in milliseconds; null without samples.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct LatencyData {
+    /// 50th percentile.
+    pub p50: Option<f64>,
+    /// 90th percentile.
+    pub p90: Option<f64>,
+    /// 95th percentile.
+    pub p95: Option<f64>,
+    /// 99th percentile.
+    pub p99: Option<f64>,
+    /// 99.9th percentile.
+    pub p99_9: Option<f64>,
+    /// Largest.
+    pub max: Option<f64>,
+    /// Arithmetic mean.
+    pub mean: Option<f64>,
+}
+
+/// One step's windows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepData {
+    /// By name.
+    pub windows: BTreeMap<String, WindowData>,
+}
 
 /// All windows by name, requests pooled.
 pub fn window_table(measured: &Measured) -> BTreeMap<String, WindowData> {
