@@ -48,8 +48,19 @@ pub struct Facts {
     pub probes: Vec<ProbeFacts>,
     /// Guardrails and how near they came, in the order of the plan.
     pub guardrails: Vec<GuardrailFacts>,
+    /// Where load went, by target.
+    pub destinations: Vec<DestinationFacts>,
     /// Where it ran.
     pub environment: Environment,
+}
+
+/// A target that load went to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DestinationFacts {
+    /// Its name.
+    pub target: String,
+    /// Name and address of each instance, in the order of the indices in the samples.
+    pub instances: Vec<(String, String)>,
 }
 
 /// Why a run ended before its timeline did.

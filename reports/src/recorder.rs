@@ -15,6 +15,7 @@ pub mod cells;
 mod errors;
 mod finish;
 pub mod health;
+mod instances;
 pub mod live;
 pub mod places;
 pub mod processor;
@@ -30,6 +31,7 @@ use brunt_scenario::units::Offset;
 use self::cells::{Cell, IterationCell};
 use self::errors::Errors;
 use self::health::Watch;
+use self::instances::Instances;
 use self::places::{Placement, Places, RUN};
 use self::processor::Processor;
 use self::recoveries::Recoveries;
@@ -53,6 +55,7 @@ pub struct Recorder {
     cells: Vec<Vec<Option<Box<Cell>>>>,
     /// By window, then journey.
     iterations: Vec<Vec<Option<Box<IterationCell>>>>,
+    instances: Instances,
     recoveries: Recoveries,
     slices: Slices,
     tail: Tail,
@@ -92,6 +95,7 @@ impl Recorder {
             places: Places::new(fault_ids(plan)),
             cells: Vec::new(),
             iterations: Vec::new(),
+            instances: Instances::new(plan),
             recoveries: Recoveries::new(plan),
             slices: Slices::new(series.len()),
             tail: Tail::new(plan, series.len()),
@@ -151,6 +155,7 @@ impl Recorder {
         for window in &place.ends_in {
             self.cell(*window, series).completed += 1;
         }
+        self.instances.file(request, &place.belongs);
         self.slices.file(request);
         self.guardrails.file(request);
         note_earliest(&mut self.first_seen, request.intended);

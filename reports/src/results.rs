@@ -13,6 +13,7 @@ mod health;
 mod layout;
 pub(crate) mod plan_words;
 mod series;
+mod served;
 mod summary;
 mod timeline;
 pub(crate) mod windows;
@@ -31,6 +32,7 @@ pub use guardrails::{GuardrailData, GuardrailOutcome};
 pub use health::{Health, LagData};
 pub use plan_words::PlanData;
 pub use series::{SeriesData, SliceData};
+pub use served::{ServedData, ServedWindow};
 pub use summary::{Summary, Verdict};
 pub use timeline::{Event, LoadChangeData, ProbeData, SloData, SpanData};
 pub use windows::{LatencyData, StepData, WindowData};
@@ -105,6 +107,9 @@ pub struct Results {
     pub summary: Summary,
     /// Histograms and slices: what the charts are drawn from.
     pub series: Vec<SeriesData>,
+    /// Who served the requests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub served: Vec<ServedData>,
     /// Spans of all windows, `recovery:<id>` included, for fault bands.
     pub spans: Vec<SpanData>,
     /// The objectives and where they were broken.

@@ -353,6 +353,7 @@ async fn finish(
     facts.started_at = crate::files::rfc3339(stage.clock.wall_at(Offset::default()));
     facts.brunt_version = env!("CARGO_PKG_VERSION").to_owned();
     facts.schedule_digest = load::arrivals::schedule_digest(&stage.plan);
+    facts.destinations = stage.destinations.facts();
     facts.environment = environment::describe(stage.workers, &options.command);
     // All threads of this process together: load workers, proxy, recorder.
     facts.generator_cpu = processor::share(worked, ended.since(Offset::default()), stage.workers);

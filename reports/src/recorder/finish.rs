@@ -29,6 +29,7 @@ impl Recorder {
         let health = validity::health(plan, &facts, &self.watch, &self.places);
         let slos = plan.slos.iter().enumerate().map(|(index, slo)| self.slo_data(index, slo)).collect();
         let errors = std::mem::take(&mut self.errors).into_data(&self.series);
+        let served = std::mem::take(&mut self.instances).into_data(&self.places.names, &facts.destinations);
         let measured = self.into_measured(plan, &facts, resilience);
         let gates = gates::evaluate(Evidence { plan, measured: &measured, facts: &facts });
         let guardrails = guardrails::guardrail_data(plan, &facts);
@@ -61,6 +62,7 @@ impl Recorder {
             schema: SCHEMA.to_owned(),
             summary,
             series: windows::series_data(&measured),
+            served,
             spans: windows::span_data(&measured),
             slos,
             load_changes: faults::load_changes(&facts),

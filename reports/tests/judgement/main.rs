@@ -4,6 +4,7 @@ mod aborted;
 mod cost;
 mod gates;
 mod guardrails;
+mod instances;
 mod recovery;
 mod rounds;
 mod stable;

@@ -9,6 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use brunt_report::facts::DestinationFacts;
 use brunt_scenario::plan::{Addresses, Plan, Step, Target};
 use hyper::Uri;
 use hyper::header::HeaderValue;
@@ -177,6 +178,21 @@ impl Destinations {
         for &index in self.services.get(service).into_iter().flatten() {
             self.list[index].set_ready(instance, ready);
         }
+    }
+
+    /// Who is behind each target, for the report: instances of services by their names, addresses of URLs by themselves.
+    pub fn facts(&self) -> Vec<DestinationFacts> {
+        let service_of = |index: usize| self.services.iter().find(|(_, targets)| targets.contains(&index));
+        let facts = |(index, destination): (usize, &Destination)| {
+            let service = service_of(index).map(|(service, _)| service);
+            let named = |(number, socket): (usize, SocketAddr)| match service {
+                Some(service) => (format!("{service}-{number}"), socket.to_string()),
+                None => (socket.to_string(), socket.to_string()),
+            };
+            let instances = destination.all().into_iter().enumerate().map(named).collect();
+            DestinationFacts { target: destination.target.clone(), instances }
+        };
+        self.list.iter().enumerate().map(facts).collect()
     }
 
     /// The place of a target in [`Destinations::list`].

@@ -116,6 +116,7 @@ impl Maker {
                 health: healthy(started),
             },
             series: self.series,
+            served: Vec::new(),
             spans,
             slos: Vec::new(),
             load_changes: Vec::new(),
