@@ -19,6 +19,9 @@ const ASKED_BYTES: f64 = 1_250_000.0;
 /// Buffers on the way have filled after this time.
 const BUFFERS_FILL: Duration = Duration::from_millis(500);
 
+/// What nothing that waits can better, on the core where the proxies are.
+const TIMER: &str = "a bare timer of the kernel";
+
 /// One way to be asked, and the error of p50 and p99 in milliseconds.
 pub struct Case {
     /// In words.
@@ -42,16 +45,23 @@ pub fn latency(effort: Effort, peers: &Peers) -> Vec<Case> {
         ("1,000 connections, 2,000 messages a second", &whole, many),
     ] {
         let toxic = ("latency", r#"{"latency":100,"jitter":0}"#);
+        let idle = Wire::start(server.address(), None);
         let slow = Between::start(peers, server.address(), ("network.latency", "latency: 100ms"), toxic);
-        let addresses: Vec<_> = std::iter::once((server.address(), 0.0)).chain(slow.addresses(ASKED_MS)).collect();
-        let names = [vec!["no proxy, no fault".to_owned()], slow.names()].concat();
+        let directly = [(server.address(), 0.0), (idle.address(), 0.0)];
+        let addresses: Vec<_> = directly.into_iter().chain(slow.addresses(ASKED_MS)).collect();
+        let without = ["no proxy, no fault", "brunt's proxy, no fault"].map(str::to_owned);
+        let names = [vec![TIMER.to_owned()], without.to_vec(), slow.names()].concat();
         let [p50, p99] = alternate(&format!("100 ms, {what}"), effort.rounds, &names, |place| {
-            let (address, due) = addresses[place];
+            let Some((address, due)) = place.checked_sub(1).map(|place| addresses[place]) else {
+                let mut late = wire::timer_lateness_ms(asked.rate, asked.lasts);
+                return [0.5, 0.99].map(|share| percentile(&mut late, share));
+            };
             let mut latencies = asked.latencies_ms(address);
             let errors = [0.5, 0.99].map(|share| percentile(&mut latencies, share) - due);
             assert!(errors[0] > -1.0, "the fault has no effect: {errors:?} ms");
             errors
         });
+        idle.end();
         slow.end();
         cases.push(Case { what, p50, p99 });
     }

@@ -6,7 +6,12 @@ use std::net::TcpStream;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use rustix::event::{Timespec, epoll};
+use rustix::event::epoll;
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
+};
+
+use crate::parts::MEASURED_CORE;
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: bench\r\n\r\n";
 /// Replies that have not come so long after the last request will not come.
@@ -155,6 +160,27 @@ impl Line {
             latencies.push((now - sent).as_secs_f64() * 1e3);
         }
     }
+}
+
+/// How many milliseconds late the kernel wakes a thread on the measured core that waits for even instants and nothing else.
+pub fn timer_lateness_ms(rate: f64, lasts: Duration) -> Vec<f64> {
+    let wait = move || {
+        let mut core = rustix::thread::CpuSet::new();
+        core.set(MEASURED_CORE);
+        rustix::thread::sched_setaffinity(None, &core).expect("a machine of two cores has the second");
+        let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC).expect("a timer");
+        let began = Instant::now();
+        let wait_until = |due: Instant| {
+            let left = due.saturating_duration_since(Instant::now()).max(Duration::from_nanos(1));
+            let once = Itimerspec { it_interval: Timespec::default(), it_value: left.try_into().expect("seconds fit") };
+            timerfd_settime(&timer, TimerfdTimerFlags::empty(), &once).expect("a timer can be set");
+            rustix::io::read(&timer, &mut [0; 8]).expect("a timer expires");
+            due.elapsed().as_secs_f64() * 1e3
+        };
+        let total = (rate * lasts.as_secs_f64()) as u32;
+        (1..=total).map(|number| wait_until(began + Duration::from_secs_f64(f64::from(number) / rate))).collect()
+    };
+    std::thread::spawn(wait).join().expect("waiting cannot fail")
 }
 
 /// Bytes a second that come by themselves after a first moment, in which buffers fill.
