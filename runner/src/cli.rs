@@ -4,6 +4,7 @@ mod agent;
 mod cleanup;
 mod demo;
 mod demo_service;
+mod explain;
 mod faults;
 mod plan;
 mod report;
@@ -52,6 +53,7 @@ enum Command {
     Validate(validate::Args),
     Plan(plan::Args),
     Faults(faults::Args),
+    Explain(explain::Args),
     Cleanup(cleanup::Args),
     Report(report::Args),
     #[command(hide = true)]
@@ -163,6 +165,7 @@ impl Command {
             Self::Validate(args) => validate::run(&args),
             Self::Plan(args) => plan::run(&args),
             Self::Faults(args) => faults::run(&args),
+            Self::Explain(args) => explain::run(&args),
             Self::Cleanup(args) => cleanup::run(&args),
             Self::Report(args) => report::run(&args),
             Self::DemoService(args) => demo_service::run(&args),

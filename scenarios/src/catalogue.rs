@@ -2,6 +2,7 @@
 //!
 //! A new kind is one entry in [`table::ALL`] (and one file in the injector).
 
+mod example;
 pub mod http;
 mod params;
 mod table;
@@ -88,6 +89,8 @@ pub struct Param {
     pub name: &'static str,
     /// Its type.
     pub ty: ParamType,
+    /// What it means, in a few words.
+    pub about: &'static str,
     /// What it is when it is not given, as it would be written.
     pub default: Option<&'static str>,
     /// Whether it must be given.
@@ -117,6 +120,11 @@ impl FaultKind {
     /// The kind with this name.
     pub fn find(name: &str) -> Option<&'static Self> {
         ALL.iter().find(|kind| kind.name == name)
+    }
+
+    /// Whether this version carries it out on any kind of target.
+    pub fn is_built(&self) -> bool {
+        !self.built.is_empty()
     }
 
     /// The parameter with this name.

@@ -1,6 +1,7 @@
 //! Problems: what is wrong, where, why, and what to write instead. All of them at once.
 
 pub mod code;
+pub mod example;
 mod human;
 
 pub use code::Code;
@@ -34,13 +35,23 @@ pub struct Diagnostic {
     pub label: String,
     /// What to do.
     pub help: String,
+    /// Other places that have to do with it, and what is to be seen there.
+    pub also: Vec<(Span, String)>,
 }
 
 impl Diagnostic {
     /// An error; the label is empty until [`Diagnostic::label`] sets it.
     pub(crate) fn error(code: Code, span: Span, message: impl Into<String>, help: impl Into<String>) -> Self {
         let label = code.label().to_owned();
-        Self { code, severity: Severity::Error, message: message.into(), span, label, help: help.into() }
+        Self {
+            code,
+            severity: Severity::Error,
+            message: message.into(),
+            span,
+            label,
+            help: help.into(),
+            also: Vec::new(),
+        }
     }
 
     /// A warning.
@@ -51,6 +62,12 @@ impl Diagnostic {
     /// Sets what to see at that place.
     pub(crate) fn label(mut self, label: impl Into<String>) -> Self {
         self.label = label.into();
+        self
+    }
+
+    /// Adds another place that has to do with it.
+    pub(crate) fn also(mut self, span: Span, label: impl Into<String>) -> Self {
+        self.also.push((span, label.into()));
         self
     }
 }

@@ -31,3 +31,4 @@ mod yaml;
 
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 pub use load::{LoadOptions, Scenario, load, load_text};
+pub use words::{foreign, nearest};

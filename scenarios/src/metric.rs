@@ -1,5 +1,7 @@
 //! The names of metrics and windows: one table for parser, gates, SLOs, documentation and results.
 
+mod about;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -41,7 +43,7 @@ impl Statistic {
         }
     }
 
-    fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::P50 => "p50",
             Self::P90 => "p90",

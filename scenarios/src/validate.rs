@@ -6,7 +6,7 @@ mod templates;
 mod timeline;
 
 pub(crate) use references::step_id;
-pub(crate) use timeline::{fault_ids, for_each_fault, has_baseline};
+pub(crate) use timeline::{fault_ids, for_each_fault, has_baseline, worst_case};
 
 use crate::diagnostic::{Code, Problems};
 use crate::interpolate::Filled;

@@ -82,14 +82,14 @@ const FOREIGN: &[(&str, &str)] = &[
 ];
 
 /// What a word of another tool is called here.
-pub(crate) fn foreign(word: &str) -> Option<&'static str> {
+pub fn foreign(word: &str) -> Option<&'static str> {
     let plain = |word: &str| word.to_ascii_lowercase().replace(['_', '-'], "");
     let asked = plain(word);
     FOREIGN.iter().find(|(foreign, _)| plain(foreign) == asked).map(|(_, here)| *here)
 }
 
 /// The candidate that a mistyped word most probably means: at most one edit in three letters.
-pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // The distance is quadratic; nothing that long is a slip of the finger.
     if word.len() > 100 {
         return None;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use brunt_scenario::{Diagnostics, LoadOptions, Severity, load, load_text};
 
 /// Far more than any of them needs, far less than a person would notice.
-const SOON: Duration = Duration::from_secs(1);
+const SOON: Duration = Duration::from_secs(3);
 
 fn problems_of(path: &Path) -> Diagnostics {
     let begun = Instant::now();

@@ -2,8 +2,11 @@
 
 use std::fmt::Write as _;
 
-use brunt_injector::catalogue::{self, Entry};
+use brunt_injector::catalogue as carried_out;
+use brunt_scenario::catalogue::{self, FaultKind, Lasts, Param, TargetKind};
+use brunt_scenario::nearest;
 
+use super::explain::rows;
 use super::{Failure, print};
 
 const EXAMPLES: &str = "\
@@ -28,47 +31,87 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
     let family = format!("{wanted}.");
     let found: Vec<String> = catalogue::ALL
         .iter()
-        .filter(|entry| entry.kind == wanted || entry.kind.starts_with(&family))
+        .filter(|kind| kind.name == wanted || kind.name.starts_with(&family))
         .map(details)
         .collect();
     if found.is_empty() {
-        return Err(Failure::Usage(format!("no fault is called `{wanted}`; `brunt faults` lists them")));
+        let near = nearest(wanted, catalogue::ALL.iter().map(|kind| kind.name));
+        let near =
+            near.map_or_else(|| "`brunt faults` lists them".to_owned(), |near| format!("did you mean `{near}`?"));
+        return Err(Failure::Usage(format!("no fault is called `{wanted}`; {near}")));
     }
     print(&found.join("\n"))?;
     Ok(0)
 }
 
-fn table(all: &[Entry]) -> String {
-    let (built, planned): (Vec<&Entry>, Vec<&Entry>) = all.iter().partition(|entry| entry.built);
-    let width = all.iter().map(|entry| entry.kind.len()).max().unwrap_or(0);
-    let hits = built.iter().map(|entry| entry.hits.len()).max().unwrap_or(0);
+fn table(all: &[FaultKind]) -> String {
+    let planned: Vec<&FaultKind> = all.iter().filter(|kind| !kind.is_built()).collect();
+    let width = all.iter().map(|kind| kind.name.len()).max().unwrap_or(0);
+    let hits = carried_out::ALL.iter().map(|entry| words(entry.language().built).len()).max().unwrap_or(0);
     let mut out = format!("{:width$}  {:hits$}  what the service feels\n", "fault", "hits");
-    for entry in built {
-        let _ = writeln!(out, "{:width$}  {:hits$}  {}", entry.kind, entry.hits, entry.does);
+    for entry in carried_out::ALL {
+        let _ = writeln!(out, "{:width$}  {:hits$}  {}", entry.kind, words(entry.language().built), entry.feels);
     }
     out.push_str("\nNot built yet in this version:\n");
-    for entry in planned {
-        let _ = writeln!(out, "{:width$}  {}", entry.kind, entry.does);
+    for kind in planned {
+        let _ = writeln!(out, "{:width$}  {}", kind.name, kind.does);
     }
-    out.push_str("\n`brunt faults KIND` says more: rights, mechanism, verification, undo.\n");
+    out.push_str("\n`brunt faults KIND` says more: parameters, rights, mechanism, verification, undo.\n");
     out
 }
 
-fn details(entry: &Entry) -> String {
-    let built = if entry.built { "" } else { "  (not built yet in this version)" };
-    let rows = [
-        ("does", entry.does),
-        ("hits", entry.hits),
-        ("rights", entry.privilege),
-        ("mechanism", entry.rung),
-        ("verified", entry.verified),
-        ("undone", entry.undone),
-    ];
-    let mut out = format!("{}{built}\n", entry.kind);
-    for (name, text) in rows {
-        let _ = writeln!(out, "  {name:<10} {text}");
+fn words(kinds: &[TargetKind]) -> String {
+    kinds.iter().map(|kind| kind.word()).collect::<Vec<_>>().join(", ")
+}
+
+/// Everything there is to know about a kind.
+pub fn details(kind: &FaultKind) -> String {
+    let entry = carried_out::find(kind.name);
+    let mut about = vec![("does", kind.does.to_owned())];
+    about.extend(entry.map(|entry| ("feels", entry.feels.to_owned())));
+    about.push(("hits", hits(kind)));
+    about.push((
+        "lasts",
+        match kind.lasts {
+            Lasts::Until => "until it is removed: needs `for:`".to_owned(),
+            Lasts::Instant => "over at once: must not have `for:`".to_owned(),
+        },
+    ));
+    if let Some(entry) = entry {
+        about.push(("rights", entry.privilege.to_owned()));
+        about.push(("mechanism", entry.rung.to_owned()));
+        about.push(("verified", entry.verified.to_owned()));
+        about.push(("undone", entry.undone.to_owned()));
+    }
+    let built = if kind.is_built() { "" } else { "  (not built yet in this version)" };
+    let mut out = format!("{}{built}\n{}", kind.name, rows(&about));
+    if kind.params.is_empty() {
+        out.push_str("\nIt takes no parameters.\n");
+    } else {
+        out.push_str("\nParameters (`with:`):\n");
+        out.push_str(&rows(&kind.params.iter().map(parameter).collect::<Vec<_>>()));
     }
     out
+}
+
+/// Targets, and which of them only a later version hits.
+fn hits(kind: &FaultKind) -> String {
+    let later: Vec<TargetKind> = kind.takes.iter().copied().filter(|target| !kind.built.contains(target)).collect();
+    match (kind.is_built(), later.is_empty()) {
+        (true, true) => words(kind.built),
+        (true, false) => format!("{} (not built yet: {})", words(kind.built), words(&later)),
+        (false, _) => words(kind.takes),
+    }
+}
+
+fn parameter(param: &Param) -> (&'static str, String) {
+    let need = match (param.default, param.required, param.unless) {
+        (Some(default), ..) => format!(", default {default}"),
+        (None, true, Some(other)) => format!(", required without `{other}`"),
+        (None, true, None) => ", required".to_owned(),
+        (None, false, _) => String::new(),
+    };
+    (param.name, format!("{} ({}{need})", param.about, param.ty.what()))
 }
 
 #[cfg(test)]
@@ -82,8 +125,8 @@ mod tests {
 
     #[test]
     fn a_kind_tells_everything_about_itself() {
-        insta::assert_snapshot!(details(catalogue::find("process.pause").expect("it is in the catalogue")));
-        insta::assert_snapshot!(details(catalogue::find("network.loss").expect("it is in the catalogue")));
+        insta::assert_snapshot!(details(FaultKind::find("process.pause").expect("it is in the catalogue")));
+        insta::assert_snapshot!(details(FaultKind::find("network.loss").expect("it is in the catalogue")));
     }
 
     #[test]

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use brunt_scenario::matrix::Cell;
 use brunt_scenario::plan::Plan;
-use brunt_scenario::{LoadOptions, Scenario, load, load_text};
+use brunt_scenario::{Diagnostics, LoadOptions, Scenario, load, load_text};
 
-use super::{Failure, url};
+use super::{Failure, streams, url};
 
 /// What lies over the scenario files.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -125,10 +125,15 @@ fn random_seed() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
-fn told(problems: brunt_scenario::Diagnostics) -> Failure {
-    use std::io::IsTerminal as _;
-    let color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    Failure::Scenario(problems.render(color).trim_end().to_owned())
+fn told(problems: Diagnostics) -> Failure {
+    Failure::Scenario(rendered(&problems))
+}
+
+/// Problems for people, and where more is said about the first of them.
+pub fn rendered(problems: &Diagnostics) -> String {
+    let text = problems.render(streams::has_color_on_stderr());
+    let more = problems.iter().next().map(|first| format!("\n\n`brunt explain {}` says more", first.code.id()));
+    text.trim_end().to_owned() + &more.unwrap_or_default()
 }
 
 /// The command line for the report and for repeating the run. Values of headers that carry credentials are masked, as they

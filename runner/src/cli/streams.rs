@@ -21,5 +21,16 @@ pub fn complain(line: &str) {
 
 /// Whether colours are welcome on stdout.
 pub fn has_color() -> bool {
-    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+    io::stdout().is_terminal() && welcome()
+}
+
+/// The same on stderr.
+pub fn has_color_on_stderr() -> bool {
+    io::stderr().is_terminal() && welcome()
+}
+
+/// <https://no-color.org>: set to anything but nothing it says no. A terminal that calls itself dumb shows escapes as they are.
+fn welcome() -> bool {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    set("NO_COLOR").is_none() && set("TERM").is_none_or(|term| term != "dumb")
 }

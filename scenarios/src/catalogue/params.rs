@@ -116,21 +116,8 @@ fn excluded(kind: &FaultKind, name: &str, other: &str, entry: &Entry, problems: 
 }
 
 fn missing(kind: &FaultKind, param: &Param, at: Span, problems: &mut Problems) {
-    let example = match param.ty {
-        ParamType::Duration => "200ms",
-        ParamType::Percent => "5%",
-        ParamType::Number | ParamType::Status => "3",
-        ParamType::Size => "64KiB",
-        ParamType::Bandwidth => "10mbit",
-        ParamType::Word(words) => words.first().copied().unwrap_or_default(),
-        ParamType::Text => "...",
-        ParamType::Pairs => "{ name: value }",
-        ParamType::Names => "name",
-        ParamType::Command => "[program, argument]",
-        ParamType::Durations => "[12ms, 15ms, 90ms]",
-    };
     let message = format!("`{}` needs the parameter `{}`", kind.name, param.name);
     let instead = param.unless.map(|other| format!(", or give `{other}`")).unwrap_or_default();
-    let help = format!("write `with: {{ {}: {example} }}`{instead}", param.name);
+    let help = format!("write `with: {{ {}: {} }}`{instead}", param.name, param.ty.example());
     problems.push(Diagnostic::error(Code::E012, at, message, help).label(format!("`{}` is missing", param.name)));
 }

@@ -6,37 +6,57 @@ use super::ParamType::{
 use super::TargetKind::{Docker, Kubernetes, Link, Netns, Process, Service};
 use super::{FaultKind, Lasts, Param, ParamType, TargetKind};
 
-const fn required(name: &'static str, ty: ParamType) -> Param {
-    Param { name, ty, default: None, required: true, unless: None }
+const fn required(name: &'static str, ty: ParamType, about: &'static str) -> Param {
+    Param { name, ty, about, default: None, required: true, unless: None }
 }
 
-const fn optional(name: &'static str, ty: ParamType) -> Param {
-    Param { name, ty, default: None, required: false, unless: None }
+const fn optional(name: &'static str, ty: ParamType, about: &'static str) -> Param {
+    Param { name, ty, about, default: None, required: false, unless: None }
 }
 
-const fn default(name: &'static str, ty: ParamType, default: &'static str) -> Param {
-    Param { name, ty, default: Some(default), required: false, unless: None }
+const fn default(name: &'static str, ty: ParamType, about: &'static str, default: &'static str) -> Param {
+    Param { name, ty, about, default: Some(default), required: false, unless: None }
 }
 
 /// Required where the other one is not given; both exclude each other.
-const fn required_unless(name: &'static str, ty: ParamType, other: &'static str) -> Param {
-    Param { name, ty, default: None, required: true, unless: Some(other) }
+const fn required_unless(name: &'static str, ty: ParamType, about: &'static str, other: &'static str) -> Param {
+    Param { name, ty, about, default: None, required: true, unless: Some(other) }
 }
 
-const fn default_unless(name: &'static str, ty: ParamType, default: &'static str, other: &'static str) -> Param {
-    Param { name, ty, default: Some(default), required: false, unless: Some(other) }
+const fn default_unless(
+    name: &'static str,
+    ty: ParamType,
+    about: &'static str,
+    default: &'static str,
+    other: &'static str,
+) -> Param {
+    Param { name, ty, about, default: Some(default), required: false, unless: Some(other) }
 }
 
 /// How long something is held.
-const LATENCY: Param = required_unless("latency", Duration, "table");
-const JITTER: Param = default_unless("jitter", Duration, "0s", "table");
-const DISTRIBUTION: Param =
-    default("distribution", Word(&["constant", "uniform", "normal", "pareto", "table"]), "uniform");
-const TABLE: Param = optional("table", Durations);
-const CORRELATION: Param = default("correlation", Percent, "0%");
+const LATENCY: Param = required_unless("latency", Duration, "how long each is held, without the jitter", "table");
+const JITTER: Param =
+    default_unless("jitter", Duration, "how far a delay may be from `latency`: see `distribution`", "0s", "table");
+const DISTRIBUTION: Param = default(
+    "distribution",
+    Word(&["constant", "uniform", "normal", "pareto", "table"]),
+    "how delays are spread: evenly within `jitter`, or with `jitter` as standard deviation (normal, pareto)",
+    "uniform",
+);
+const TABLE: Param = optional(
+    "table",
+    Durations,
+    "recorded delays to draw from: a list, or a file with one duration a line; in place of `latency` and `jitter`",
+);
+const CORRELATION: Param = default("correlation", Percent, "how much each draw is like the one before", "0%");
 const DIRECTIONS: ParamType = Word(&["to", "from", "both"]);
-const SHARE: Param = default("share", Percent, "100%");
-const BOTH: Param = default("direction", DIRECTIONS, "both");
+const WHICH_WAY: &str = "towards the target, from it, or both";
+const SHARE: Param = default("share", Percent, "of all connections, requests or accesses, drawn by the seed", "100%");
+const BOTH: Param = default("direction", DIRECTIONS, WHICH_WAY, "both");
+const FROM: Param = default("direction", DIRECTIONS, WHICH_WAY, "from");
+const PATH: Param =
+    optional("path", Text, "only requests of this path, without its query; `*` stands for anything: `/orders/*`");
+const METHOD: Param = optional("method", Text, "only requests with this method, in capitals");
 /// What has packets and a network of its own.
 const NETWORKED: &[TargetKind] = &[Service, Process, Docker, Kubernetes, Netns];
 /// The same, and brunt's proxy.
@@ -71,7 +91,7 @@ pub const ALL: &[FaultKind] = &[
         "holds every message or packet for a while",
         ANY_NETWORK,
         &[Link],
-        &[LATENCY, JITTER, DISTRIBUTION, TABLE, CORRELATION, default("direction", DIRECTIONS, "from"), SHARE],
+        &[LATENCY, JITTER, DISTRIBUTION, TABLE, CORRELATION, FROM, SHARE],
     ),
     lasting(
         "network.loss",
@@ -79,13 +99,18 @@ pub const ALL: &[FaultKind] = &[
         NETWORKED,
         &[],
         &[
-            required("loss", Percent),
-            default("model", Word(&["uniform", "correlated", "gilbert_elliott"]), "uniform"),
-            optional("correlation", Percent),
-            optional("p", Percent),
-            optional("r", Percent),
-            optional("loss_good", Percent),
-            optional("loss_bad", Percent),
+            required("loss", Percent, "the share of packets that is dropped"),
+            default(
+                "model",
+                Word(&["uniform", "correlated", "gilbert_elliott"]),
+                "how losses come: each on its own, in runs, or by the two states of Gilbert and Elliott",
+                "uniform",
+            ),
+            optional("correlation", Percent, "how much each draw is like the one before"),
+            optional("p", Percent, "Gilbert-Elliott: the chance to go from the good state to the bad one"),
+            optional("r", Percent, "Gilbert-Elliott: the chance to go back to the good state"),
+            optional("loss_good", Percent, "Gilbert-Elliott: the share that is dropped in the good state"),
+            optional("loss_bad", Percent, "Gilbert-Elliott: the share that is dropped in the bad state"),
             BOTH,
         ],
     ),
@@ -94,28 +119,33 @@ pub const ALL: &[FaultKind] = &[
         "sends packets twice",
         NETWORKED,
         &[],
-        &[required("duplicate", Percent), default("correlation", Percent, "0%"), BOTH],
+        &[required("duplicate", Percent, "the share of packets that is sent twice"), CORRELATION, BOTH],
     ),
     lasting(
         "network.reorder",
         "lets packets overtake each other",
         NETWORKED,
         &[],
-        &[required("reorder", Percent), optional("latency", Duration), default("correlation", Percent, "0%"), BOTH],
+        &[
+            required("reorder", Percent, "the share of packets that overtakes others"),
+            optional("latency", Duration, "how long the packets that are overtaken are held"),
+            CORRELATION,
+            BOTH,
+        ],
     ),
     lasting(
         "network.corrupt",
         "flips bits in packets",
         NETWORKED,
         &[],
-        &[required("corrupt", Percent), default("correlation", Percent, "0%"), BOTH],
+        &[required("corrupt", Percent, "the share of packets in which a bit is flipped"), CORRELATION, BOTH],
     ),
     lasting(
         "network.bandwidth",
         "lets only so many bits a second pass",
         ANY_NETWORK,
         &[Link],
-        &[required("rate", Bandwidth), BOTH, SHARE],
+        &[required("rate", Bandwidth, "what all connections share"), BOTH, SHARE],
     ),
     lasting(
         "network.partition",
@@ -137,9 +167,14 @@ pub const ALL: &[FaultKind] = &[
         NETWORKED,
         &[],
         &[
-            optional("names", Text),
-            default("answer", Word(&["nxdomain", "servfail", "timeout", "address"]), "servfail"),
-            optional("address", Text),
+            optional("names", Text, "the names that are meant; without it all of them"),
+            default(
+                "answer",
+                Word(&["nxdomain", "servfail", "timeout", "address"]),
+                "what a question gets",
+                "servfail",
+            ),
+            optional("address", Text, "the address that the answer holds"),
         ],
     ),
     lasting(
@@ -147,36 +182,62 @@ pub const ALL: &[FaultKind] = &[
         "resets connections on both sides",
         &[Link],
         &[Link],
-        &[default("after", Duration, "0s"), SHARE],
+        &[
+            default(
+                "after",
+                Duration,
+                "how long a connection lives under the fault before it is reset or closed",
+                "0s",
+            ),
+            SHARE,
+        ],
     ),
     lasting(
         "tcp.timeout",
         "passes no byte, then closes the connection",
         &[Link],
         &[Link],
-        &[default("after", Duration, "0s"), SHARE],
+        &[
+            default(
+                "after",
+                Duration,
+                "how long a connection lives under the fault before it is reset or closed",
+                "0s",
+            ),
+            SHARE,
+        ],
     ),
-    lasting("tcp.slow_close", "passes the close on late", &[Link], &[Link], &[required("delay", Duration), SHARE]),
+    lasting(
+        "tcp.slow_close",
+        "passes the close on late",
+        &[Link],
+        &[Link],
+        &[required("delay", Duration, "how long the close is held"), SHARE],
+    ),
     lasting(
         "tcp.slicer",
         "passes small pieces with gaps",
         &[Link],
         &[Link],
-        &[required("size", Size), default("delay", Duration, "0s"), SHARE],
+        &[
+            required("size", Size, "how large a piece is"),
+            default("delay", Duration, "the gap between two pieces", "0s"),
+            SHARE,
+        ],
     ),
     lasting(
         "tcp.limit",
         "closes connections after so many bytes",
         &[Link],
         &[Link],
-        &[required("bytes", Size), default("direction", DIRECTIONS, "from"), SHARE],
+        &[required("bytes", Size, "the connection closes after so many bytes"), FROM, SHARE],
     ),
     lasting(
         "http.latency",
         "holds requests for a while",
         &[Link],
         &[Link],
-        &[LATENCY, JITTER, DISTRIBUTION, TABLE, CORRELATION, optional("path", Text), optional("method", Text), SHARE],
+        &[LATENCY, JITTER, DISTRIBUTION, TABLE, CORRELATION, PATH, METHOD, SHARE],
     ),
     lasting(
         "http.error",
@@ -184,30 +245,24 @@ pub const ALL: &[FaultKind] = &[
         &[Link],
         &[Link],
         &[
-            default("status", Status, "503"),
-            optional("body", Text),
-            optional("path", Text),
-            optional("method", Text),
+            default("status", Status, "the status of the answer, from 200 to 599", "503"),
+            optional("body", Text, "the body of the answer; without it a short text"),
+            PATH,
+            METHOD,
             SHARE,
         ],
     ),
-    lasting(
-        "http.abort",
-        "closes connections without a reply",
-        &[Link],
-        &[Link],
-        &[optional("path", Text), optional("method", Text), SHARE],
-    ),
+    lasting("http.abort", "closes connections without a reply", &[Link], &[Link], &[PATH, METHOD, SHARE]),
     lasting(
         "http.body",
         "changes the body of replies",
         &[Link],
         &[Link],
         &[
-            optional("replace", Text),
-            optional("truncate", Size),
-            optional("path", Text),
-            optional("method", Text),
+            optional("replace", Text, "this stands in place of the body"),
+            optional("truncate", Size, "the body is cut after so many bytes; its framing still fits"),
+            PATH,
+            METHOD,
             SHARE,
         ],
     ),
@@ -216,28 +271,47 @@ pub const ALL: &[FaultKind] = &[
         "changes the headers of replies",
         &[Link],
         &[Link],
-        &[optional("set", Pairs), optional("remove", Names), optional("path", Text), optional("method", Text), SHARE],
+        &[
+            optional("set", Pairs, "headers and their values; each takes the place of all of that name"),
+            optional("remove", Names, "headers that are taken away"),
+            PATH,
+            METHOD,
+            SHARE,
+        ],
     ),
     lasting(
         "grpc.status",
         "answers calls with a status",
         &[Link],
         &[],
-        &[required("status", Text), optional("method", Text), SHARE],
+        &[
+            required("status", Text, "the status by its name: `UNAVAILABLE`"),
+            optional("method", Text, "only calls of this method"),
+            SHARE,
+        ],
     ),
     lasting(
         "grpc.latency",
         "holds calls for a while",
         &[Link],
         &[],
-        &[required("latency", Duration), default("jitter", Duration, "0s"), optional("method", Text), SHARE],
+        &[
+            required("latency", Duration, "how long each call is held, without the jitter"),
+            default("jitter", Duration, "how far a delay may be from `latency`", "0s"),
+            optional("method", Text, "only calls of this method"),
+            SHARE,
+        ],
     ),
     instant(
         "process.kill",
         "kills processes",
         &[Service, Process],
         &[Service, Process],
-        &[optional("restart_after", Duration)],
+        &[optional(
+            "restart_after",
+            Duration,
+            "starts the same instance again at the same port (targets of kind `service` only); without it nobody does",
+        )],
     ),
     lasting(
         "process.pause",
@@ -247,61 +321,147 @@ pub const ALL: &[FaultKind] = &[
         &[],
     ),
     instant("process.restart", "ends processes and starts them again", &[Service], &[Service], &[]),
-    instant("container.kill", "kills containers", &[Docker, Kubernetes], &[], &[default("signal", Text, "KILL")]),
+    instant(
+        "container.kill",
+        "kills containers",
+        &[Docker, Kubernetes],
+        &[],
+        &[default("signal", Text, "the signal", "KILL")],
+    ),
     lasting("container.pause", "freezes containers", &[Docker], &[], &[]),
-    instant("container.restart", "restarts containers", &[Docker], &[], &[optional("grace", Duration)]),
-    lasting("container.stop", "stops containers and starts them again", &[Docker], &[], &[optional("grace", Duration)]),
-    instant("pod.kill", "deletes pods", &[Kubernetes], &[], &[optional("grace", Duration)]),
-    instant("pod.evict", "evicts pods, as a drain would", &[Kubernetes], &[], &[optional("grace", Duration)]),
+    instant(
+        "container.restart",
+        "restarts containers",
+        &[Docker],
+        &[],
+        &[optional("grace", Duration, "how long it may take to end by itself")],
+    ),
+    lasting(
+        "container.stop",
+        "stops containers and starts them again",
+        &[Docker],
+        &[],
+        &[optional("grace", Duration, "how long it may take to end by itself")],
+    ),
+    instant(
+        "pod.kill",
+        "deletes pods",
+        &[Kubernetes],
+        &[],
+        &[optional("grace", Duration, "how long it may take to end by itself")],
+    ),
+    instant(
+        "pod.evict",
+        "evicts pods, as a drain would",
+        &[Kubernetes],
+        &[],
+        &[optional("grace", Duration, "how long it may take to end by itself")],
+    ),
     lasting("pod.fail", "makes pods fail to run", &[Kubernetes], &[], &[]),
     instant("deployment.restart", "rolls a deployment over", &[Kubernetes], &[], &[]),
-    lasting("deployment.scale", "changes the number of replicas", &[Kubernetes], &[], &[required("replicas", Number)]),
+    lasting(
+        "deployment.scale",
+        "changes the number of replicas",
+        &[Kubernetes],
+        &[],
+        &[required("replicas", Number, "how many there are then")],
+    ),
     lasting("node.cordon", "lets no new pod onto nodes", &[Kubernetes], &[], &[]),
-    lasting("node.drain", "moves all pods away from nodes", &[Kubernetes], &[], &[optional("grace", Duration)]),
+    lasting(
+        "node.drain",
+        "moves all pods away from nodes",
+        &[Kubernetes],
+        &[],
+        &[optional("grace", Duration, "how long it may take to end by itself")],
+    ),
     lasting(
         "stress.cpu",
         "keeps processors busy",
         RUNNING,
         &[],
-        &[optional("workers", Number), default("load", Percent, "100%")],
+        &[
+            optional("workers", Number, "how many work at the same time"),
+            default("load", Percent, "how much of a processor each keeps busy", "100%"),
+        ],
     ),
-    lasting("stress.memory", "fills memory", RUNNING, &[], &[required("size", Size)]),
-    lasting("stress.io", "keeps disks busy", RUNNING, &[], &[optional("workers", Number), optional("path", Text)]),
-    lasting("stress.fds", "uses up descriptors", RUNNING, &[], &[optional("count", Number)]),
+    lasting("stress.memory", "fills memory", RUNNING, &[], &[required("size", Size, "how much is taken")]),
+    lasting(
+        "stress.io",
+        "keeps disks busy",
+        RUNNING,
+        &[],
+        &[
+            optional("workers", Number, "how many work at the same time"),
+            optional("path", Text, "the folder that is written to"),
+        ],
+    ),
+    lasting("stress.fds", "uses up descriptors", RUNNING, &[], &[optional("count", Number, "how many are opened")]),
     lasting(
         "disk.fill",
         "fills a file system",
         RUNNING,
         &[],
-        &[required("path", Text), optional("size", Size), optional("share", Percent)],
+        &[
+            required("path", Text, "the folder that is meant"),
+            optional("size", Size, "how much is written"),
+            optional("share", Percent, "how full it then is"),
+        ],
     ),
     lasting(
         "disk.latency",
         "makes file accesses slow",
         RUNNING,
         &[],
-        &[required("path", Text), required("latency", Duration), SHARE],
+        &[
+            required("path", Text, "the folder that is meant"),
+            required("latency", Duration, "how long each access is held"),
+            SHARE,
+        ],
     ),
     lasting(
         "disk.error",
         "makes file accesses fail",
         RUNNING,
         &[],
-        &[required("path", Text), default("errno", Text, "EIO"), SHARE],
+        &[
+            required("path", Text, "the folder that is meant"),
+            default("errno", Text, "the error that the access gets", "EIO"),
+            SHARE,
+        ],
     ),
-    lasting("clock.skew", "makes the clock of processes wrong", &[Service], &[], &[required("offset", Duration)]),
-    lasting("pool.exhaust", "holds connections open", &[Service, Link], &[], &[optional("connections", Number)]),
+    lasting(
+        "clock.skew",
+        "makes the clock of processes wrong",
+        &[Service],
+        &[],
+        &[required("offset", Duration, "how far it is wrong")],
+    ),
+    lasting(
+        "pool.exhaust",
+        "holds connections open",
+        &[Service, Link],
+        &[],
+        &[optional("connections", Number, "how many are held")],
+    ),
     lasting(
         "exec",
         "runs a command of yours, and another one to undo it",
         &[Service, Process],
         &[Service, Process],
         &[
-            required("run", Command),
-            required("undo", Command),
-            optional("verify", Command),
-            default("within", Duration, "10s"),
-            optional("cwd", Text),
+            required("run", Command, "breaks it: program and arguments; needs `--allow-exec`"),
+            required(
+                "undo",
+                Command,
+                "mends it; written to the disk before `run` starts, so that it also happens after a crash",
+            ),
+            optional(
+                "verify",
+                Command,
+                "ends with 0 while the effect is there, and only then; without it the run is inconclusive at best",
+            ),
+            default("within", Duration, "how long each command may take", "10s"),
+            optional("cwd", Text, "where the commands run; without it the folder of the scenario"),
         ],
     ),
 ];

@@ -129,8 +129,8 @@ impl<'r> Checker<'r> {
         }
         if let Some(twin) = self.root.journeys.as_ref().and_then(|journeys| journeys.place_of(&name.value)) {
             let message = format!("`{}` is also the name of a journey", name.value);
-            let help = format!("rename one of them; the journey is at {}", self.sources.line(twin));
-            self.problems.error(Code::E064, name.span, message, help);
+            let problem = Diagnostic::error(Code::E064, name.span, message, "rename one of them");
+            self.problems.push(problem.also(twin, "the journey"));
         }
     }
 

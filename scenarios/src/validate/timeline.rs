@@ -193,9 +193,12 @@ fn check_ids(root: &Root, problems: &mut Problems) {
 fn unique(what: &str, ids: impl IntoIterator<Item = (String, Span)>, problems: &mut Problems) {
     let mut seen = HashMap::new();
     for (id, span) in ids {
-        if seen.insert(id.clone(), span).is_some() {
+        if let Some(first) = seen.get(&id) {
             let message = format!("the {what} id `{id}` is used twice");
-            problems.error(Code::E064, span, message, "give each its own id");
+            let problem = Diagnostic::error(Code::E064, span, message, "give each its own id");
+            problems.push(problem.also(*first, "first used here"));
+        } else {
+            seen.insert(id, span);
         }
     }
 }

@@ -247,9 +247,9 @@ impl<'r, 'a, 't> Builder<'r, 'a, 't> {
     }
 
     fn duplicate(&mut self, key: &Key, earlier: Span) {
-        let help = format!("remove one of them; the first is at {}", self.reader.sources.line(earlier));
         let message = format!("`{}` is given twice", key.text.escape_debug());
-        self.reader.problems.error(Code::E005, key.span, message, help);
+        let problem = Diagnostic::error(Code::E005, key.span, message, "remove one of them");
+        self.reader.problems.push(problem.also(earlier, "first given here"));
     }
 
     /// Own keys first, then what `<<` brings; of several merged mappings the earlier one wins.

@@ -1,0 +1,136 @@
+//! `brunt explain [WORD]`: what a code, a metric, a fault, a window, a verdict or an exit code means.
+//!
+//! What is said comes from the tables that everything else works with (codes, metrics, the catalogue of faults); only words
+//! that are in none of them stand here, in `words`.
+
+mod lines;
+mod words;
+
+use brunt_scenario::catalogue::FaultKind;
+use brunt_scenario::diagnostic::example::{Example, whole};
+use brunt_scenario::metric::Metric;
+use brunt_scenario::{Code, catalogue, foreign, nearest};
+
+use super::{Failure, faults, print};
+pub use lines::rows;
+use lines::{indented, wrapped};
+
+const EXAMPLES: &str = "\
+Examples:
+  brunt explain
+      all that can be asked
+  brunt explain E020
+  brunt explain recovery_time
+  brunt explain network.latency
+  brunt explain baseline
+
+Exit codes: 0 · 2 nothing is known by that word";
+
+/// Say what a code, a metric, a fault or a word of the outputs means.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// E020, latency.p99, network.latency, baseline, inconclusive, 99 ...; without it all that can be asked.
+    word: Option<String>,
+}
+
+pub fn run(args: &Args) -> Result<u8, Failure> {
+    let text = match &args.word {
+        None => everything(),
+        Some(word) => explained(word).ok_or_else(|| Failure::Usage(unknown(word)))?,
+    };
+    print(&text)?;
+    Ok(0)
+}
+
+/// The page of a word; `None` when there is none.
+fn explained(word: &str) -> Option<String> {
+    let word = word.trim();
+    if let Some(code) = Code::find(word) {
+        return Some(code_page(code));
+    }
+    let lower = word.to_ascii_lowercase();
+    if let Ok(metric) = lower.parse::<Metric>() {
+        return Some(metric_page(metric));
+    }
+    if let Some(kind) = FaultKind::find(&lower) {
+        return Some(fault_page(kind));
+    }
+    if lower == "example" {
+        return Some(format!("What the examples stand on:\n\n{}", indented(&whole(""))));
+    }
+    words::page(&lower)
+        .or_else(|| family(&lower))
+        .or_else(|| foreign(word).map(|here| format!("{word}: a word of another tool; {here}\n")))
+}
+
+/// `latency`, `network`: what begins so.
+fn family(word: &str) -> Option<String> {
+    let prefix = format!("{word}.");
+    let metrics = Metric::all().into_iter().map(|metric| metric.to_string());
+    let all: Vec<String> = metrics
+        .chain(catalogue::ALL.iter().map(|kind| kind.name.to_owned()))
+        .filter(|name| name.starts_with(&prefix))
+        .collect();
+    (!all.is_empty()).then(|| format!("Which one?\n{}", wrapped(&all.join("  "), 2)))
+}
+
+fn code_page(code: Code) -> String {
+    let kind = if code.id().starts_with('W') { "; a warning, refused by `validate --strict`" } else { "" };
+    let mut out = format!("{}: {}{kind}\n\n{}\n", code.id(), code.label(), wrapped(code.explanation(), 0));
+    for (title, example) in [("Wrong", code.wrong()), ("Right", code.right())] {
+        out.push_str(&format!("{title}:\n\n{}\n", indented(example.text())));
+    }
+    if matches!(code.wrong(), Example::Scenario(_)) {
+        out.push_str("Examples leave out what does not matter: `brunt explain example` shows what they stand on.\n");
+    }
+    out
+}
+
+fn metric_page(metric: Metric) -> String {
+    let mut about = vec![("counts", metric.counts().to_owned())];
+    if !metric.statistic_in_words().is_empty() {
+        about.insert(0, ("is", metric.statistic_in_words().to_owned()));
+    }
+    about.push(("over", metric.scope().to_owned()));
+    about.push(("bounds", metric.unit_in_words().to_owned()));
+    format!("{metric}\n{}\nExample:\n\n{}", rows(&about), indented(&metric.example()))
+}
+
+fn fault_page(kind: &FaultKind) -> String {
+    format!("{}\nA scenario with it:\n\n{}", faults::details(kind), indented(&kind.example()))
+}
+
+fn everything() -> String {
+    let codes = |letter: char| {
+        let all = Code::ALL.iter().filter(move |code| code.id().starts_with(letter));
+        all.map(|code| (code.id(), code.label().to_owned())).collect::<Vec<_>>()
+    };
+    let mut out = "What `brunt explain WORD` knows.\n\nMetrics:\n".to_owned();
+    let metrics: Vec<String> = Metric::all().iter().map(ToString::to_string).collect();
+    out.push_str(&wrapped(&metrics.join("  "), 2));
+    out.push_str("\nWindows, verdicts, exit codes and other words:\n");
+    out.push_str(&wrapped(&words::names().join("  "), 2));
+    out.push_str("\nFaults (`brunt faults` says what each does):\n");
+    let faults: Vec<&str> = catalogue::ALL.iter().map(|kind| kind.name).collect();
+    out.push_str(&wrapped(&faults.join("  "), 2));
+    out.push_str("\nErrors in scenarios:\n");
+    out.push_str(&rows(&codes('E')));
+    out.push_str("\nWarnings about scenarios (`validate --strict` refuses them):\n");
+    out.push_str(&rows(&codes('W')));
+    out
+}
+
+fn unknown(word: &str) -> String {
+    let metrics: Vec<String> = Metric::all().iter().map(ToString::to_string).collect();
+    let candidates = Code::ALL.iter().map(|code| code.id()).chain(metrics.iter().map(String::as_str));
+    let candidates = candidates.chain(catalogue::ALL.iter().map(|kind| kind.name)).chain(words::names());
+    let shown: String = word.chars().take(60).collect();
+    match nearest(word, candidates.clone()).or_else(|| nearest(&word.to_ascii_uppercase(), candidates)) {
+        Some(near) => format!("nothing is known by `{}`; did you mean `{near}`?", shown.escape_debug()),
+        None => format!("nothing is known by `{}`; `brunt explain` lists what can be asked", shown.escape_debug()),
+    }
+}
+
+#[cfg(test)]
+mod tests;
