@@ -13,8 +13,8 @@ const axe = modules.resolve('axe-core/axe.min.js');
 const [report, pictures] = process.argv.slice(2);
 
 // The headings of all sections, in the order in which a reader meets them.
-const SECTIONS = ['Gates', 'Timeline', 'Resilience', 'Latency by percentile', 'Steps', 'Errors', 'Measurement health',
-  'Environment and how to repeat', 'Event log', 'Glossary'];
+const SECTIONS = ['Gates', 'Timeline', 'Latency heat-map', 'Latency by percentile', 'Resilience', 'Steps', 'Instances', 'Errors',
+  'Measurement health', 'Environment and how to repeat', 'Event log', 'Glossary'];
 
 const VIEWS = [
   { name: 'desk', scripts: true, width: 1280, height: 900, scheme: 'light' },

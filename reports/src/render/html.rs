@@ -1,19 +1,25 @@
-//! report.html: one file that people pass around. No script, no network, no font: static SVG and tables, so that it reads the
-//! same in ten years, in print and in a screen reader.
+//! report.html: one file that people pass around. No network, no font: static SVG and tables, whole without scripts, so that
+//! it reads the same in ten years, in print and in a screen reader. A script then makes the charts over time ones that can be
+//! zoomed.
 //!
 //! [`rows`] says what stands in the tables; the charts are [`timeline`] (from [`lanes`], [`latency`], [`rate`], [`errors`]
-//! within a [`frame`]) and [`percentiles`]; [`slices`] and [`curves`] prepare their data. Layout is `templates/report.html`,
-//! looks are `assets/report.css`.
+//! within a [`frame`]), [`heatmap`], [`percentiles`] and [`sparkline`]; [`slices`] and [`curves`] prepare their data.
+//! Layout is `templates/report.html`, a file a section beside it; looks are `assets/report.css`. [`live`] is what the script
+//! `templates/report.js` draws, [`policy`] what the browser is allowed to run.
 
 pub mod curves;
 pub mod errors;
 pub mod frame;
+pub mod heatmap;
 pub mod lanes;
 pub mod latency;
+mod live;
 pub mod percentiles;
+mod policy;
 pub mod rate;
 pub mod rows;
 pub mod slices;
+mod sparkline;
 pub mod timeline;
 
 use askama::Template;
@@ -30,7 +36,10 @@ const CURVES: usize = 6;
 #[derive(Template)]
 #[template(path = "report.html")]
 struct Report<'a> {
-    css: &'static str,
+    policy: String,
+    style: String,
+    script: String,
+    live: String,
     results: &'a Results,
     verdict: &'static str,
     verdict_class: String,
@@ -39,19 +48,26 @@ struct Report<'a> {
     facts: Vec<rows::Fact>,
     gates: Vec<rows::GateRow>,
     guardrails: Vec<rows::GuardrailRow>,
-    timeline: String,
+    lanes: String,
+    series: String,
     measured: bool,
     timeline_note: String,
     bins: Vec<rows::BinRow>,
+    heatmap: String,
+    heat_heads: Vec<String>,
+    heat: Vec<rows::HeatRow>,
     percentiles: String,
     percentile_note: String,
     quantiles: Vec<&'static str>,
     quantile_rows: Vec<rows::QuantileRow>,
     windows: Vec<rows::WindowRow>,
     faults: Vec<rows::FaultRow>,
-    steps: Vec<rows::WindowRow>,
+    steps: Vec<rows::StepRow>,
+    spark_range: String,
     slower_heads: Vec<String>,
     slower: Vec<rows::SlowerRow>,
+    instances: Vec<rows::TargetRows>,
+    instance_heads: Vec<String>,
     errors: Vec<rows::ErrorRow>,
     trust: &'static str,
     health: Vec<rows::Fact>,
@@ -65,9 +81,14 @@ struct Report<'a> {
 pub fn render(results: &Results) -> String {
     let slices = Slices::of(results);
     let curves = drawn_curves(results);
+    let sparks = sparkline::points(results);
+    let (style, script) = (policy::style(), policy::script());
     let summary = &results.summary;
     let report = Report {
-        css: include_str!("../../assets/report.css"),
+        policy: policy::of(&style, &script),
+        style,
+        script,
+        live: live::json(results),
         results,
         verdict: words::verdict(summary.verdict),
         verdict_class: words::verdict(summary.verdict).to_lowercase(),
@@ -76,19 +97,26 @@ pub fn render(results: &Results) -> String {
         facts: rows::facts(results),
         gates: rows::gates(results),
         guardrails: rows::guardrails(results),
-        timeline: Size::ALL.map(|size| timeline::draw(results, &slices, size)).concat(),
+        lanes: Size::ALL.map(|size| timeline::draw_lanes(results, &slices, size)).concat(),
+        series: Size::ALL.map(|size| timeline::draw_series(results, &slices, size)).concat(),
         measured: !slices.is_empty(),
         timeline_note: rows::timeline_note(&slices),
         bins: rows::bins(&slices),
+        heatmap: Size::ALL.map(|size| heatmap::draw(results, &slices, size)).concat(),
+        heat_heads: rows::heat_heads(&slices),
+        heat: rows::heat(&slices),
         percentiles: Size::ALL.map(|size| percentiles::draw(results, &curves, size)).concat(),
         percentile_note: rows::percentile_note(results, &curves),
         quantiles: percentiles::TICKS[1..].iter().map(|(_, label)| *label).collect(),
         quantile_rows: rows::quantiles(&curves),
         windows: rows::windows(results),
         faults: rows::faults(results),
-        steps: rows::steps(results),
+        steps: rows::steps(results, &slices, &sparks),
+        spark_range: sparkline::range_text(&sparks),
         slower_heads: rows::slower_heads(results),
         slower: rows::slower(results),
+        instances: rows::instances(results),
+        instance_heads: rows::instance_heads(results),
         errors: rows::errors(results),
         trust: rows::trust(results),
         health: rows::health(results),

@@ -126,6 +126,11 @@ impl Svg {
         }
     }
 
+    /// Sets the size, for drawings that learn it while they are made.
+    pub fn grow(&mut self, width: f64, height: f64) {
+        (self.width, self.height) = (width, height);
+    }
+
     /// The finished element: one picture with one sentence for those who do not see it.
     pub fn finish(self, class: &str, sentence: &str) -> String {
         format!(

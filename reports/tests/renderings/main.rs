@@ -8,3 +8,4 @@ mod runs;
 mod sample;
 mod summary;
 mod text;
+mod vendored;

@@ -27,7 +27,7 @@ pub fn draw(svg: &mut Svg, frame: &Frame, slices: &Slices, top: f64) -> f64 {
     let stacked: Vec<Vec<f64>> = (0..slices.bins.len()).map(|bin| levels(slices, bin)).collect();
     let highest = stacked.iter().filter_map(|levels| levels.last()).copied().fold(0.0, f64::max);
     let (high, step) = from_zero(highest, 2);
-    let shades = stacked.first().map_or(0, Vec::len);
+    let shades = shown(slices);
     let top = if frame.stacked() { name_above(svg, frame, slices, shades, top) } else { top };
     let bottom = top + HEIGHT;
     let scale = Scale::linear(0.0, high, bottom, top);
@@ -56,21 +56,30 @@ pub fn draw(svg: &mut Svg, frame: &Frame, slices: &Slices, top: f64) -> f64 {
     bottom
 }
 
-/// Rates of the classes of one bin, each on top of the ones before it.
-fn levels(slices: &Slices, bin: usize) -> Vec<f64> {
+/// How many shades there are: one a class, and one for the rest.
+pub fn shown(slices: &Slices) -> usize {
+    slices.classes.len().min(SHADES + 1)
+}
+
+/// What a shade stands for.
+pub fn name_of(slices: &Slices, shade: usize) -> String {
+    if shade == SHADES { "other".to_owned() } else { slices.classes[shade].clone() }
+}
+
+/// Failed requests a second of one shade.
+pub fn rate_of(slices: &Slices, bin: usize, shade: usize) -> f64 {
     let errors = &slices.bins[bin].errors;
-    let own = errors.len().min(SHADES);
-    let mut counts: Vec<u64> = errors[..own].to_vec();
-    if errors.len() > SHADES {
-        counts.push(errors[own..].iter().sum());
-    }
-    counts
-        .iter()
-        .scan(0, |sum, count| {
-            *sum += count;
-            Some(slices.rate(bin, *sum))
-        })
-        .collect()
+    let count = if shade == SHADES { errors[SHADES..].iter().sum() } else { errors[shade] };
+    slices.rate(bin, count)
+}
+
+/// Rates of the shades of one bin, each on top of the ones before it.
+fn levels(slices: &Slices, bin: usize) -> Vec<f64> {
+    let on_top = |sum: &mut f64, shade: usize| {
+        *sum += rate_of(slices, bin, shade);
+        Some(*sum)
+    };
+    (0..shown(slices)).scan(0.0, on_top).collect()
 }
 
 /// On a phone the classes are named above the plot, two in a row; answers where the plot begins.
@@ -84,7 +93,6 @@ fn name_above(svg: &mut Svg, frame: &Frame, slices: &Slices, shades: usize, top:
 }
 
 fn name(svg: &mut Svg, frame: &Frame, slices: &Slices, shade: usize, (x, y): (f64, f64), room: f64) {
-    let name = if shade == SHADES { "other" } else { slices.classes[shade].as_str() };
     svg.rect((x, y - 4.0), (8.0, 8.0), &format!("e{shade}"));
-    svg.text((x + 13.0, y + 4.0), Anchor::Start, "t", &fitted(name, frame.size.font(), room));
+    svg.text((x + 13.0, y + 4.0), Anchor::Start, "t", &fitted(&name_of(slices, shade), frame.size.font(), room));
 }

@@ -34,6 +34,15 @@ impl Size {
         }
     }
 
+    /// As style sheet and script call it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Wide => "wide",
+            Self::Middle => "middle",
+            Self::Narrow => "narrow",
+        }
+    }
+
     /// Class of the drawing.
     pub fn class(self) -> &'static str {
         match self {
@@ -131,6 +140,19 @@ impl Frame {
                 svg.line((to, top), (to, bottom), "edge");
             }
             svg.end();
+        }
+    }
+
+    /// Only where faults began and ended, in their colours: for charts whose own colours say something.
+    pub fn edges(&self, svg: &mut Svg, faults: &[FaultData], top: f64, bottom: f64) {
+        for (index, fault) in faults.iter().enumerate() {
+            for (from, to) in self.apart(spans(fault, self.end_s)) {
+                svg.group(&style(index));
+                svg.rect((from, top - 5.0), ((to - from).max(1.0), 4.0), "bar");
+                svg.line((from, top), (from, bottom), "edge");
+                svg.line((to, top), (to, bottom), "edge");
+                svg.end();
+            }
         }
     }
 

@@ -33,15 +33,13 @@ fn height(frame: &Frame) -> f64 {
 /// Draws the panel from `top` on; answers where it ends.
 pub fn draw(svg: &mut Svg, frame: &Frame, results: &Results, slices: &Slices, top: f64) -> f64 {
     let top = frame.title(svg, top, "Latency", "from intended start, to last byte, log scale");
-    let limits: Vec<&SloData> = results.slos.iter().filter(|slo| shown(slo)).take(3).collect();
-    let Some((low, high)) = range(slices) else {
+    let limits = limits(results);
+    let Some((from, to)) = axis(results, slices) else {
         svg.text((frame.left + 6.0, top + 22.0), Anchor::Start, "t m", "no samples");
         svg.line((frame.left, top + 30.0), (frame.right, top + 30.0), "grid");
         return top + 60.0;
     };
     let bottom = top + height(frame);
-    let high = limits.iter().map(|slo| slo.limit).fold(high * 1.3, f64::max);
-    let (from, to) = log_range(low, high);
     let scale = Scale::log(from, to, bottom, top);
     for tick in decades(from, to) {
         frame.grid(svg, scale.at(tick), &format::ms(tick));
@@ -56,6 +54,29 @@ pub fn draw(svg: &mut Svg, frame: &Frame, results: &Results, slices: &Slices, to
     name_limits(svg, frame, &limits, &scale);
     name_peak(svg, frame, slices, &scale, top);
     bottom
+}
+
+/// The ends of the axis, milliseconds: all values and the limits lie between; `None` without samples.
+pub fn axis(results: &Results, slices: &Slices) -> Option<(f64, f64)> {
+    let (low, high) = range(slices)?;
+    let high = limits(results).iter().map(|slo| slo.limit).fold(high * 1.3, f64::max);
+    Some(log_range(low, high))
+}
+
+/// The objectives that are drawn as lines.
+pub fn limits(results: &Results) -> Vec<&SloData> {
+    results.slos.iter().filter(|slo| shown(slo)).take(3).collect()
+}
+
+/// `order-latency: p95 ≤ 250 ms`.
+pub fn limit_text(slo: &SloData) -> String {
+    format!("{}: {}", slo.id, short_limit(slo))
+}
+
+fn short_limit(slo: &SloData) -> String {
+    let sign = if slo.bound == "min" { "≥" } else { "≤" };
+    let statistic = slo.metric.rsplit('.').next().unwrap_or_default();
+    format!("{statistic} {sign} {}", format::ms(slo.limit))
 }
 
 /// Objectives over latencies have a place on this axis.
@@ -91,10 +112,7 @@ fn name_lines(svg: &mut Svg, frame: &Frame, slices: &Slices, scale: &Scale, (top
 fn name_limits(svg: &mut Svg, frame: &Frame, limits: &[&SloData], scale: &Scale) {
     for slo in limits {
         let y = scale.at(slo.limit);
-        let sign = if slo.bound == "min" { "≥" } else { "≤" };
-        let statistic = slo.metric.rsplit('.').next().unwrap_or_default();
-        let limit = format!("{statistic} {sign} {}", format::ms(slo.limit));
-        let text = if frame.stacked() { limit } else { format!("{}: {limit}", slo.id) };
+        let text = if frame.stacked() { short_limit(slo) } else { limit_text(slo) };
         svg.line((frame.left, y), (frame.right, y), "limit");
         svg.text((frame.left + 5.0, y - 5.0), Anchor::Start, "t halo", &text);
     }

@@ -1,21 +1,44 @@
 //! What stands in the report's tables, as text. The template only places it.
 
-mod faults;
+mod errors;
+mod events;
 mod gates;
-mod measured;
-mod run;
+mod health;
+mod instances;
+mod percentiles;
+mod resilience;
+mod steps;
+mod timeline;
 mod verdict;
 
-pub use faults::{FaultRow, faults};
+pub use errors::{ErrorRow, ProbeRow, errors, probes};
+pub use events::{EventRow, events};
 pub use gates::{GateRow, GuardrailRow, gates, guardrails};
-pub use measured::{
-    BinRow, QuantileRow, SlowerRow, WindowRow, bins, percentile_note, quantiles, slower, slower_heads, steps,
-    timeline_note, windows,
-};
-pub use run::{ErrorRow, EventRow, ProbeRow, environment, errors, events, health, probes};
+pub use health::{environment, health};
+pub use instances::{InstanceRow, TargetRows, heads as instance_heads, instances};
+pub use percentiles::{QuantileRow, WindowRow, percentile_note, quantiles, windows};
+pub use resilience::{FaultRow, faults};
+pub use steps::{SlowerRow, StepRow, slower, slower_heads, steps};
+pub use timeline::{BinRow, HeatRow, bins, heat, heat_heads, timeline_note};
 pub use verdict::{FindingRow, facts, findings, trust};
 
 use crate::render::format;
+
+/// The sections in order: their place in the page and their names.
+pub const SECTIONS: [(&str, &str); 12] = [
+    ("gates", "Gates"),
+    ("timeline", "Timeline"),
+    ("heatmap", "Latency heat-map"),
+    ("latency", "Latency by percentile"),
+    ("resilience", "Resilience"),
+    ("steps", "Steps"),
+    ("instances", "Instances"),
+    ("errors", "Errors"),
+    ("health", "Measurement health"),
+    ("environment", "Environment and how to repeat"),
+    ("events", "Event log"),
+    ("glossary", "Glossary"),
+];
 
 /// A label and a value.
 pub struct Fact {

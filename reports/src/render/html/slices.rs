@@ -1,11 +1,19 @@
-//! The time axis of a run: all series pooled into at most [`MOST`] bins of equal width.
+//! The time axis of a run: its series pooled into bins of equal width, as many as a drawing or a zoom needs.
 
 use std::collections::BTreeMap;
 
-use crate::results::{Results, SliceData};
+use crate::results::{Results, SeriesData, SliceData};
 
 /// More points than this are closer than a pixel.
 pub const MOST: usize = 300;
+
+/// Points that a reader may zoom into: an hour to the second.
+pub const MOST_ZOOMED: usize = 3_600;
+
+/// Rows of the heat-map a decade of latency.
+pub const ROWS_A_DECADE: usize = 8;
+/// From a microsecond to a thousand seconds.
+const ROWS: usize = 9 * ROWS_A_DECADE;
 
 /// What happened in one bin.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -16,6 +24,8 @@ pub struct Bin {
     pub completed: u64,
     /// Failed requests, by index into [`Slices::classes`].
     pub errors: Vec<u64>,
+    /// Requests by latency: [`ROWS_A_DECADE`] rows a decade, from a microsecond on; empty without samples.
+    pub rows: Vec<u64>,
     /// p50, p90, p99 and maximum in milliseconds; `None` without samples.
     pub latency_ms: Option<[f64; 4]>,
     /// How many samples stand behind the latency.
@@ -36,16 +46,29 @@ pub struct Slices {
 }
 
 impl Slices {
-    /// Pools the series of a run.
+    /// All series of a run together, as fine as a drawing needs.
     pub fn of(results: &Results) -> Self {
+        Self::at_most(results, MOST)
+    }
+
+    /// All series of a run together, in at most so many bins.
+    pub fn at_most(results: &Results, most: usize) -> Self {
+        Self::pooled(results, &results.series, most, classes(results))
+    }
+
+    /// One series alone, over the same time axis as all.
+    pub fn of_one(results: &Results, series: &SeriesData, most: usize) -> Self {
+        Self::pooled(results, std::slice::from_ref(series), most, Vec::new())
+    }
+
+    fn pooled(results: &Results, series: &[SeriesData], most: usize, classes: Vec<String>) -> Self {
         let end_s = end(results);
-        let slice_s = results.series.iter().map(|series| series.slice_s).fold(0.0, f64::max);
+        let slice_s = series.iter().map(|series| series.slice_s).fold(0.0, f64::max);
         let slice_s = if slice_s > 0.0 { slice_s } else { 0.25 };
-        let width_s = width(end_s, slice_s);
+        let width_s = width(end_s, slice_s, most);
         let bins = (end_s / width_s).ceil().max(1.0) as usize;
-        let classes = classes(results);
         let mut by_bin: Vec<Vec<&SliceData>> = vec![Vec::new(); bins];
-        for slice in results.series.iter().flat_map(|series| &series.slices) {
+        for slice in series.iter().flat_map(|series| &series.slices) {
             // A slice begins at a multiple of its width; the small addition keeps 0.75 / 0.25 from being 2.999.
             let bin = ((slice.at_s / width_s) + 1e-6).floor().max(0.0) as usize;
             by_bin[bin.min(bins - 1)].push(slice);
@@ -75,9 +98,9 @@ impl Slices {
 }
 
 /// The width of a bin: a whole multiple of the recorder's slice, and one that people know if there is any.
-fn width(end_s: f64, slice_s: f64) -> f64 {
+fn width(end_s: f64, slice_s: f64, most: usize) -> f64 {
     const KNOWN: [f64; 14] = [0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0];
-    let slices = (end_s / slice_s / MOST as f64).ceil().max(1.0);
+    let slices = (end_s / slice_s / most as f64).ceil().max(1.0);
     let whole = |width: f64| (width / slice_s - (width / slice_s).round()).abs() < 1e-6;
     KNOWN.into_iter().find(|&width| width >= slices * slice_s && whole(width)).unwrap_or(slices * slice_s)
 }
@@ -121,6 +144,7 @@ fn pooled(slices: &[&SliceData], classes: &[String], counts: &mut Counts) -> Bin
     }
     bin.samples = counts.total;
     bin.latency_ms = counts.latency_ms();
+    bin.rows = counts.rows();
     bin
 }
 
@@ -166,6 +190,18 @@ impl Counts {
         Some([p50, p90, p99, self.max_us as f64 / 1e3])
     }
 
+    /// By latency, in [`ROWS`] rows; none without samples.
+    fn rows(&self) -> Vec<u64> {
+        if self.total == 0 {
+            return Vec::new();
+        }
+        let mut rows = vec![0; ROWS];
+        for &slot in &self.used {
+            rows[row(us_of(slot))] += self.slots[slot];
+        }
+        rows
+    }
+
     /// Nearest rank.
     fn at(&self, quantile: f64) -> f64 {
         let rank = ((quantile * self.total as f64).ceil() as u64).max(1);
@@ -173,12 +209,27 @@ impl Counts {
         for &slot in &self.used {
             seen += self.slots[slot];
             if seen >= rank {
-                let us = (slot % 1000) as u64 * 10_u64.pow((slot / 1000) as u32);
-                return us as f64 / 1e3;
+                return us_of(slot) / 1e3;
             }
         }
         self.max_us as f64 / 1e3
     }
+}
+
+/// The latency that a slot stands for, microseconds.
+fn us_of(slot: usize) -> f64 {
+    (slot % 1000) as f64 * 10_f64.powi((slot / 1000) as i32)
+}
+
+/// The row of a latency.
+fn row(us: f64) -> usize {
+    // The small addition keeps 1000 us, whose logarithm is not quite 3, in its own row.
+    ((us.max(1.0).log10() * ROWS_A_DECADE as f64 + 1e-9) as usize).min(ROWS - 1)
+}
+
+/// Where a row begins, milliseconds.
+pub fn row_from_ms(row: usize) -> f64 {
+    10_f64.powf(row as f64 / ROWS_A_DECADE as f64) / 1e3
 }
 
 #[cfg(test)]
@@ -201,7 +252,19 @@ mod tests {
 
     #[test]
     fn bins_have_widths_that_people_know() {
-        assert_eq!((width(25.2, 0.25), width(3600.4, 1.0), width(90.0, 0.25)), (0.25, 15.0, 0.5));
-        assert_eq!(width(90_000.0, 256.0), 512.0);
+        assert_eq!((width(25.2, 0.25, MOST), width(3600.4, 1.0, MOST), width(90.0, 0.25, MOST)), (0.25, 15.0, 0.5));
+        assert_eq!(width(90_000.0, 256.0, MOST), 512.0);
+    }
+
+    #[test]
+    fn every_request_has_a_row_of_the_heat_map_and_only_one() {
+        let mut counts = Counts::new();
+        for us in [0, 1, 999, 1_000, 1_333, 1_334, u64::MAX] {
+            counts.add(us, 2);
+        }
+        let rows = counts.rows();
+        assert_eq!(rows.iter().sum::<u64>(), 14);
+        assert_eq!((rows[23], rows[24], rows[ROWS - 1]), (2, 6, 2));
+        assert!((row_from_ms(24) - 1.0).abs() < 1e-9);
     }
 }

@@ -1,4 +1,5 @@
-//! The timeline: lanes and charts over one time axis, with the faults through all of it.
+//! The timeline: lanes and charts over one time axis, with the faults through all of it. Two drawings without a gap between
+//! them: the lanes, which stay, and the charts, which the page's script replaces by ones that can be zoomed.
 
 use crate::render::format;
 use crate::render::html::frame::{Frame, Size};
@@ -10,47 +11,61 @@ use crate::results::Results;
 
 const GAP: f64 = 26.0;
 
-/// The drawing for one width of the page.
-pub fn draw(results: &Results, slices: &Slices, size: Size) -> String {
+/// The lanes for one width of the page.
+pub fn draw_lanes(results: &Results, slices: &Slices, size: Size) -> String {
     let frame = Frame::over_time(size, slices.end_s);
     // Twice: bands and markers lie below everything, and how high they are is known when everything is drawn.
-    let bottom = contents(&mut Svg::new(0.0, 0.0), &frame, results, slices);
-    let mut svg = Svg::new(size.width(), bottom + 38.0);
-    frame.time_axis(&mut svg, 0.0, bottom);
-    frame.bands(&mut svg, &results.summary.faults, 0.0, bottom);
-    markers(&mut svg, &frame, results, bottom);
-    contents(&mut svg, &frame, results, slices);
+    let bottom = lanes::draw(&mut Svg::new(0.0, 0.0), &frame, results, 4.0) + 6.0;
+    let mut svg = Svg::new(size.width(), bottom);
+    behind(&mut svg, &frame, results, bottom);
+    lanes::draw(&mut svg, &frame, results, 4.0);
     svg.finish(size.class(), &sentence(results, slices))
 }
 
-fn contents(svg: &mut Svg, frame: &Frame, results: &Results, slices: &Slices) -> f64 {
-    let y = lanes::draw(svg, frame, results, 4.0) + 8.0;
-    let y = latency::draw(svg, frame, results, slices, y) + GAP;
+/// The charts below them.
+pub fn draw_series(results: &Results, slices: &Slices, size: Size) -> String {
+    let frame = Frame::over_time(size, slices.end_s);
+    let bottom = charts(&mut Svg::new(0.0, 0.0), &frame, results, slices);
+    let mut svg = Svg::new(size.width(), bottom + 38.0);
+    frame.time_axis(&mut svg, 0.0, bottom);
+    behind(&mut svg, &frame, results, bottom);
+    charts(&mut svg, &frame, results, slices);
+    svg.finish(size.class(), &series_sentence(slices))
+}
+
+fn charts(svg: &mut Svg, frame: &Frame, results: &Results, slices: &Slices) -> f64 {
+    let y = latency::draw(svg, frame, results, slices, 6.0) + GAP;
     let y = rate::draw(svg, frame, slices, results.summary.duration_s, y) + GAP;
     errors::draw(svg, frame, slices, y)
 }
 
-/// Lines through everything: where the steady state was lost and where it held again, and the moments of the findings.
-fn markers(svg: &mut Svg, frame: &Frame, results: &Results, bottom: f64) {
-    for [from, _] in results.slos.iter().flat_map(|slo| &slo.broken) {
-        let x = frame.time.at(*from);
-        svg.line((x, 0.0), (x, bottom), "marker lost-at");
-    }
-    let rounds = results.summary.faults.iter().flat_map(|fault| {
-        fault.each_round().into_iter().map(move |round| (words::recovery_from_s(fault, &round), round))
-    });
-    for (from, round) in rounds {
-        if let (Some(true), Some(from), Some(took)) = (round.recovered, from, round.recovery_time_s) {
-            let x = frame.time.at(from + took);
-            svg.line((x, 0.0), (x, bottom), "marker recovered-at");
-        }
-    }
+fn behind(svg: &mut Svg, frame: &Frame, results: &Results, bottom: f64) {
+    frame.bands(svg, &results.summary.faults, 0.0, bottom);
+    let mut through = |at: f64, class: &str| {
+        let x = frame.time.at(at);
+        svg.line((x, 0.0), (x, bottom), class);
+    };
+    lost_at(results).for_each(|at| through(at, "marker lost-at"));
+    recovered_at(results).for_each(|at| through(at, "marker recovered-at"));
     for (index, finding) in words::top_findings(&results.summary).iter().enumerate() {
         if let Some(at) = finding.at_s {
-            let x = frame.time.at(at);
-            svg.line((x, 0.0), (x, bottom), &format!("moment n{}", index + 1));
+            through(at, &format!("moment n{}", index + 1));
         }
     }
+}
+
+/// Where objectives of the steady state began to be broken.
+pub fn lost_at(results: &Results) -> impl Iterator<Item = f64> {
+    results.slos.iter().flat_map(|slo| &slo.broken).map(|[from, _]| *from)
+}
+
+/// Where the steady state held again, after each round of each fault.
+pub fn recovered_at(results: &Results) -> impl Iterator<Item = f64> {
+    let faults = results.summary.faults.iter();
+    let rounds = faults.flat_map(|fault| fault.each_round().into_iter().map(move |round| (fault, round)));
+    rounds
+        .filter(|(_, round)| round.recovered == Some(true))
+        .filter_map(|(fault, round)| Some(words::recovery_from_s(fault, &round)? + round.recovery_time_s?))
 }
 
 /// The timeline in a sentence.
@@ -61,8 +76,21 @@ pub fn sentence(results: &Results, slices: &Slices) -> String {
         let at = fault.injecting_at_s.unwrap_or_default();
         format!("{} at {}, {}", fault.id, format::seconds(at), words::recovery(fault))
     }));
-    parts.extend(latency::peak(slices).map(|peak| {
-        format!("the 99th percentile peaked at {} at {}", format::ms(peak.ms), format::seconds(peak.at_s))
-    }));
     format!("Timeline of {}.", parts.join("; "))
+}
+
+/// The charts in a sentence.
+pub fn series_sentence(slices: &Slices) -> String {
+    let failed: u64 = slices.bins.iter().flat_map(|bin| &bin.errors).sum();
+    let offered: u64 = slices.bins.iter().map(|bin| bin.offered).sum();
+    let Some(peak) = latency::peak(slices) else {
+        return "Latency, requests and errors over time: no request was measured.".to_owned();
+    };
+    format!(
+        "Latency, requests and errors over time: the 99th percentile peaked at {} at {}; {} of {} failed.",
+        format::ms(peak.ms),
+        format::seconds(peak.at_s),
+        format::count(failed),
+        format::counted(offered, "request")
+    )
 }

@@ -242,3 +242,32 @@ pub fn draw(rng: &mut ChaCha8Rng, median_us: f64) -> u64 {
     let bell: f64 = (0..12).map(|_| rng.random::<f64>()).sum::<f64>() - 6.0;
     (median_us * (0.25 * bell).exp()) as u64 + 150
 }
+
+/// What the instances of a target served, warm-up and recoveries left out; `pick` says who served which request.
+pub fn served(
+    target: &str,
+    names: &[&str],
+    windows: &[(String, f64, f64)],
+    requests: &[Made],
+    pick: impl Fn(usize, &Made) -> usize,
+) -> Vec<ServedData> {
+    let of = |(index, name): (usize, &&str)| {
+        let mine = requests.iter().enumerate().filter(|(number, made)| pick(*number, made) == index);
+        let facts: Vec<_> = mine.map(|(_, made)| (made.at_s, made.latency_us, made.error.is_some())).collect();
+        let judged = windows.iter().filter(|(name, ..)| name != "warmup" && !name.starts_with("recovery"));
+        let windows = judged.map(|(name, from, to)| {
+            let window = window(*from, *to, within(&facts, *from, *to));
+            let (p50_ms, p99_ms, max_ms) = (window.latency_ms.p50, window.latency_ms.p99, window.latency_ms.max);
+            let error_rate = window.error_rate.unwrap_or_default();
+            let (requests, errors) = (window.requests, window.errors);
+            (name.clone(), ServedWindow { requests, errors, error_rate, p50_ms, p99_ms, max_ms })
+        });
+        ServedData {
+            target: target.to_owned(),
+            instance: (*name).to_owned(),
+            address: Some(format!("127.0.0.1:4110{index}")),
+            windows: windows.collect(),
+        }
+    };
+    names.iter().enumerate().map(of).collect()
+}

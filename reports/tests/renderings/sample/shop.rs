@@ -4,7 +4,7 @@ use brunt_report::results::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::maker::{Made, Maker, Window, draw};
+use super::maker::{Made, Maker, Window, draw, served};
 
 pub fn gate(id: &str, metric: &str, window: &str, actual: f64, limit: f64, unit: &str) -> GateData {
     GateData {
@@ -85,6 +85,7 @@ pub fn shop() -> Results {
     shop_faults(&mut results.summary);
     shop_events(&mut results);
     shop_known(&mut results, &orders);
+    shop_served(&mut results, &windows, &orders);
     results
 }
 
@@ -157,7 +158,7 @@ fn shop_judged(results: &mut Results) {
     hidden.samples = summary.windows[KILLED.0].requests;
     hidden.interval = Some([killed - 0.04, killed + 0.05]);
     hidden.source_line = Some(89);
-    let mut recovers = gate("recovers", "recovery_time", KILLED.0, 0.09, 2.0, "s");
+    let mut recovers = gate("recovers", "recovery_time", KILLED.0, 3.16, 5.0, "s");
     recovers.samples = 1;
     recovers.source_line = Some(90);
     summary.gates = vec![healthy, contained, hidden, recovers];
@@ -231,7 +232,7 @@ fn shop_faults(summary: &mut Summary) {
             removed_at_s: Some(22.51),
             time_to_detect_s: Some(0.01),
             degraded_for_s: Some(3.2),
-            recovery_time_s: Some(0.09),
+            recovery_time_s: Some(3.16),
             recovered: Some(true),
             residue: vec!["the instance has a new pid".to_owned()],
             rounds_planned: None,
@@ -257,9 +258,20 @@ fn shop_events(results: &mut Results) {
         event(19.45, "slo.broken", "order-success", "success_rate of buy 81.2 % < 99 % over 2 s"),
         event(22.51, "fault.removed", "payment-killed", "payments-2 is ready again as pid 48120"),
         event(22.6, "slo.holds", "order-success", "success_rate of buy 100 %"),
-        event(24.6, "recover.ended", "payment-killed", "recovered in 90 ms"),
+        event(24.6, "recover.ended", "payment-killed", "recovered in 3.16 s"),
         event(25.0, "run.ended", "shop", "2 gates failed"),
     ];
+}
+
+/// Three gateways take turns, the last a little less often; the kill hurts the second one most.
+fn shop_served(results: &mut Results, windows: &[(String, f64, f64)], orders: &[Made]) {
+    let pick = |number: usize, made: &Made| match (number % 8, made.error) {
+        (_, Some(_)) if !number.is_multiple_of(5) => 1,
+        (0 | 3 | 6, _) => 0,
+        (1 | 4 | 7, _) => 1,
+        _ => 2,
+    };
+    results.served = served("gateway", &["gateway-0", "gateway-1", "gateway-2"], windows, orders, pick);
 }
 
 fn shop_known(results: &mut Results, orders: &[Made]) {

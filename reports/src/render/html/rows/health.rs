@@ -1,61 +1,8 @@
-//! The run itself: errors, probes, the generator's health, where it ran and what happened when.
+//! Whether the generator was honest, and where the run took place.
 
 use crate::render::format;
-use crate::render::html::rows::{Fact, dash, fact};
-use crate::results::{ErrorData, Event, LagData, ProbeData, Results};
-
-/// More rows of the event log than this are left to results.json.
-const EVENTS: usize = 400;
-
-/// Errors of one class at one step.
-pub struct ErrorRow {
-    /// The class.
-    pub class: String,
-    /// Journey and step.
-    pub step: String,
-    /// How many.
-    pub count: String,
-    /// From first to last.
-    pub span: String,
-    /// What they looked like.
-    pub examples: Vec<String>,
-}
-
-/// One probe.
-pub struct ProbeRow {
-    /// Its id.
-    pub id: String,
-    /// How often it was asked.
-    pub asked: String,
-    /// How often it failed.
-    pub failed: String,
-    /// The last failure.
-    pub last: String,
-}
-
-/// One instant.
-pub struct EventRow {
-    /// When.
-    pub at: String,
-    /// What.
-    pub kind: String,
-    /// Of what.
-    pub subject: String,
-    /// In words.
-    pub text: String,
-}
-
-/// Errors with what they looked like.
-pub fn errors(results: &Results) -> Vec<ErrorRow> {
-    let row = |error: &ErrorData| ErrorRow {
-        class: error.class.clone(),
-        step: format!("{} / {}", error.journey, error.step),
-        count: format::count(error.count),
-        span: format!("{} to {}", format::seconds(error.first_s), format::seconds(error.last_s)),
-        examples: error.examples.clone(),
-    };
-    results.summary.errors.iter().map(row).collect()
-}
+use crate::render::html::rows::{Fact, fact};
+use crate::results::{LagData, Results};
 
 /// Whether the generator was honest.
 pub fn health(results: &Results) -> Vec<Fact> {
@@ -92,17 +39,6 @@ fn lag(lag: &LagData) -> String {
     format!("p50 {p50}, p99 {p99}, max {max}")
 }
 
-/// All probes.
-pub fn probes(results: &Results) -> Vec<ProbeRow> {
-    let row = |probe: &ProbeData| ProbeRow {
-        id: probe.id.clone(),
-        asked: format::count(probe.asked),
-        failed: format::count(probe.failed),
-        last: probe.last_failure.clone().unwrap_or_else(dash),
-    };
-    results.probes.iter().map(row).collect()
-}
-
 /// Where it ran and what was run.
 pub fn environment(results: &Results) -> Vec<Fact> {
     let (place, summary) = (&results.environment, &results.summary);
@@ -123,20 +59,4 @@ pub fn environment(results: &Results) -> Vec<Fact> {
     facts.extend(place.commit.clone().map(|commit| fact("Commit", commit, false)));
     facts.retain(|fact| !fact.value.is_empty());
     facts
-}
-
-/// What happened when.
-pub fn events(results: &Results) -> Vec<EventRow> {
-    let row = |event: &Event| EventRow {
-        at: format!("{:.3} s", event.at_s),
-        kind: event.kind.clone(),
-        subject: event.subject.clone(),
-        text: event.text.clone(),
-    };
-    let mut rows: Vec<EventRow> = results.events.iter().take(EVENTS).map(row).collect();
-    if results.events.len() > EVENTS {
-        let text = format!("{} more events are in results.json", results.events.len() - EVENTS);
-        rows.push(EventRow { at: dash(), kind: dash(), subject: dash(), text });
-    }
-    rows
 }
