@@ -2,10 +2,13 @@
 
 mod agent;
 mod cleanup;
+mod completions;
 mod demo;
 mod demo_service;
 mod explain;
 mod faults;
+mod guide;
+mod man;
 mod plan;
 mod report;
 mod run;
@@ -13,6 +16,7 @@ mod scenario;
 mod streams;
 mod url;
 mod validate;
+mod values;
 
 use std::ffi::OsString;
 use std::io;
@@ -21,26 +25,51 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
+use guide::{Example, Guide};
 use streams::{complain, print};
 
 use crate::demo::DemoError;
+use crate::exit;
 use crate::run::RunError;
 
-const EXAMPLES: &str = "\
+/// What stands below the list of commands: what `brunt` alone shows.
+const TRY_FIRST: &str = "\
 Try first:
   brunt demo
       a toy shop that breaks, and the same shop that does not (about a minute)
   brunt run http://localhost:8080 --rate 50/s --for 10s
       load something of yours
 
-Exit codes:
-  0 pass · 1 internal error · 2 usage or scenario invalid · 3 pre-flight failed, nothing injected
-  4 a guardrail aborted it · 5 measurement invalid or inconclusive · 6 rollback incomplete
-  99 gates failed · 130/143 signal, rolled back";
+`brunt COMMAND --help` has more examples, and exit codes.";
+
+/// The guide of the program as a whole.
+const GUIDE: Guide = Guide {
+    examples: &[
+        Example {
+            line: "brunt demo",
+            does: "a toy shop that breaks, and the same shop that does not (about a minute)",
+        },
+        Example { line: "brunt run http://localhost:8080 --rate 50/s --for 10s", does: "load something of yours" },
+        Example { line: "brunt run shop.brunt.yaml", does: "a scenario: load, faults, gates" },
+    ],
+    exit_status: exit::MEANINGS,
+    files: &[("*.brunt.yaml", "scenarios"), ("results/<name>-<time>/", "the files of a run"), guide::JOURNALS],
+    environment: &[guide::NO_COLOR, guide::STATE_HOME, guide::VARIABLES, guide::ANY_OTHER],
+};
 
 /// Load and chaos on one clock: know what your services can bear.
+///
+/// A scenario (YAML) says what traffic to send, which faults to inject meanwhile, and what must still be true. brunt sends
+/// the traffic, breaks things, measures, judges, undoes what it did, and leaves a report.
 #[derive(Debug, Parser)]
-#[command(name = "brunt", version, after_help = EXAMPLES, max_term_width = 100, disable_help_subcommand = true)]
+#[command(
+    name = "brunt",
+    version,
+    after_help = TRY_FIRST,
+    after_long_help = GUIDE.long(),
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -52,10 +81,12 @@ enum Command {
     Demo(demo::Args),
     Validate(validate::Args),
     Plan(plan::Args),
+    Report(report::Args),
     Faults(faults::Args),
     Explain(explain::Args),
     Cleanup(cleanup::Args),
-    Report(report::Args),
+    Completions(completions::Args),
+    Man(man::Args),
     #[command(hide = true)]
     DemoService(demo_service::Args),
     #[command(hide = true)]
@@ -136,6 +167,15 @@ impl Failure {
 
 /// Parses the arguments (the first one is the program), runs the command, says what went wrong on stderr.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    match completions::answer(&arguments) {
+        Ok(true) => return ExitCode::SUCCESS,
+        Ok(false) => {}
+        Err(why) => {
+            complain(&format!("error: {why}"));
+            return ExitCode::from(2);
+        }
+    }
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(answer) => {
@@ -157,6 +197,25 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
+/// The guide of a command, by its name; `None` for what nobody types.
+fn guide_of(command: &str) -> Option<&'static Guide> {
+    Some(match command {
+        "brunt" => &GUIDE,
+        "run" => &run::GUIDE,
+        "demo" => &demo::GUIDE,
+        "validate" => &validate::GUIDE,
+        "plan" => &plan::GUIDE,
+        "report" => &report::GUIDE,
+
+        "faults" => &faults::GUIDE,
+        "explain" => &explain::GUIDE,
+        "cleanup" => &cleanup::GUIDE,
+        "completions" => &completions::GUIDE,
+        "man" => &man::GUIDE,
+        _ => return None,
+    })
+}
+
 impl Command {
     fn run(self) -> Result<u8, Failure> {
         match self {
@@ -168,6 +227,8 @@ impl Command {
             Self::Explain(args) => explain::run(&args),
             Self::Cleanup(args) => cleanup::run(&args),
             Self::Report(args) => report::run(&args),
+            Self::Completions(args) => completions::run(&args),
+            Self::Man(args) => man::run(&args),
             Self::DemoService(args) => demo_service::run(&args),
             Self::Agent(args) => Ok(agent::run(&args)),
         }

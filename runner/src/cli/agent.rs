@@ -2,7 +2,9 @@
 
 /// Hold faults and services for a run, which starts this by itself.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Speaks JSON lines on standard input and output. Example: none; `brunt run` starts it.")]
+#[command(
+    after_help = "Speaks JSON lines on standard input and output. There is nothing to type: `brunt run` starts it."
+)]
 pub struct Args {}
 
 pub fn run(_: &Args) -> u8 {

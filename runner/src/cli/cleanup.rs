@@ -2,17 +2,22 @@
 
 use brunt_injector::cleanup::{self, CleanupReport};
 
+use super::guide::{self, Example, Guide};
 use super::{Failure, print};
 
-const EXAMPLES: &str = "\
-Examples:
-  brunt cleanup
-
-Exit codes: 0 nothing is left · 6 something could not be undone";
+/// Examples and the rest of the help.
+pub const GUIDE: Guide = Guide {
+    examples: &[Example { line: "brunt cleanup", does: "says what it found, undid, and could not undo" }],
+    exit_status: &[("0", "nothing is left"), ("6", "something could not be undone; it says what a person can do")],
+    files: &[guide::JOURNALS],
+    environment: &[guide::STATE_HOME],
+};
 
 /// Undo what an earlier run has left; runs that are alive are not touched.
+///
+/// Needed only when brunt and the process beside it both ended before they could undo: a power loss, a kill of both.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = GUIDE.short(), after_long_help = GUIDE.long())]
 pub struct Args {}
 
 pub fn run(_: &Args) -> Result<u8, Failure> {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use brunt_report::render::text::{self, Style};
 use brunt_report::results::{GateVerdict, Results, Verdict};
 
+use super::guide::{self, Example, Guide};
 use super::run::carry_out;
 use super::scenario::{self, Overrides};
 use super::{Failure, complain, print, streams};
@@ -20,12 +21,22 @@ const DEFAULT_OUT: &str = "results/demo";
 /// How the scenario is called in messages.
 const NAME: &str = "shop.brunt.yaml";
 
-const EXAMPLES: &str = "\
-Examples:
-  brunt demo
-  brunt demo --out /tmp/shop
-
-Exit codes: 0 the naive shop failed its gate on slow payments, the resilient one passed · 1 else";
+/// Examples and the rest of the help.
+pub const GUIDE: Guide = Guide {
+    examples: &[
+        Example { line: "brunt demo", does: "two runs, about a minute; reports in results/demo/" },
+        Example { line: "brunt demo --out /tmp/shop", does: "" },
+        Example { line: "brunt demo --scenario > shop.brunt.yaml", does: "the scenario, to read and to change" },
+    ],
+    exit_status: &[
+        ("0", "the naive shop failed its gate on slow payments, the resilient one passed: as it should be"),
+        ("1", "it went otherwise"),
+        ("3", "the shop could not be started; nothing was injected"),
+        ("130, 143", "stopped by a signal, rolled back"),
+    ],
+    files: &[("results/demo/{naive,resilient}/", "the files of both runs, report.html among them"), guide::JOURNALS],
+    environment: &[guide::NO_COLOR, guide::STATE_HOME],
+};
 
 const INTRODUCTION: &str = "\
 A toy shop on this machine: gateway -> orders -> payments (three instances). brunt starts it,
@@ -42,12 +53,15 @@ at another instance within a budget, a sick instance is left out for a while. It
 
 ";
 
-/// See brunt at work: a toy shop that breaks, and the same shop that does not (about a minute).
+/// See a toy shop break, and the same shop that does not (about a minute).
+///
+/// Starts a gateway, orders and three payment instances on this machine, slows one instance down, later kills it, and judges;
+/// once with a shop that has no time limits, once with one that has. Needs no rights and nothing installed.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = GUIDE.short(), after_long_help = GUIDE.long())]
 pub struct Args {
     /// Folder of the files [default: results/demo, or the temporary folder if that cannot be written].
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     out: Option<PathBuf>,
     /// Write the scenario to stdout and end.
     #[arg(long)]

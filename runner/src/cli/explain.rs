@@ -11,26 +11,31 @@ use brunt_scenario::diagnostic::example::{Example, whole};
 use brunt_scenario::metric::Metric;
 use brunt_scenario::{Code, catalogue, foreign, nearest};
 
-use super::{Failure, faults, print};
+use super::guide::{self, Guide};
+use super::{Failure, faults, print, values};
 pub use lines::rows;
 use lines::{indented, wrapped};
 
-const EXAMPLES: &str = "\
-Examples:
-  brunt explain
-      all that can be asked
-  brunt explain E020
-  brunt explain recovery_time
-  brunt explain network.latency
-  brunt explain baseline
-
-Exit codes: 0 · 2 nothing is known by that word";
+/// Examples and the rest of the help.
+pub const GUIDE: Guide = Guide {
+    examples: &[
+        guide::Example { line: "brunt explain", does: "all that can be asked" },
+        guide::Example { line: "brunt explain E020", does: "a code: a wrong and a right example" },
+        guide::Example { line: "brunt explain recovery_time", does: "a metric" },
+        guide::Example { line: "brunt explain network.latency", does: "a fault" },
+        guide::Example { line: "brunt explain baseline", does: "a window; so are verdicts, and exit codes" },
+    ],
+    exit_status: &[("0", "told"), ("2", "nothing is known by that word")],
+    files: &[],
+    environment: &[],
+};
 
 /// Say what a code, a metric, a fault or a word of the outputs means.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = GUIDE.short(), after_long_help = GUIDE.long())]
 pub struct Args {
     /// E020, latency.p99, network.latency, baseline, inconclusive, 99 ...; without it all that can be asked.
+    #[arg(value_name = "WORD", add = values::words())]
     word: Option<String>,
 }
 
@@ -119,6 +124,11 @@ fn everything() -> String {
     out.push_str("\nWarnings about scenarios (`validate --strict` refuses them):\n");
     out.push_str(&rows(&codes('W')));
     out
+}
+
+/// The words that are neither codes, metrics nor faults.
+pub fn words() -> Vec<&'static str> {
+    words::names()
 }
 
 fn unknown(word: &str) -> String {

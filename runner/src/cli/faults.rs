@@ -7,19 +7,27 @@ use brunt_scenario::catalogue::{self, FaultKind, Lasts, Param, TargetKind};
 use brunt_scenario::nearest;
 
 use super::explain::rows;
-use super::{Failure, print};
+use super::guide::{self, Example, Guide};
+use super::{Failure, print, values};
 
-const EXAMPLES: &str = "\
-Examples:
-  brunt faults
-  brunt faults network.latency
-  brunt faults process";
+/// Examples and the rest of the help.
+pub const GUIDE: Guide = Guide {
+    examples: &[
+        Example { line: "brunt faults", does: "all of them, and which are not built in this version" },
+        Example { line: "brunt faults network.latency", does: "one: rights, mechanism, verification, undo" },
+        Example { line: "brunt faults process", does: "a family" },
+    ],
+    exit_status: guide::OK_OR_USAGE,
+    files: &[],
+    environment: &[],
+};
 
 /// List the faults: what each hits, which rights it needs, how it is verified and undone.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = GUIDE.short(), after_long_help = GUIDE.long())]
 pub struct Args {
     /// One kind, or a family such as `network`: everything there is to know about it.
+    #[arg(value_name = "KIND", add = values::fault_kinds())]
     kind: Option<String>,
 }
 

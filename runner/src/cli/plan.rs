@@ -7,35 +7,47 @@ mod times;
 
 use brunt_scenario::plan::Plan;
 
+use super::guide::{self, Example, Guide};
 use super::scenario::{self, Overrides};
-use super::{Failure, print};
+use super::{Failure, print, values};
 use crate::exit;
 
-const EXAMPLES: &str = "\
-Examples:
-  brunt plan shop.brunt.yaml
-  brunt plan shop.brunt.yaml --set vars.resilient=true
-  brunt plan checkout.brunt.yaml -f ci.yaml --seed 7
-  brunt plan checkout.brunt.yaml --only-cell 'added_latency=400ms'
-
-Exit codes:
-  0 it can be run · 2 scenario invalid, or it asks for what is not built yet
-  3 a rung of the fault ladder is missing, or a fault has nobody to hit";
+/// Examples and the rest of the help.
+pub const GUIDE: Guide = Guide {
+    examples: &[
+        Example { line: "brunt plan shop.brunt.yaml", does: "" },
+        Example { line: "brunt plan shop.brunt.yaml --set vars.resilient=true", does: "" },
+        Example {
+            line: "brunt plan checkout.brunt.yaml -f ci.yaml --seed 7",
+            does: "victims and arrivals that seed 7 decides",
+        },
+        Example { line: "brunt plan checkout.brunt.yaml --only-cell 'added_latency=400ms'", does: "" },
+    ],
+    exit_status: &[
+        ("0", "it can be run"),
+        ("2", "the scenario is wrong, or asks for what is not built in this version"),
+        ("3", "a fault has nobody to hit, or lacks a right"),
+    ],
+    files: &[],
+    environment: &[guide::NO_COLOR, guide::VARIABLES, guide::ANY_OTHER],
+};
 
 /// Show what a scenario would do: times, load, victims, rights, undo.
+///
+/// Looks at the machine (who would be hit?) and touches nothing.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = GUIDE.short(), after_long_help = GUIDE.long())]
 pub struct Args {
     /// Scenario files.
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required = true, value_name = "FILE", add = values::scenarios())]
     files: Vec<String>,
     #[command(flatten)]
     overrides: Overrides,
     /// Of a matrix only these cells: 'added_latency=100ms', or several values with commas between them.
-    #[arg(long, value_name = "CELL")]
+    #[arg(long, value_name = "CELL", help_heading = "Scenario")]
     only_cell: Option<String>,
     /// A host where faults may act, besides this one (repeatable; `*` matches any part).
-    #[arg(long, value_name = "HOST")]
+    #[arg(long, value_name = "HOST", help_heading = "Faults")]
     allow_host: Vec<String>,
 }
 

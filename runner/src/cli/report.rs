@@ -5,23 +5,38 @@ use std::path::{Path, PathBuf};
 
 use brunt_report::results::{self, Results};
 
+use super::guide::{Example, Guide};
 use super::{Failure, print};
 use crate::files::{RENDERINGS, events, story, write_whole};
 
-const EXAMPLES: &str = "\
-Examples:
-  brunt report results/shop-20260102T030405Z/results.json
-  brunt report results.json --out again
-  brunt report results/shop-20260102T030405Z/events.jsonl    a run that was killed";
+/// Examples and the rest of the help.
+pub const GUIDE: Guide = Guide {
+    examples: &[
+        Example { line: "brunt report results/shop-20260102T030405Z/results.json", does: "" },
+        Example { line: "brunt report results.json --out again", does: "in another folder" },
+        Example {
+            line: "brunt report results/shop-20260102T030405Z/events.jsonl",
+            does: "what there is of a run that was killed",
+        },
+    ],
+    exit_status: &[
+        ("0", "written"),
+        ("1", "could not be written"),
+        ("2", "the file is not there or is no results.json"),
+    ],
+    files: &[("report.html, junit.xml, summary.md", "byte for byte as the run wrote them")],
+    environment: &[],
+};
 
 /// Make report.html, junit.xml and summary.md from the results of a run.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = GUIDE.short(), after_long_help = GUIDE.long())]
 pub struct Args {
     /// results.json, or events.jsonl of a run that was killed.
+    #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     file: PathBuf,
     /// Where to [default: beside the file].
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     out: Option<PathBuf>,
 }
 

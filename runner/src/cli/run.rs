@@ -9,67 +9,110 @@ use brunt_report::results::Results;
 use brunt_scenario::plan::Plan;
 use tokio::runtime::Runtime;
 
+use super::guide::{self, Example, Guide};
 use super::scenario::{self, Overrides};
 use super::url::{self, UrlArgs};
-use super::{Failure, complain, print, streams};
+use super::{Failure, complain, print, streams, values};
 use crate::exit;
 use crate::run::{self, Options};
 use crate::ui;
 
-const EXAMPLES: &str = "\
-Examples:
-  brunt run shop.brunt.yaml
-  brunt run shop.brunt.yaml --set vars.resilient=true --out results/resilient
-  brunt run checkout.brunt.yaml --only-cell 'added_latency=100ms'
-  brunt run checkout.brunt.yaml -f ci.yaml --ui json --format json > summary.json
-  brunt run http://localhost:8080/health --rate 50/s --for 10s
-  brunt run http://localhost:8080/api --users 20 --for 30s --gate 'latency.p99 < 200ms'
-  brunt run http://localhost:8080/ --for 30s --fault 'latency 200ms +-20ms at 10s for 10s'
-  brunt run https://localhost:8443/orders --insecure --method POST --json '{\"sku\":\"A1\"}'
-
-Exit codes:
-  0 pass · 99 gates failed · 5 measurement invalid or inconclusive · 2 scenario invalid
-  3 pre-flight failed, nothing injected · 4 aborted by a guardrail · 6 rollback incomplete
-  130/143 signal, rolled back. Several files or cells of a matrix: the strongest of all.";
+/// Examples and the rest of the help.
+pub const GUIDE: Guide = Guide {
+    examples: &[
+        Example { line: "brunt run shop.brunt.yaml", does: "a scenario; its files go to results/shop-<time>/" },
+        Example { line: "brunt run http://localhost:8080 --rate 50/s --for 10s", does: "one URL, no file needed" },
+        Example {
+            line: "brunt run http://localhost:8080 --for 30s --fault 'latency 200ms +-20ms at 10s for 10s'",
+            does: "the same while its wire is slow for ten seconds",
+        },
+        Example {
+            line: "brunt run http://localhost:8080/api --users 20 --for 30s --gate 'latency.p99 < 200ms'",
+            does: "twenty users who wait for their replies; exit code 99 if the gate fails",
+        },
+        Example {
+            line: "brunt run https://localhost:8443/orders --insecure --method POST --json '{\"sku\":\"A1\"}'",
+            does: "",
+        },
+        Example {
+            line: "brunt run shop.brunt.yaml --set vars.resilient=true --seed 7 --out results/resilient",
+            does: "another value than the file's, the same dice, a folder of one's own choice",
+        },
+        Example {
+            line: "brunt run checkout.brunt.yaml --only-cell 'added_latency=100ms'",
+            does: "of a matrix, the cells that have this value",
+        },
+        Example {
+            line: "brunt run *.brunt.yaml -f ci.yaml --ui json --format json > summary.json",
+            does: "one after the other, as a pipeline wants it",
+        },
+        Example { line: "brunt run shop.brunt.yaml --no-faults", does: "is the noise of a quiet run below the gates?" },
+    ],
+    exit_status: exit::MEANINGS,
+    files: &[
+        ("results.json", "all figures of the run; its `summary` is made for jq"),
+        ("report.html", "for people: one file, no network"),
+        ("summary.md, junit.xml", "for pull requests and CI systems"),
+        ("events.jsonl", "what happened, written as it happens: a run that was killed can still be reported"),
+        ("scenario.resolved.yaml", "the scenario as it was understood, secrets masked"),
+        guide::JOURNALS,
+    ],
+    environment: &[guide::NO_COLOR, guide::STATE_HOME, guide::VARIABLES, guide::ANY_OTHER],
+};
 
 /// Run scenarios, or load one URL.
+///
+/// Sends the traffic, injects the faults, measures on one clock, judges by the gates, undoes everything, and leaves a report.
+/// The exit code is the verdict. stdout holds the summary, stderr what happens meanwhile.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = GUIDE.short(), after_long_help = GUIDE.long())]
 pub struct Args {
     /// Scenario files, one run after the other; or one http(s) URL.
-    #[arg(required = true, value_name = "FILE|URL")]
+    ///
+    /// A URL is loaded with the flags of `With a URL` below; a scenario says these things itself.
+    #[arg(required = true, value_name = "FILE|URL", add = values::scenarios())]
     what: Vec<String>,
     #[command(flatten)]
     overrides: Overrides,
-    /// Load workers (threads); default: one a core.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    /// Threads that send the load [default: one a core].
+    #[arg(long, value_name = "N", help_heading = "Load", value_parser = clap::value_parser!(u16).range(1..=1024))]
     workers: Option<u16>,
     /// Send the load and walk the timeline, but inject nothing.
-    #[arg(long)]
+    ///
+    /// How noisy is the system when nothing is broken?
+    #[arg(long, help_heading = "Faults")]
     no_faults: bool,
     /// Of a matrix only these cells: 'added_latency=100ms', or several values with commas between them.
-    #[arg(long, value_name = "CELL")]
+    #[arg(long, value_name = "CELL", help_heading = "Scenario")]
     only_cell: Option<String>,
     /// Run the commands of the scenario's exec faults.
-    #[arg(long)]
+    ///
+    /// Without it a scenario with exec faults is refused: read the commands first, they run with your rights.
+    #[arg(long, help_heading = "Faults")]
     allow_exec: bool,
     /// Compare with a stored run. Not built yet.
     #[arg(long, value_name = "RUN", hide = true)]
     baseline: Option<PathBuf>,
-    /// Folder of the files; default: results/<name>-<time>. Several files or cells: a folder each below it.
-    #[arg(long, value_name = "DIR")]
+    /// Folder of the files [default: results/<name>-<time>].
+    ///
+    /// Files of an earlier run in it are overwritten. Several scenarios or cells: a folder each below it, and a summary of all.
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath, help_heading = "Output")]
     out: Option<PathBuf>,
     /// What is shown on stderr during the run; auto is plain in this version.
-    #[arg(long, value_enum, default_value_t, hide_possible_values = false)]
+    #[arg(long, value_enum, default_value_t, help_heading = "Output")]
     ui: Screen,
     /// The summary on stdout.
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_enum, default_value_t, help_heading = "Output")]
     format: Format,
     /// Do not check certificates.
-    #[arg(long)]
+    ///
+    /// For services with certificates of their own making. The report shows it in red.
+    #[arg(long, help_heading = "Load")]
     insecure: bool,
     /// A host where faults may act, besides this one (repeatable; `*` matches any part).
-    #[arg(long, value_name = "HOST")]
+    ///
+    /// Load may go anywhere; a fault that acts on another machine than this one must be allowed by name.
+    #[arg(long, value_name = "HOST", help_heading = "Faults")]
     allow_host: Vec<String>,
     #[command(flatten)]
     url: UrlArgs,

@@ -13,13 +13,16 @@ use super::{Failure, streams, url};
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Overrides {
     /// A file that is merged by key over each scenario (repeatable, the last one wins).
-    #[arg(short = 'f', long = "file", value_name = "FILE")]
+    #[arg(short = 'f', long = "file", value_name = "FILE", value_hint = clap::ValueHint::FilePath, help_heading = "Scenario")]
     merges: Vec<PathBuf>,
     /// Override a value: --set vars.rate=500/s (repeatable).
-    #[arg(long, value_name = "PATH=VALUE")]
+    ///
+    /// PATH is the keys with dots between them; an item of a list is its number, from 0. `vars` can also be set by
+    /// variables of the environment: BRUNT_VAR_RATE=500/s.
+    #[arg(long, value_name = "PATH=VALUE", help_heading = "Scenario")]
     set: Vec<String>,
-    /// Decides arrivals, victims and fault randomness; default: the scenario's, else a random one.
-    #[arg(long, value_name = "N")]
+    /// Decides arrivals, victims and the dice of faults [default: the scenario's, else a random one].
+    #[arg(long, value_name = "N", help_heading = "Scenario")]
     seed: Option<u64>,
 }
 

@@ -10,13 +10,16 @@ use brunt_scenario::plan::Plan;
 use brunt_scenario::units::{Rate, parse_duration, print_duration};
 use serde_json::Value;
 
-use super::Failure;
 use super::scenario::{self, Overrides};
+use super::{Failure, values};
+pub use fault::FAULT_EXAMPLES;
 use fault::LinkFault;
 use gate::GateText;
 
 /// A header with one of these in its name carries a secret, whoever sends it.
 const SECRET_HEADERS: [&str; 7] = ["authorization", "cookie", "token", "secret", "api-key", "apikey", "password"];
+/// The methods of a step.
+pub const METHODS: [&str; 6] = ["get", "post", "put", "patch", "delete", "head"];
 /// Variables of this name carry secrets from the command line into the scenario, where they are masked.
 const SECRET_VARIABLE: &str = "BRUNT_SECRET_HEADER_";
 
@@ -34,20 +37,28 @@ pub struct UrlArgs {
     #[arg(long = "for", value_name = "DURATION")]
     length: Option<String>,
     /// GET, POST, PUT, PATCH, DELETE or HEAD [default: GET, with --json POST].
-    #[arg(long)]
+    #[arg(long, value_name = "METHOD", add = values::methods())]
     method: Option<String>,
-    /// A request header (repeatable); values of Authorization, Cookie and the like are masked in every output.
+    /// A request header (repeatable).
+    ///
+    /// Values of Authorization, Cookie and the like are masked in every output; '${secret.env.TOKEN}' keeps them out of
+    /// the shell's history as well.
     #[arg(long, value_name = "NAME: VALUE")]
     header: Vec<String>,
     /// A JSON body; its strings may hold templates such as {{ uuid() }}.
     #[arg(long, value_name = "JSON")]
     json: Option<String>,
-    /// 'KIND [VALUE] [+-JITTER] [at T] [for D]' on the way to the host (repeatable). KIND: latency, bandwidth,
-    /// partition, blackhole, reset, error. T counts from load start; default: at 0s for the rest of the run.
-    #[arg(long, value_name = "FAULT")]
+    /// 'KIND [VALUE] [+-JITTER] [at T] [for D]' on the way to the host (repeatable).
+    ///
+    /// KIND and VALUE: latency 200ms, bandwidth 1mbit, partition, blackhole, reset, error 503. T counts from the start of
+    /// the load; default: at 0s for the rest of the run. brunt puts its proxy in front of the host and drives through it.
+    #[arg(long, value_name = "FAULT", add = values::link_faults())]
     fault: Vec<String>,
     /// 'METRIC <|<=|>|>= VALUE [in WINDOW]' (repeatable) [default: error_rate <= 1%].
-    #[arg(long, value_name = "GATE")]
+    ///
+    /// METRIC: latency.p50 to latency.p99_9, latency.mean, latency.max, service.* (from the first write), error_rate,
+    /// success_rate, rate.completed and others. WINDOW: run (the default), baseline, fault:latency.
+    #[arg(long, value_name = "GATE", add = values::gates())]
     gate: Vec<String>,
 }
 
@@ -131,7 +142,7 @@ fn write_load(
 ) -> Result<Vec<(String, String)>, Failure> {
     let default = if args.json.is_some() { "POST" } else { "GET" };
     let method = args.method.as_deref().unwrap_or(default).to_ascii_lowercase();
-    if !["get", "post", "put", "patch", "delete", "head"].contains(&method.as_str()) {
+    if !METHODS.contains(&method.as_str()) {
         return Err(Failure::Usage(format!(
             "--method {}: one of GET, POST, PUT, PATCH, DELETE, HEAD",
             args.method.as_deref().unwrap_or_default()

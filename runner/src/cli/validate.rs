@@ -2,22 +2,32 @@
 
 use brunt_report::render::format::counted;
 
+use super::guide::{self, Example, Guide};
 use super::scenario::{self, Overrides};
-use super::{Failure, complain, print};
+use super::{Failure, complain, print, values};
 
-const EXAMPLES: &str = "\
-Examples:
-  brunt validate shop.brunt.yaml
-  brunt validate *.brunt.yaml -f ci.yaml --set vars.rate=500/s
-
-Exit codes: 0 all are valid · 2 at least one is not";
+/// Examples and the rest of the help.
+pub const GUIDE: Guide = Guide {
+    examples: &[
+        Example { line: "brunt validate shop.brunt.yaml", does: "" },
+        Example {
+            line: "brunt validate *.brunt.yaml -f ci.yaml --set vars.rate=500/s",
+            does: "as a pipeline will run them",
+        },
+    ],
+    exit_status: &[("0", "all are valid"), ("2", "at least one is not, or cannot be read")],
+    files: &[],
+    environment: &[guide::NO_COLOR, guide::VARIABLES, guide::ANY_OTHER],
+};
 
 /// Check scenarios without running them.
+///
+/// Tells everything that is wrong at once, each problem with its line and with what to write instead. Touches nothing.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = GUIDE.short(), after_long_help = GUIDE.long())]
 pub struct Args {
     /// Scenario files.
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required = true, value_name = "FILE", add = values::scenarios())]
     files: Vec<String>,
     #[command(flatten)]
     overrides: Overrides,

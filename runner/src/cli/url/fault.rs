@@ -18,6 +18,16 @@ const KINDS: [(&str, &str, Option<&str>); 6] = [
     ("error", "http.error", Some("status")),
 ];
 
+/// A fault of each kind as it is typed, and what it does: what Tab offers.
+pub const FAULT_EXAMPLES: [(&str, &str); 6] = [
+    ("latency 200ms +-20ms at 5s for 5s", "every message is held"),
+    ("bandwidth 1mbit at 5s for 5s", "bytes pass no faster"),
+    ("partition at 5s for 5s", "bytes stall and are delivered afterwards"),
+    ("blackhole at 5s for 5s", "bytes vanish"),
+    ("reset at 5s for 5s", "connections are reset"),
+    ("error 503 at 5s for 5s", "requests get this status from the proxy"),
+];
+
 /// One fault of the command line.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LinkFault {

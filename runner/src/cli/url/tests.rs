@@ -5,7 +5,7 @@ use clap::Parser;
 use brunt_scenario::metric::WindowName;
 use brunt_scenario::plan::{Body, Model, Plan, Step};
 
-use super::{Failure, UrlArgs, Written};
+use super::{FAULT_EXAMPLES, Failure, UrlArgs, Written};
 use crate::cli::scenario::Overrides;
 
 #[derive(Debug, Parser)]
@@ -163,4 +163,11 @@ fn a_plan_with_faults_of_every_kind_can_be_run() {
     assert_eq!(plan.not_built, []);
     assert_eq!(plan.gates[0].window, WindowName::Fault("latency".into()));
     assert_eq!(plan.links.len(), 1);
+}
+
+#[test]
+fn what_tab_offers_for_a_fault_is_a_fault() {
+    for (text, _) in FAULT_EXAMPLES {
+        written("http://h", &["--fault", text]).unwrap_or_else(|why| panic!("{text}: {why}"));
+    }
 }

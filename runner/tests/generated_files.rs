@@ -1,0 +1,67 @@
+//! Files of the repository that brunt itself makes are what this version makes: man pages and completions.
+//!
+//! `BRUNT_UPDATE=1 cargo test -p brunt --test generated_files` writes them anew; read the difference before committing it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn docs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs")
+}
+
+fn said_by_brunt(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_brunt")).args(arguments).output().expect("it starts");
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("brunt writes UTF-8")
+}
+
+fn files_in(folder: &Path) -> BTreeMap<String, String> {
+    let Ok(entries) = fs::read_dir(folder) else { return BTreeMap::new() };
+    let read = |entry: fs::DirEntry| {
+        let text = fs::read_to_string(entry.path()).expect("a text");
+        (entry.file_name().to_string_lossy().into_owned(), text)
+    };
+    entries.map(|entry| read(entry.expect("a folder can be listed"))).collect()
+}
+
+/// Compares a folder with what it should hold, no file more and none less; or makes it so.
+fn compare(folder: &Path, expected: &BTreeMap<String, String>) {
+    if std::env::var_os("BRUNT_UPDATE").is_some() {
+        for name in files_in(folder).keys().filter(|name| !expected.contains_key(*name)) {
+            fs::remove_file(folder.join(name)).expect("it is ours");
+        }
+        fs::create_dir_all(folder).expect("it is ours");
+        expected.iter().for_each(|(name, text)| fs::write(folder.join(name), text).expect("it is ours"));
+    }
+    let found = files_in(folder);
+    let names = |files: &BTreeMap<String, String>| files.keys().cloned().collect::<Vec<_>>();
+    let how = "BRUNT_UPDATE=1 cargo test -p brunt --test generated_files";
+    assert_eq!(names(&found), names(expected), "{}: {how}", folder.display());
+    for (name, text) in expected {
+        assert!(found[name] == *text, "{} is out of date: {how}", folder.join(name).display());
+    }
+}
+
+#[test]
+fn the_man_pages_are_those_of_this_version() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    said_by_brunt(&["man", "--out", folder.path().to_str().expect("a plain path")]);
+    let pages = files_in(folder.path());
+    assert!(pages.len() >= 10 && pages.contains_key("brunt-run.1"), "{:?}", pages.keys());
+    for section in ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXAMPLES", "EXIT STATUS", "SEE ALSO"] {
+        for (name, text) in &pages {
+            let heading = text.contains(&format!(".SH \"{section}\"\n")) || text.contains(&format!(".SH {section}\n"));
+            assert!(heading, "{name} has no {section}:\n{text}");
+        }
+    }
+    compare(&docs().join("man"), &pages);
+}
+
+#[test]
+fn the_completions_are_those_of_this_version() {
+    let files = [("bash", "brunt.bash"), ("zsh", "_brunt"), ("fish", "brunt.fish"), ("powershell", "brunt.ps1")];
+    let scripts = files.map(|(shell, file)| (file.to_owned(), said_by_brunt(&["completions", shell])));
+    compare(&docs().join("completions"), &scripts.into());
+}
