@@ -32,7 +32,11 @@ pub(crate) fn wrong_type(node: &Node, what: &str, problems: &mut Problems) {
     }
     let message = format!("expected {what}, found {}", node.describe());
     let label = format!("expected {what}");
-    problems.push(Diagnostic::error(Code::E010, node.span, message, format!("write {what} here")).label(label));
+    let help = match what {
+        "a text" => "write a single value here, `like this`; more than one line begins with `|`".to_owned(),
+        _ => format!("write {what} here"),
+    };
+    problems.push(Diagnostic::error(Code::E010, node.span, message, help).label(label));
 }
 
 /// A value with its place.
@@ -71,7 +75,12 @@ impl<T: Decode> Decode for Vec<T> {
             return None;
         };
         if items.is_empty() {
-            problems.error(Code::E014, node.span, "the list is empty", "remove the key, or add an item");
+            problems.error(
+                Code::E014,
+                node.span,
+                "the list is empty",
+                "add an item, `[a]`; or leave an optional key out",
+            );
         }
         Some(items.iter().filter_map(|item| T::decode(item, problems)).collect())
     }
@@ -82,7 +91,16 @@ fn not_a_list(node: &Node, problems: &mut Problems) {
         return;
     }
     let message = format!("expected a list, found {}", node.describe());
-    let help = "a list stands in brackets, `[a, b]`, or as lines that begin with `- `";
+    let help = match (&node.value, node.scalar().and_then(|scalar| scalar.literal())) {
+        (_, Some(text)) if !text.is_empty() && text.len() <= 60 => {
+            let words: Vec<&str> = text.split_whitespace().collect();
+            format!("a list stands in brackets: `[{}]`", words.join(", ").escape_debug())
+        }
+        (Value::Map(_), _) => {
+            "put brackets around it, `[ { ... } ]`, or begin each item with `- ` on its line".to_owned()
+        }
+        _ => "a list stands in brackets, `[a, b]`, or as lines that begin with `- `".to_owned(),
+    };
     problems.push(Diagnostic::error(Code::E010, node.span, message, help).label("expected a list"));
 }
 
@@ -131,7 +149,7 @@ impl<T> Named<T> {
 }
 
 impl<T: Decode> Decode for Named<T> {
-    const WHAT: &'static str = "a mapping from names";
+    const WHAT: &'static str = "entries by name, `{ name: ... }`";
 
     fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
         let Some(entries) = node.entries() else {

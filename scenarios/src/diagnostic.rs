@@ -2,9 +2,13 @@
 
 pub mod code;
 pub mod example;
+mod github;
 mod human;
+mod json;
+mod sarif;
 
 pub use code::Code;
+pub use sarif::document as sarif;
 
 use crate::source::{Sources, Span};
 
@@ -18,6 +22,16 @@ pub enum Severity {
     Error,
     /// It can, but somebody should look (`validate --strict`).
     Warning,
+}
+
+impl Severity {
+    /// As programs read it.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
 }
 
 /// One problem.
@@ -170,6 +184,27 @@ impl Diagnostics {
     /// `file:line:column` of a problem.
     pub fn place(&self, problem: &Diagnostic) -> String {
         self.sources.place(problem.span)
+    }
+
+    /// Warnings become errors (`validate --strict`).
+    pub fn strict(mut self) -> Self {
+        self.problems.iter_mut().for_each(|problem| problem.severity = Severity::Error);
+        self
+    }
+
+    /// Whether the scenario cannot be used.
+    pub fn has_errors(&self) -> bool {
+        self.left_out > 0 || self.problems.iter().any(|problem| problem.severity == Severity::Error)
+    }
+
+    /// For programs: one JSON object a line and problem.
+    pub fn json(&self) -> String {
+        json::render(self)
+    }
+
+    /// For GitHub: one workflow command a line and problem, which becomes an annotation.
+    pub fn github(&self) -> String {
+        github::render(self)
     }
 
     /// For people: each problem with the line it is about, and how many there are.

@@ -234,7 +234,7 @@ impl Filler<'_> {
             return None;
         };
         let Some(scalar) = value.scalar() else {
-            let help = "a variable holds a single value; use an anchor and an alias for more";
+            let help = "a variable holds a single value; for more use an anchor, `x-a: &a [1, 2]`, and its alias, `*a`";
             self.problems.error(Code::E010, at, format!("`{section}.{name}` is {}", value.describe()), help);
             return None;
         };
@@ -243,7 +243,8 @@ impl Filler<'_> {
             return Some(scalar.clone());
         }
         if self.open.iter().any(|open| open == name) || self.open.len() >= MAX_LEVELS {
-            let help = format!("the way here: {} -> {name}", self.open.join(" -> "));
+            let help =
+                format!("give one of them a value of its own; the way here is `{} -> {name}`", self.open.join(" -> "));
             self.problems.error(Code::E044, at, format!("`{section}.{name}` refers to itself"), help);
             return None;
         }

@@ -26,9 +26,8 @@ mod tables;
 mod trace;
 pub mod units;
 mod validate;
-mod words;
+pub mod words;
 mod yaml;
 
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 pub use load::{LoadOptions, Scenario, load, load_text};
-pub use words::{foreign, nearest};

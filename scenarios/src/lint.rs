@@ -16,6 +16,10 @@ const SAMPLES_BEYOND: f64 = 10.0;
 
 /// Tells what is worth a look. `plan` is the plan of this tree.
 pub(crate) fn lint(root: &Root, plan: &Plan, problems: &mut Problems) {
+    for missing in &plan.not_built {
+        let help = "`brunt run` refuses it; `brunt faults` says which faults are built";
+        problems.push(Diagnostic::warning(Code::W008, missing.span, missing.what.as_str(), help));
+    }
     let Some(load) = &root.load else { return };
     if root.gates.is_none() {
         let help = "add `gates`: what must hold for CI to pass, `- { metric: latency.p99, max: 200ms }`";

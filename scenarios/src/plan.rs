@@ -18,6 +18,7 @@ pub use load::{Connections, Portion, RetryUntil, Reuse};
 use crate::matrix::Cell;
 use crate::metric::{Metric, WindowName};
 use crate::secret::Secret;
+use crate::source::Span;
 use crate::units::{CountOrShare, Share, Spread};
 
 /// A whole run, ready to be executed.
@@ -83,6 +84,8 @@ pub struct NotBuilt {
     pub what: String,
     /// Where it stands: `file:line:column`.
     pub place: String,
+    /// The same in the texts that the scenario was read from.
+    pub span: Span,
     /// 2 for a feature of the language, 3 for a rung of the fault ladder that is missing.
     pub exit_code: u8,
 }

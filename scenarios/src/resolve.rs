@@ -75,7 +75,7 @@ pub(crate) struct Resolver<'a> {
     folder: PathBuf,
     from_file: bool,
     problems: &'a mut Problems,
-    not_built: Vec<(Span, NotBuilt)>,
+    not_built: Vec<NotBuilt>,
 }
 
 /// A feature of the language that a later version builds.
@@ -89,8 +89,8 @@ impl Resolver<'_> {
     }
 
     fn cannot(&mut self, span: Span, what: impl Into<String>, exit_code: u8) {
-        let what = NotBuilt { what: what.into(), place: self.sources.place(span), exit_code };
-        self.not_built.push((span, what));
+        let what = NotBuilt { what: what.into(), place: self.sources.place(span), span, exit_code };
+        self.not_built.push(what);
     }
 }
 
@@ -132,8 +132,8 @@ pub(crate) fn resolve(root: &Root, given: Given<'_>, problems: &mut Problems) ->
     plan.load = resolver.loads(&plan.journeys);
     plan.steady_state = resolver.steady_state(&plan.slos, &given.folder);
     resolver.rest();
-    resolver.not_built.sort_by_key(|(span, _)| *span);
-    plan.not_built = resolver.not_built.into_iter().map(|(_, what)| what).collect();
+    resolver.not_built.sort_by_key(|missing| missing.span);
+    plan.not_built = resolver.not_built;
     plan
 }
 

@@ -21,7 +21,7 @@ record! {
     /// A whole file.
     Root, "the scenario", check = check;
     /// The version of the language: 1.
-    expected version: Spanned<u64>,
+    expected version: Version,
     /// How the run is called in outputs; default: the file's name.
     optional name: String,
     /// What it is about.
@@ -100,14 +100,29 @@ pub(crate) fn without_free_keys(mut root: Node) -> Node {
     root
 }
 
+/// The version of the language that a file is written in: 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Version;
+
+impl Decode for Version {
+    const WHAT: &'static str = "`1`, the only version of the language";
+
+    fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
+        if node.scalar().is_some_and(|scalar| scalar.plain && scalar.literal() == Some("1")) {
+            return Some(Self);
+        }
+        if !node.scalar().is_some_and(|scalar| scalar.broken) {
+            let message = format!("{} is not a version of the language", node.describe());
+            problems.error(Code::E067, node.span, message, "write `version: 1`");
+        }
+        None
+    }
+}
+
 /// The largest seed that a JSON reader keeps exactly.
 const MAX_SEED: u64 = (1 << 53) - 1;
 
 fn check(root: &Root, problems: &mut Problems) {
-    if let Some(version) = root.version.as_ref().filter(|version| version.value != 1) {
-        let message = format!("version {} of the language is not known", version.value);
-        problems.error(Code::E067, version.span, message, "write `version: 1`");
-    }
     if let Some(seed) = root.seed.as_ref().filter(|seed| seed.value > MAX_SEED) {
         let help = format!("at most {MAX_SEED}, so that every JSON reader keeps it");
         problems.error(Code::E028, seed.span, "the seed is too large", help);

@@ -10,6 +10,11 @@ pub const MAX_FILE_BYTES: usize = 1 << 20;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileId(u32);
 
+impl FileId {
+    /// The scenario's own file.
+    pub(crate) const MAIN: Self = Self(0);
+}
+
 /// A range of bytes in one text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span {
@@ -73,12 +78,21 @@ impl Sources {
 
     /// Whether a place is in the scenario's own file, and not in an include or overlay.
     pub(crate) fn is_main(&self, span: Span) -> bool {
-        span.file == FileId(0)
+        span.file == FileId::MAIN
     }
 
     /// Line and column of the span's start, both from 1, columns in characters.
     pub fn position(&self, span: Span) -> (usize, usize) {
-        let before = self.get(span.file).text.get(..span.start).unwrap_or_default();
+        self.position_of(span.file, span.start)
+    }
+
+    /// The same of its end: of the character after the last one.
+    pub fn end_position(&self, span: Span) -> (usize, usize) {
+        self.position_of(span.file, span.end)
+    }
+
+    fn position_of(&self, file: FileId, at: usize) -> (usize, usize) {
+        let before = self.get(file).text.get(..at).unwrap_or_default();
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
     }

@@ -83,7 +83,12 @@ fn table(path: &Path) -> Result<Table, Unusable> {
         return Err(unusable(Code::E070, Some(last_line), "a quote is not closed", help));
     }
     if table.rows() == 0 {
-        return Err(unusable(Code::E070, None, "it has no row below its head line", "add rows"));
+        return Err(unusable(
+            Code::E070,
+            None,
+            "it has no row below its head line",
+            "add rows below it, one a line, with as many cells: `ann@example.com,secret`",
+        ));
     }
     table.shrink();
     Ok(table)
@@ -98,7 +103,12 @@ fn bytes(path: &Path) -> Result<Vec<u8>, Unusable> {
     };
     let about = std::fs::metadata(path).map_err(io)?;
     if !about.is_file() {
-        return Err(unusable(Code::E001, None, "it is no file", "name a CSV file with a head line"));
+        return Err(unusable(
+            Code::E001,
+            None,
+            "it is no file",
+            "name a CSV file with a head line: `csv: ./users.csv`",
+        ));
     }
     if about.len() > MAX_BYTES {
         let help = "rows are kept in memory: use a part of them";
@@ -116,11 +126,16 @@ fn check_head(head: &StringRecord) -> Result<(), Unusable> {
     for (number, name) in head.iter().enumerate() {
         if name.is_empty() {
             let what = format!("column {} has no name", number + 1);
-            return Err(unusable(Code::E070, Some(1), what, "name it in the head line"));
+            return Err(unusable(Code::E070, Some(1), what, "name it in the head line, as in `email,password`"));
         }
         if head.iter().take(number).any(|before| before == name) {
             let what = format!("two columns are called `{}`", name.escape_debug());
-            return Err(unusable(Code::E070, Some(1), what, "give them different names in the head line"));
+            return Err(unusable(
+                Code::E070,
+                Some(1),
+                what,
+                "give them different names in the head line, as in `email,password`",
+            ));
         }
     }
     Ok(())

@@ -9,7 +9,9 @@ mod words;
 use brunt_scenario::catalogue::FaultKind;
 use brunt_scenario::diagnostic::example::{Example, whole};
 use brunt_scenario::metric::Metric;
-use brunt_scenario::{Code, catalogue, foreign, nearest};
+use brunt_scenario::words::foreign::Place;
+use brunt_scenario::words::{meant, nearest};
+use brunt_scenario::{Code, catalogue};
 
 use super::guide::{self, Guide};
 use super::{Failure, faults, print, values};
@@ -64,9 +66,25 @@ fn explained(word: &str) -> Option<String> {
     if lower == "example" {
         return Some(format!("What the examples stand on:\n\n{}", indented(&whole(""))));
     }
-    words::page(&lower)
-        .or_else(|| family(&lower))
-        .or_else(|| foreign(word).map(|here| format!("{word}: a word of another tool; {here}\n")))
+    words::page(&lower).or_else(|| family(&lower)).or_else(|| elsewhere(word))
+}
+
+/// A word of other tools, and what to write instead.
+fn elsewhere(word: &str) -> Option<String> {
+    let meant: Vec<(String, String)> = meant(word)
+        .map(|known| {
+            let at = match known.at {
+                Place::Key(what) => format!("in {what}"),
+                Place::With => "under `with`".to_owned(),
+                Place::Fault => "as a fault".to_owned(),
+                Place::Metric => "as a metric".to_owned(),
+                Place::OneOf(_) => "as a value".to_owned(),
+            };
+            let from = if known.from.is_empty() { String::new() } else { format!(" ({})", known.from) };
+            (at, format!("{}{from}", known.here))
+        })
+        .collect();
+    (!meant.is_empty()).then(|| format!("{word}: a word of other tools\n{}", rows(&meant)))
 }
 
 /// `latency`, `network`: what begins so.

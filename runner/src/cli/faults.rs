@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use brunt_injector::catalogue as carried_out;
 use brunt_scenario::catalogue::{self, FaultKind, Lasts, Param, TargetKind};
-use brunt_scenario::nearest;
+use brunt_scenario::words::nearest;
 
 use super::explain::rows;
 use super::guide::{self, Example, Guide};

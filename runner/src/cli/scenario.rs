@@ -77,9 +77,13 @@ pub fn plans(
 }
 
 /// The plans of one file, one a cell.
-pub fn cells(file: &str, overrides: &Overrides, allow_hosts: &[String]) -> Result<Vec<Plan>, Failure> {
-    let scenario = load(file.as_ref(), &overrides.options(&[])?).map_err(told)?;
-    planned(&scenario, allow_hosts)
+fn cells(file: &str, overrides: &Overrides, allow_hosts: &[String]) -> Result<Vec<Plan>, Failure> {
+    planned(&read(file, overrides)?.map_err(told)?, allow_hosts)
+}
+
+/// One file, or everything that is wrong with it. The outer error is one of the command line.
+pub fn read(file: &str, overrides: &Overrides) -> Result<Result<Scenario, Diagnostics>, Failure> {
+    Ok(load(file.as_ref(), &overrides.options(&[])?))
 }
 
 /// So many cells are listed for somebody who named one that is not there.

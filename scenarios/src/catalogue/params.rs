@@ -8,7 +8,8 @@ use crate::diagnostic::{Code, Diagnostic, Problems};
 use crate::plan::{ParamValue, Params, Piece, Text};
 use crate::source::Span;
 use crate::units::{Bandwidth, Share, Size};
-use crate::words::{foreign, nearest};
+use crate::words::foreign::Place;
+use crate::words::{instead, nearest};
 use crate::yaml::{Entry, Node, Scalar, Value};
 
 /// Reads `with:`, tells what does not fit the kind, and fills in defaults. `at` is the place of the fault's kind.
@@ -99,9 +100,9 @@ fn command(node: &Node, problems: &mut Problems) -> Option<Vec<Text>> {
 
 fn unknown(kind: &FaultKind, name: &str, at: Span, problems: &mut Problems) {
     let names: Vec<String> = kind.params.iter().map(|param| format!("`{}`", param.name)).collect();
-    let help = match (nearest(name, kind.params.iter().map(|param| param.name)), foreign(name)) {
-        (Some(near), _) => format!("did you mean `{near}`?"),
-        (None, Some(here)) => here.to_owned(),
+    let help = match (nearest(name, kind.params.iter().map(|param| param.name)), instead(name, Place::With)) {
+        (_, Some(here)) => here.to_owned(),
+        (Some(near), None) => format!("did you mean `{near}`?"),
         (None, None) if names.is_empty() => format!("`{}` takes no parameters", kind.name),
         (None, None) => format!("it takes {}", names.join(", ")),
     };

@@ -5,7 +5,8 @@ use std::cell::Cell;
 use super::Decode;
 use crate::diagnostic::{Code, Diagnostic, Problems};
 use crate::source::Span;
-use crate::words::{foreign, nearest};
+use crate::words::foreign::Place;
+use crate::words::{at_the_top, instead, nearest};
 use crate::yaml::{Entry, Node};
 
 /// A key of a record, for the list of known keys, the schema and the documentation.
@@ -36,15 +37,16 @@ pub(crate) struct Fields<'n> {
 
 impl<'n> Fields<'n> {
     /// The mapping of a node; tells keys that are not in `known`.
-    pub(crate) fn of(node: &'n Node, what: &str, known: &[KeyDoc], problems: &mut Problems) -> Option<Self> {
+    pub(crate) fn of(node: &'n Node, what: &'static str, known: &[KeyDoc], problems: &mut Problems) -> Option<Self> {
         let Some(entries) = node.entries() else {
-            let keys = some_keys(known);
+            let keys = some_keys(known.get(..MANY_KEYS).unwrap_or(known));
             if node.scalar().is_some_and(|scalar| scalar.broken) {
                 return None;
             }
             let message = format!("expected {what}, found {}", node.describe());
             let label = "expected a mapping";
-            let help = format!("{what} is a mapping with keys such as {keys}");
+            let more = if known.len() > MANY_KEYS { " ..." } else { "" };
+            let help = format!("{what} is a mapping, with the keys {keys}{more}");
             problems.push(Diagnostic::error(Code::E010, node.span, message, help).label(label));
             return None;
         };
@@ -99,13 +101,22 @@ impl<'n> Fields<'n> {
     }
 }
 
-fn unknown_key(entry: &Entry, what: &str, known: &[KeyDoc], problems: &mut Problems) {
+/// More keys are not listed to somebody who has not written a mapping at all.
+const MANY_KEYS: usize = 12;
+/// So many keys can be shown at a glance.
+const FEW_KEYS: usize = 5;
+
+fn unknown_key(entry: &Entry, what: &'static str, known: &[KeyDoc], problems: &mut Problems) {
     let key = entry.key.text.as_str();
     let near = nearest(key, known.iter().map(|known| known.key));
-    let help = match (foreign(key), near) {
+    let help = match (instead(key, Place::Key(what)), near) {
         (Some(here), _) => here.to_owned(),
         (None, Some(near)) => format!("did you mean `{near}`?"),
-        (None, None) => format!("known keys: {}", some_keys(known)),
+        // A short list says more than a guess about another place.
+        (None, None) => match at_the_top(key).filter(|_| known.len() > FEW_KEYS) {
+            Some(here) => format!("{here} (at the top of the file)"),
+            None => format!("known keys: {}", some_keys(known)),
+        },
     };
     let shown: String = key.chars().take(60).collect();
     let message = format!("unknown key `{}` in {what}", shown.escape_debug());

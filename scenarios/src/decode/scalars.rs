@@ -7,7 +7,8 @@ use super::{Decode, wrong_type};
 use crate::diagnostic::{Code, Problems};
 use crate::metric::{Metric, WindowName};
 use crate::units::{Bandwidth, CountOrShare, Factor, Rate, Share, Size, Spread, UnitError, parse_duration};
-use crate::words::nearest;
+use crate::words::foreign::Place;
+use crate::words::{instead, instead_of_one, nearest};
 use crate::yaml::Node;
 
 /// The longest duration of the language.
@@ -47,8 +48,25 @@ impl Decode for bool {
 
     fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
         let found = node.scalar().and_then(|scalar| scalar.as_bool());
-        if found.is_none() {
-            wrong_type(node, Self::WHAT, problems);
+        let text = node.scalar().and_then(|scalar| scalar.literal()).unwrap_or_default().to_ascii_lowercase();
+        // What YAML 1.1 took for truth values.
+        let meant = match text.as_str() {
+            "yes" | "on" | "true" => Some("true"),
+            "no" | "off" | "false" => Some("false"),
+            _ => None,
+        };
+        match (found, meant) {
+            (None, Some(meant)) => {
+                let message = format!("expected {}, found {}", Self::WHAT, node.describe());
+                problems.error(
+                    Code::E010,
+                    node.span,
+                    message,
+                    format!("write `{meant}`, in small letters without quotes"),
+                );
+            }
+            (None, None) => wrong_type(node, Self::WHAT, problems),
+            (Some(_), _) => {}
         }
         found
     }
@@ -67,7 +85,10 @@ impl Decode for u64 {
         }
         let help = match (plain, digits) {
             (false, true) => format!("write it without quotes: {found}"),
-            (true, true) => "the number is too large".to_owned(),
+            (true, true) => format!("the number is too large: at most {}", u64::MAX),
+            _ if found.ends_with("xx") => {
+                "list them: `[200, 201, 204]`; without `status` all below 400 are fine".to_owned()
+            }
             _ => "write a whole number, 0 or more, without a unit".to_owned(),
         };
         problems.error(Code::E027, node.span, format!("expected a whole number, found {}", node.describe()), help);
@@ -205,15 +226,12 @@ impl Decode for Metric {
         let metric = Self::from_str(found).ok();
         if metric.is_none() {
             let names: Vec<String> = Self::all().iter().map(ToString::to_string).collect();
-            let help = match found {
-                "latency" => "which one? `latency.p50`, `latency.p95`, `latency.p99`, `latency.max` ...".to_owned(),
-                "errors" => "did you mean `error_rate`?".to_owned(),
-                "rps" | "throughput" => "did you mean `rate.completed`?".to_owned(),
-                _ => match nearest(found, names.iter().map(String::as_str)) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => "latency.p99, service.p99, iteration.p99, error_rate, success_rate, recovery_time ..."
-                        .to_owned(),
-                },
+            let help = match (instead(found, Place::Metric), nearest(found, names.iter().map(String::as_str))) {
+                (Some(here), _) => here.to_owned(),
+                (None, Some(near)) => format!("did you mean `{near}`?"),
+                (None, None) => {
+                    "latency.p99, service.p99, iteration.p99, error_rate, success_rate, recovery_time ...".to_owned()
+                }
             };
             problems.error(Code::E035, node.span, format!("no metric is called {}", node.describe()), help);
         }
@@ -244,9 +262,10 @@ pub(crate) fn word(node: &Node, words: &[&'static str], problems: &mut Problems)
     let found = text(node, &format!("one of {}", list()), problems)?;
     let known = words.iter().copied().find(|word| *word == found);
     if known.is_none() {
-        let help = match nearest(found, words.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("write one of {}", list()),
+        let help = match (instead_of_one(found, words), nearest(found, words.iter().copied())) {
+            (Some(here), _) => here.to_owned(),
+            (None, Some(near)) => format!("did you mean `{near}`?"),
+            (None, None) => format!("write one of {}", list()),
         };
         problems.error(Code::E029, node.span, format!("{} is not one of {}", node.describe(), list()), help);
     }

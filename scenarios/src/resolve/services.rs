@@ -130,7 +130,10 @@ fn address(text: &str) -> Result<LinkTo, (String, String)> {
     }
     let url: Url = text.parse().map_err(|error: crate::address::AddressError| (error.wrong, error.help))?;
     if !url.path.is_empty() {
-        return Err(("a link passes whole connections, not paths".to_owned(), "remove the path".to_owned()));
+        return Err((
+            "a link passes whole connections, not paths".to_owned(),
+            format!("remove the path: `{}`", text.trim_end_matches('/').trim_end_matches(url.path.as_str())),
+        ));
     }
     Ok(LinkTo::Address { host: url.host, port: url.port, https: url.https })
 }

@@ -27,7 +27,8 @@ impl Resolver<'_> {
                     | Metric::RateCompleted
             );
             if !over_requests {
-                let help = "objectives are over requests: latency.*, service.*, error_rate, success_rate, rate.*";
+                let help =
+                    "objectives are over requests: `latency.*`, `service.*`, `error_rate`, `success_rate`, `rate.*`";
                 let message = format!("`{metric}` has no value over a sliding span");
                 self.problems.error(Code::E068, slo.metric.span, message, help);
             }

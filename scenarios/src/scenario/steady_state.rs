@@ -41,8 +41,8 @@ fn check_before(before: &Before, problems: &mut Problems) {
         problems.error(
             Code::E066,
             within.span,
-            "`within` is shorter than `hold_for`",
-            "it could never hold long enough",
+            "`within` is shorter than `hold_for`: it could never hold long enough",
+            format!("write `within: {}` or more", crate::units::print_duration(before.hold_for)),
         );
     }
 }

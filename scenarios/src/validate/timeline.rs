@@ -10,7 +10,8 @@ use crate::scenario::Root;
 use crate::scenario::load::{Length, Load};
 use crate::scenario::timeline::{Fault, Item};
 use crate::source::Span;
-use crate::words::nearest;
+use crate::words::foreign::Place;
+use crate::words::{instead, nearest};
 
 pub(super) fn check(root: &Root, problems: &mut Problems) {
     for item in root.timeline.iter().flatten() {
@@ -148,25 +149,16 @@ fn takes_help(kind: &FaultKind, target: TargetKind) -> String {
     }
 }
 
-/// What people call faults elsewhere.
+/// What people call faults elsewhere, or may have mistyped.
 fn unknown_kind_help(name: &str) -> String {
+    if let Some(here) = instead(name, Place::Fault) {
+        return here.to_owned();
+    }
     let last = name.rsplit(['.', '-', '_']).next().unwrap_or(name);
-    let known = match name {
-        "latency" | "delay" | "network-delay" | "network.delay" | "slow" => Some("network.latency"),
-        "kill" | "pod-kill" | "terminate" => Some("process.kill` or `pod.kill"),
-        "pause" | "freeze" | "stop" => Some("process.pause"),
-        "restart" => Some("process.restart"),
-        "packet-loss" | "loss" => Some("network.loss"),
-        "error" | "http.status" => Some("http.error"),
-        "abort" => Some("http.abort` or `http.error"),
-        "reset" | "reset_peer" => Some("tcp.reset"),
-        "cpu" | "stress" | "cpu-stress" => Some("stress.cpu"),
-        _ => nearest(name, crate::catalogue::ALL.iter().map(|kind| kind.name)).or_else(|| {
-            crate::catalogue::ALL.iter().map(|kind| kind.name).find(|kind| kind.ends_with(&format!(".{last}")))
-        }),
-    };
-    match known {
-        Some(known) => format!("did you mean `{known}`?"),
+    let mut kinds = crate::catalogue::ALL.iter().map(|kind| kind.name);
+    let near = nearest(name, kinds.clone()).or_else(|| kinds.find(|kind| kind.ends_with(&format!(".{last}"))));
+    match near {
+        Some(near) => format!("did you mean `{near}`?"),
         None => "`brunt faults` prints the catalogue: network.latency, network.partition, process.kill, http.error ..."
             .to_owned(),
     }
@@ -195,7 +187,7 @@ fn unique(what: &str, ids: impl IntoIterator<Item = (String, Span)>, problems: &
     for (id, span) in ids {
         if let Some(first) = seen.get(&id) {
             let message = format!("the {what} id `{id}` is used twice");
-            let problem = Diagnostic::error(Code::E064, span, message, "give each its own id");
+            let problem = Diagnostic::error(Code::E064, span, message, format!("give each its own id, as in `{id}-2`"));
             problems.push(problem.also(*first, "first used here"));
         } else {
             seen.insert(id, span);
@@ -284,7 +276,7 @@ fn check_load(root: &Root, problems: &mut Problems) {
         let lengths = lengths(load);
         for (length, span) in lengths.iter().rev().skip(1) {
             if *length == Length::Timeline {
-                let help = "give the earlier stages a fixed length";
+                let help = "give the earlier stages a fixed length, as in `for: 30s`";
                 problems.error(Code::E066, *span, "only the last stage can last as long as the timeline", help);
             }
         }

@@ -236,7 +236,10 @@ impl<'r, 'a, 't> Builder<'r, 'a, 't> {
 
     fn key(&mut self, node: Node) -> Result<(), Stop> {
         let Some(text) = node.scalar().and_then(Scalar::literal).map(str::to_owned) else {
-            let help = "is this a template? Quote it: \"{{ name }}\"";
+            let help = match node.value {
+                Value::Map(_) => "is this a template? Quote it: \"{{ name }}\"",
+                _ => "a key is a single word: `key: value`; quote a text that begins with `[`",
+            };
             self.reader.problems.error(Code::E004, node.span, "a key must be a single word", help);
             return Err(Stop);
         };
@@ -314,7 +317,7 @@ fn syntax_help(line: &str) -> &'static str {
     } else if line.contains(": >") || line.contains(": <") {
         "bounds are words here: `max: 200ms`, `min: 99%`, `above: 60%`, `below: 10`"
     } else if line.contains(": %") || line.contains(": @") || line.contains(": `") {
-        "quote a value that begins with a sign"
+        "quote a value that begins with a sign: `\"%text\"`"
     } else {
         "check the indentation, brackets and quotes of this line and of the one above"
     }
