@@ -3,8 +3,9 @@
 //! In reading order: [`sample`] and [`facts`] (what comes in), [`window`], [`recorder`] (counts what comes in), [`measured`]
 //! (all numbers), [`metric`] (one number), [`resilience`], [`gates`], [`verdict`] and [`exit`] (what it means; `validity` says whether it
 //! means anything), [`results`]
-//! (what goes out), [`runs`] (several of them), [`render`] (how it is shown). [`stats`] is the arithmetic.
+//! (what goes out), [`runs`] (several of them), [`compare`] (two beside each other), [`render`] (how it is shown). [`stats`] is the arithmetic.
 
+pub mod compare;
 pub mod exit;
 pub mod facts;
 pub mod gates;

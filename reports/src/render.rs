@@ -4,6 +4,7 @@
 //! A rendering is one file with one `render` function; [`words`] and [`format`] hold what all of them say. To add one, write
 //! `render/<name>.rs` and call it where the runner writes the files of a run.
 
+pub mod compare;
 pub mod format;
 pub mod github;
 pub mod html;

@@ -2,6 +2,7 @@
 
 mod agent;
 mod cleanup;
+mod compare;
 mod completions;
 mod demo;
 mod demo_service;
@@ -82,6 +83,7 @@ enum Command {
     Validate(validate::Args),
     Plan(plan::Args),
     Report(report::Args),
+    Compare(compare::Args),
     Faults(faults::Args),
     Explain(explain::Args),
     Cleanup(cleanup::Args),
@@ -206,7 +208,7 @@ fn guide_of(command: &str) -> Option<&'static Guide> {
         "validate" => &validate::GUIDE,
         "plan" => &plan::GUIDE,
         "report" => &report::GUIDE,
-
+        "compare" => &compare::GUIDE,
         "faults" => &faults::GUIDE,
         "explain" => &explain::GUIDE,
         "cleanup" => &cleanup::GUIDE,
@@ -229,6 +231,7 @@ impl Command {
             Self::Report(args) => report::run(&args),
             Self::Completions(args) => completions::run(&args),
             Self::Man(args) => man::run(&args),
+            Self::Compare(args) => compare::run(&args),
             Self::DemoService(args) => demo_service::run(&args),
             Self::Agent(args) => Ok(agent::run(&args)),
         }

@@ -15,9 +15,10 @@ pub mod lanes;
 pub mod latency;
 mod live;
 pub mod percentiles;
-mod policy;
+pub(crate) mod policy;
 pub mod rate;
 pub mod rows;
+pub mod scales;
 pub mod slices;
 mod sparkline;
 pub mod timeline;
@@ -28,6 +29,7 @@ use crate::render::{format, words};
 use crate::results::Results;
 use curves::Curve;
 use frame::Size;
+use scales::Scales;
 use slices::Slices;
 
 /// More lines than this in the percentile plot are a tangle: the reference and the faults that hurt most are drawn.
@@ -81,6 +83,7 @@ struct Report<'a> {
 pub fn render(results: &Results) -> String {
     let slices = Slices::of(results);
     let curves = drawn_curves(results);
+    let scales = Scales::of(results, &slices);
     let sparks = sparkline::points(results);
     let (style, script) = (policy::style(), policy::script());
     let summary = &results.summary;
@@ -98,7 +101,7 @@ pub fn render(results: &Results) -> String {
         gates: rows::gates(results),
         guardrails: rows::guardrails(results),
         lanes: Size::ALL.map(|size| timeline::draw_lanes(results, &slices, size)).concat(),
-        series: Size::ALL.map(|size| timeline::draw_series(results, &slices, size)).concat(),
+        series: Size::ALL.map(|size| timeline::draw_series(results, &slices, &scales, size)).concat(),
         measured: !slices.is_empty(),
         timeline_note: rows::timeline_note(&slices),
         bins: rows::bins(&slices),

@@ -15,6 +15,17 @@ pub fn wilson(share: f64, n: f64) -> Option<[f64; 2]> {
     Some([(centre - half).max(0.0), (centre + half).min(1.0)])
 }
 
+/// The 95 % interval of the difference of two shares, the second taken from the first, each with its number of trials (Newcombe,
+/// "Interval estimation for the difference between independent proportions", 1998, method 10). `None` without trials.
+pub fn newcombe(of: (f64, f64), reference: (f64, f64)) -> Option<[f64; 2]> {
+    let [low_of, high_of] = wilson(of.0, of.1)?;
+    let [low_ref, high_ref] = wilson(reference.0, reference.1)?;
+    let difference = of.0 - reference.0;
+    let below = ((of.0 - low_of).powi(2) + (high_ref - reference.0).powi(2)).sqrt();
+    let above = ((high_of - of.0).powi(2) + (reference.0 - low_ref).powi(2)).sqrt();
+    Some([difference - below, difference + above])
+}
+
 /// How much more the parts of a count vary than independent trials would: Pearson's chi-square over its degrees of freedom,
 /// at least 1 (McCullagh and Nelder, "Generalized Linear Models", 1989, 4.5). Errors cluster in time, so `n` divided by
 /// this is the number of trials that they are worth. Takes pairs of failures and trials.
@@ -53,6 +64,24 @@ mod tests {
             );
         }
         assert_eq!(wilson(0.0, 0.0), None);
+    }
+
+    #[test]
+    fn newcombe_gives_the_values_of_his_table() {
+        // Rows of the paper's table II, method 10.
+        let cases = [
+            (56.0, 70.0, 48.0, 80.0, 0.0524, 0.3339),
+            (6.0, 7.0, 2.0, 7.0, 0.0582, 0.8062),
+            (5.0, 56.0, 0.0, 29.0, -0.0381, 0.1926),
+        ];
+        for (x1, n1, x2, n2, low, high) in cases {
+            let [got_low, got_high] = newcombe((x1 / n1, n1), (x2 / n2, n2)).unwrap();
+            assert!(
+                (got_low - low).abs() < 5e-5 && (got_high - high).abs() < 5e-5,
+                "{x1}/{n1}: {got_low} to {got_high}"
+            );
+        }
+        assert_eq!(newcombe((0.5, 0.0), (0.5, 10.0)), None);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::sample;
 
 pub fn all() -> Vec<Results> {
-    vec![sample::shop(), sample::passing(), sample::aborted(), sample::empty(), sample::invalid(), sample::hostile()]
+    sample::all().into_iter().map(|(_, results)| results).collect()
 }
 
 /// A page without its style sheet, its script and the script's data: what is left is what people read.

@@ -1,5 +1,7 @@
 //! What people read, as snapshots over made runs. To accept a change: `INSTA_UPDATE=always cargo test -p brunt-report`.
 
+mod compare;
+mod edges;
 mod github;
 mod html;
 mod junit;

@@ -55,7 +55,8 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
     Ok(0)
 }
 
-fn read(path: &Path) -> Result<Results, Failure> {
+/// The results of a run: of results.json, or what events.jsonl knows.
+pub(super) fn read(path: &Path) -> Result<Results, Failure> {
     let text =
         fs::read_to_string(path).map_err(|source| Failure::File { action: "read", path: path.to_owned(), source })?;
     let wrong = |why: String| Failure::Usage(format!("{}: {why}", path.display()));

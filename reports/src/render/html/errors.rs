@@ -2,6 +2,7 @@
 
 use crate::render::format;
 use crate::render::html::frame::Frame;
+use crate::render::html::scales::Scales;
 use crate::render::html::slices::Slices;
 use crate::render::svg::axis::{Scale, from_zero};
 use crate::render::svg::label::fitted;
@@ -13,7 +14,7 @@ const HEIGHT: f64 = 72.0;
 const SHADES: usize = 4;
 
 /// Draws the panel from `top` on; answers where it ends.
-pub fn draw(svg: &mut Svg, frame: &Frame, slices: &Slices, top: f64) -> f64 {
+pub fn draw(svg: &mut Svg, frame: &Frame, slices: &Slices, scales: &Scales, top: f64) -> f64 {
     let top = match frame.stacked() {
         true => frame.title(svg, top, "Errors a second", "by class"),
         false => frame.title(svg, top, "Errors", "per second, by class"),
@@ -25,8 +26,7 @@ pub fn draw(svg: &mut Svg, frame: &Frame, slices: &Slices, top: f64) -> f64 {
         return top + 34.0;
     }
     let stacked: Vec<Vec<f64>> = (0..slices.bins.len()).map(|bin| levels(slices, bin)).collect();
-    let highest = stacked.iter().filter_map(|levels| levels.last()).copied().fold(0.0, f64::max);
-    let (high, step) = from_zero(highest, 2);
+    let (high, step) = from_zero(scales.errors_per_s, 2);
     let shades = shown(slices);
     let top = if frame.stacked() { name_above(svg, frame, slices, shades, top) } else { top };
     let bottom = top + HEIGHT;
@@ -54,6 +54,11 @@ pub fn draw(svg: &mut Svg, frame: &Frame, slices: &Slices, top: f64) -> f64 {
         }
     }
     bottom
+}
+
+/// The highest rate of failed requests, all classes together.
+pub fn highest(slices: &Slices) -> f64 {
+    (0..slices.bins.len()).filter_map(|bin| levels(slices, bin).last().copied()).fold(0.0, f64::max)
 }
 
 /// How many shades there are: one a class, and one for the rest.

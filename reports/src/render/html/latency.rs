@@ -2,6 +2,7 @@
 
 use crate::render::format;
 use crate::render::html::frame::{Frame, Size};
+use crate::render::html::scales::Scales;
 use crate::render::html::slices::Slices;
 use crate::render::svg::axis::{Scale, decades, log_range};
 use crate::render::svg::label::{apart, width};
@@ -31,10 +32,10 @@ fn height(frame: &Frame) -> f64 {
 }
 
 /// Draws the panel from `top` on; answers where it ends.
-pub fn draw(svg: &mut Svg, frame: &Frame, results: &Results, slices: &Slices, top: f64) -> f64 {
+pub fn draw(svg: &mut Svg, frame: &Frame, results: &Results, slices: &Slices, scales: &Scales, top: f64) -> f64 {
     let top = frame.title(svg, top, "Latency", "from intended start, to last byte, log scale");
     let limits = limits(results);
-    let Some((from, to)) = axis(results, slices) else {
+    let Some((from, to)) = scales.latency_ms.filter(|_| !slices.is_empty()) else {
         svg.text((frame.left + 6.0, top + 22.0), Anchor::Start, "t m", "no samples");
         svg.line((frame.left, top + 30.0), (frame.right, top + 30.0), "grid");
         return top + 60.0;

@@ -16,6 +16,11 @@ pub fn style() -> String {
     format!("\n{PLOT_STYLE}\n{STYLE}")
 }
 
+/// The style sheet of pages without charts that zoom.
+pub fn style_alone() -> String {
+    format!("\n{STYLE}")
+}
+
 /// The script, after the plotting library and its licence, which goes wherever the code goes.
 pub fn script() -> String {
     format!("\n/*!\n{PLOT_LICENCE}*/\n{PLOT}\n{SCRIPT}")
@@ -28,6 +33,11 @@ pub fn of(style: &str, script: &str) -> String {
         digest(style),
         digest(script)
     )
+}
+
+/// The content security policy of a page without a script.
+pub fn without_script(style: &str) -> String {
+    format!("default-src 'none'; style-src {}; img-src data:; base-uri 'none'; form-action 'none'", digest(style))
 }
 
 fn digest(text: &str) -> String {

@@ -2,6 +2,7 @@
 
 use crate::render::format;
 use crate::render::html::frame::Frame;
+use crate::render::html::scales::Scales;
 use crate::render::html::slices::{Bin, Slices};
 use crate::render::svg::axis::{Scale, from_zero};
 use crate::render::svg::label::{apart, width};
@@ -13,7 +14,7 @@ const LINES: [&str; 2] = ["completed", "offered"];
 
 /// Draws the panel from `top` on; answers where it ends. Rates end with the load, at `load_s`: a bin that is cut short by it
 /// would look like a drop.
-pub fn draw(svg: &mut Svg, frame: &Frame, slices: &Slices, load_s: f64, top: f64) -> f64 {
+pub fn draw(svg: &mut Svg, frame: &Frame, slices: &Slices, scales: &Scales, load_s: f64, top: f64) -> f64 {
     let top = if frame.stacked() {
         name_above(svg, frame, top);
         frame.title(svg, top, "Requests a second", "")
@@ -30,8 +31,7 @@ pub fn draw(svg: &mut Svg, frame: &Frame, slices: &Slices, load_s: f64, top: f64
         slices.bins.iter().enumerate().map(|(index, bin)| slices.rate(index, count(bin))).collect()
     };
     let (offered, completed) = (rates(|bin| bin.offered), rates(|bin| bin.completed));
-    let highest = offered.iter().chain(&completed).copied().fold(0.0, f64::max);
-    let (high, step) = from_zero(highest, 3);
+    let (high, step) = from_zero(scales.requests_per_s, 3);
     let scale = Scale::linear(0.0, high, bottom, top);
     let ticks = (high / step).round() as u32;
     for tick in 0..=ticks {
@@ -53,6 +53,12 @@ pub fn draw(svg: &mut Svg, frame: &Frame, slices: &Slices, load_s: f64, top: f64
         }
     }
     bottom
+}
+
+/// The highest rate of all, offered or completed.
+pub fn highest(slices: &Slices) -> f64 {
+    let rate = |(index, bin): (usize, &Bin)| slices.rate(index, bin.offered.max(bin.completed));
+    slices.bins.iter().enumerate().map(rate).fold(0.0, f64::max)
 }
 
 /// On a phone the lines are named beside the title.

@@ -3,6 +3,7 @@
 
 use crate::render::format;
 use crate::render::html::frame::{Frame, Size};
+use crate::render::html::scales::Scales;
 use crate::render::html::slices::Slices;
 use crate::render::html::{errors, lanes, latency, rate};
 use crate::render::svg::Svg;
@@ -23,20 +24,20 @@ pub fn draw_lanes(results: &Results, slices: &Slices, size: Size) -> String {
 }
 
 /// The charts below them.
-pub fn draw_series(results: &Results, slices: &Slices, size: Size) -> String {
-    let frame = Frame::over_time(size, slices.end_s);
-    let bottom = charts(&mut Svg::new(0.0, 0.0), &frame, results, slices);
+pub fn draw_series(results: &Results, slices: &Slices, scales: &Scales, size: Size) -> String {
+    let frame = Frame::over_time(size, scales.end_s);
+    let bottom = charts(&mut Svg::new(0.0, 0.0), &frame, results, slices, scales);
     let mut svg = Svg::new(size.width(), bottom + 38.0);
     frame.time_axis(&mut svg, 0.0, bottom);
     behind(&mut svg, &frame, results, bottom);
-    charts(&mut svg, &frame, results, slices);
+    charts(&mut svg, &frame, results, slices, scales);
     svg.finish(size.class(), &series_sentence(slices))
 }
 
-fn charts(svg: &mut Svg, frame: &Frame, results: &Results, slices: &Slices) -> f64 {
-    let y = latency::draw(svg, frame, results, slices, 6.0) + GAP;
-    let y = rate::draw(svg, frame, slices, results.summary.duration_s, y) + GAP;
-    errors::draw(svg, frame, slices, y)
+fn charts(svg: &mut Svg, frame: &Frame, results: &Results, slices: &Slices, scales: &Scales) -> f64 {
+    let y = latency::draw(svg, frame, results, slices, scales, 6.0) + GAP;
+    let y = rate::draw(svg, frame, slices, scales, results.summary.duration_s, y) + GAP;
+    errors::draw(svg, frame, slices, scales, y)
 }
 
 fn behind(svg: &mut Svg, frame: &Frame, results: &Results, bottom: f64) {

@@ -69,3 +69,55 @@ pub fn hostile() -> Results {
     named(&mut results.environment.command);
     results
 }
+
+/// Names that are too long, run from right to left, or are drawn in colours: nothing wrong with them.
+pub fn worded() -> Results {
+    const LONG: &str =
+        "the-payment-service-of-the-northern-region-answers-slowly-while-its-database-is-being-vacuumed-nightly";
+    const RIGHT_TO_LEFT: &str = "שירות התשלומים איטי";
+    const DRAWN: &str = "🛒 checkout — größe 年";
+    let mut results = shop();
+    let summary = &mut results.summary;
+    summary.scenario = format!("{LONG}-{LONG}");
+    summary.labels.insert("team".to_owned(), DRAWN.to_owned());
+    for (old, new) in [("slow-payment", LONG), ("payment-killed", RIGHT_TO_LEFT)] {
+        let renamed = |name: &str| name.replace(old, new);
+        summary.windows = std::mem::take(&mut summary.windows).into_iter().map(|(n, w)| (renamed(&n), w)).collect();
+        results.spans.iter_mut().for_each(|span| span.window = renamed(&span.window));
+        for fault in summary.faults.iter_mut().filter(|fault| fault.id == old) {
+            fault.id = new.to_owned();
+            fault.instances =
+                vec![format!("{LONG} (pid 4)"), RIGHT_TO_LEFT.to_owned(), DRAWN.to_owned(), "4".to_owned()];
+            fault.target = new.to_owned();
+        }
+        for gate in &mut summary.gates {
+            gate.window = renamed(&gate.window);
+            gate.id = renamed(&gate.id);
+        }
+        for steps in summary.steps.values_mut().flat_map(|steps| steps.values_mut()) {
+            steps.windows = std::mem::take(&mut steps.windows).into_iter().map(|(n, w)| (renamed(&n), w)).collect();
+        }
+        for series in &mut results.series {
+            let histograms = std::mem::take(&mut series.histograms);
+            series.histograms = histograms.into_iter().map(|(n, h)| (renamed(&n), h)).collect();
+        }
+        for served in &mut results.served {
+            served.windows = std::mem::take(&mut served.windows).into_iter().map(|(n, w)| (renamed(&n), w)).collect();
+            served.instance = served.instance.replace("gateway-1", LONG);
+        }
+        for event in &mut results.events {
+            event.subject = renamed(&event.subject);
+        }
+    }
+    summary.errors[0].class = DRAWN.to_owned();
+    summary.errors[0].examples = vec![LONG.repeat(4), RIGHT_TO_LEFT.to_owned()];
+    for slice in results.series.iter_mut().flat_map(|series| &mut series.slices) {
+        let errors = std::mem::take(&mut slice.errors);
+        slice.errors = errors.into_iter().map(|(n, c)| (if n == "reset" { LONG.to_owned() } else { n }, c)).collect();
+    }
+    results.slos[0].id = LONG.to_owned();
+    results.probes[0].id = RIGHT_TO_LEFT.to_owned();
+    results.probes[1].last_failure = Some(LONG.repeat(3));
+    results.environment.cpu = LONG.to_owned();
+    results
+}
