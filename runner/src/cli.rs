@@ -9,6 +9,7 @@ mod demo_service;
 mod explain;
 mod faults;
 mod guide;
+mod init;
 mod man;
 mod plan;
 mod report;
@@ -41,7 +42,7 @@ Try first:
   brunt run http://localhost:8080 --rate 50/s --for 10s
       load something of yours
 
-`brunt COMMAND --help` has more examples, and exit codes.";
+Then `brunt init` writes a scenario. `brunt COMMAND --help` has more examples, and exit codes.";
 
 /// The guide of the program as a whole.
 const GUIDE: Guide = Guide {
@@ -51,7 +52,8 @@ const GUIDE: Guide = Guide {
             does: "a toy shop that breaks, and the same shop that does not (about a minute)",
         },
         Example { line: "brunt run http://localhost:8080 --rate 50/s --for 10s", does: "load something of yours" },
-        Example { line: "brunt run shop.brunt.yaml", does: "a scenario: load, faults, gates" },
+        Example { line: "brunt init --url http://localhost:8080", does: "write a scenario to start from" },
+        Example { line: "brunt run http.brunt.yaml", does: "run it: load, faults, gates" },
     ],
     exit_status: exit::MEANINGS,
     files: &[("*.brunt.yaml", "scenarios"), ("results/<name>-<time>/", "the files of a run"), guide::JOURNALS],
@@ -80,6 +82,7 @@ struct Cli {
 enum Command {
     Run(Box<run::Args>),
     Demo(demo::Args),
+    Init(init::Args),
     Validate(validate::Args),
     Plan(plan::Args),
     Report(report::Args),
@@ -205,6 +208,7 @@ fn guide_of(command: &str) -> Option<&'static Guide> {
         "brunt" => &GUIDE,
         "run" => &run::GUIDE,
         "demo" => &demo::GUIDE,
+        "init" => &init::GUIDE,
         "validate" => &validate::GUIDE,
         "plan" => &plan::GUIDE,
         "report" => &report::GUIDE,
@@ -223,6 +227,7 @@ impl Command {
         match self {
             Self::Run(args) => run::run(&args),
             Self::Demo(args) => demo::run(&args),
+            Self::Init(args) => init::run(&args),
             Self::Validate(args) => validate::run(&args),
             Self::Plan(args) => plan::run(&args),
             Self::Faults(args) => faults::run(&args),

@@ -8,6 +8,7 @@ pub mod demo;
 pub mod environment;
 pub mod exit;
 pub mod files;
+pub mod init;
 pub mod load;
 pub mod probe;
 pub mod run;

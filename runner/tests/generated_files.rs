@@ -1,4 +1,4 @@
-//! Files of the repository that brunt itself makes are what this version makes: man pages and completions.
+//! Files of the repository that brunt itself makes are what this version makes: man pages, completions, CI jobs.
 //!
 //! `BRUNT_UPDATE=1 cargo test -p brunt --test generated_files` writes them anew; read the difference before committing it.
 
@@ -57,6 +57,20 @@ fn the_man_pages_are_those_of_this_version() {
         }
     }
     compare(&docs().join("man"), &pages);
+}
+
+#[test]
+fn the_jobs_of_the_page_about_ci_are_those_that_init_writes() {
+    let page = fs::read_to_string(docs().join("use-in-ci.md")).expect("the page");
+    for (language, file) in [("yaml", "github.yml"), ("yaml", "gitlab.yml"), ("groovy", "Jenkinsfile")] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/ci").join(file);
+        let job = fs::read_to_string(&path).expect("a template");
+        assert!(
+            page.contains(&format!("```{language}\n{job}```\n")),
+            "{} and docs/use-in-ci.md differ",
+            path.display()
+        );
+    }
 }
 
 #[test]

@@ -132,7 +132,7 @@ fn random_seed() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
-fn told(problems: Diagnostics) -> Failure {
+pub fn told(problems: Diagnostics) -> Failure {
     Failure::Scenario(rendered(&problems))
 }
 
@@ -177,7 +177,7 @@ fn masked_header(header: &str) -> String {
 }
 
 /// As a shell wants it.
-fn quoted(argument: &str) -> String {
+pub fn quoted(argument: &str) -> String {
     let bare = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
     if !argument.is_empty() && argument.chars().all(bare) {
         return argument.to_owned();

@@ -19,6 +19,11 @@ pub fn complain(line: &str) {
     let _ = io::stderr().lock().write_all(format!("{line}\n").as_bytes());
 }
 
+/// Whether somebody is there who can be asked and answers by hand.
+pub fn can_ask() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
 /// Whether colours are welcome on stdout.
 pub fn has_color() -> bool {
     io::stdout().is_terminal() && welcome()

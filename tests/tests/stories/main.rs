@@ -13,6 +13,7 @@ mod gates_exit_codes;
 mod guardrails;
 mod haproxy;
 mod honesty;
+mod init;
 mod load_shapes;
 mod matrix;
 mod memory;
