@@ -30,6 +30,8 @@ pub struct Facts {
     pub recovers: Vec<RecoverFacts>,
     /// Every load change of the timeline that came into force, in order.
     pub load_changes: Vec<LoadChangeFacts>,
+    /// What a person did while the run went on, in order.
+    pub operator: Vec<OperatorFacts>,
     /// Instants of the run that a person may want to see.
     pub events: Vec<Event>,
     /// Things to know, the worst first.
@@ -147,6 +149,38 @@ pub struct LoadChangeFacts {
     pub factor: f64,
     /// From this instant on.
     pub at: Offset,
+}
+
+/// A person's hand in the run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OperatorFacts {
+    /// What they did.
+    pub act: OperatorAct,
+    /// When.
+    pub from: Offset,
+    /// Its effect lasted until then; `None` while it lasts, and for what has no length.
+    pub to: Option<Offset>,
+}
+
+/// What a person can do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OperatorAct {
+    /// Stopped the timeline, while load and active faults went on.
+    Hold,
+    /// Took a fault off before its time. What was measured while it should have been there lasts no longer than the act.
+    Removed {
+        /// Its id.
+        fault: String,
+    },
+    /// Injected a fault once more; until it was off again it was there though the timeline had not asked for it.
+    Injected {
+        /// Its id.
+        fault: String,
+    },
+    /// Wrote something down.
+    Note(String),
+    /// Ended the run.
+    Abort,
 }
 
 /// One `recover` item as it happened.

@@ -11,6 +11,7 @@ mod gates;
 pub(crate) mod guardrails;
 mod health;
 mod layout;
+pub(crate) mod operator;
 pub(crate) mod plan_words;
 mod series;
 mod served;
@@ -30,6 +31,7 @@ pub use findings::{Finding, InstanceData, Severity};
 pub use gates::{GateData, GateVerdict};
 pub use guardrails::{GuardrailData, GuardrailOutcome};
 pub use health::{Health, LagData};
+pub use operator::{OperatorData, OperatorKind};
 pub use plan_words::PlanData;
 pub use series::{SeriesData, SliceData};
 pub use served::{ServedData, ServedWindow};
@@ -117,6 +119,9 @@ pub struct Results {
     /// Load changes of the timeline, in order of time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub load_changes: Vec<LoadChangeData>,
+    /// What a person did by hand, in order of time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub operator: Vec<OperatorData>,
     /// What happened, in order of time.
     pub events: Vec<Event>,
     /// Probes.

@@ -10,6 +10,7 @@ pub mod exit;
 pub mod files;
 pub mod init;
 pub mod load;
+pub mod operator;
 pub mod probe;
 pub mod run;
 pub mod secrets;

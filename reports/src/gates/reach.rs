@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use brunt_scenario::metric::{Metric, WindowName};
 use brunt_scenario::plan::{Fault, Item};
+use brunt_scenario::units::Offset;
 
 use super::{Evidence, stop_word};
-use crate::facts::{Effect, Stopped};
+use crate::facts::{Effect, OperatorAct, OperatorFacts, Stopped};
 use crate::render::format;
 
 /// A window that is shorter than planned by less than this share is whole: edges are stamped by people's clocks and kernels.
@@ -84,11 +85,37 @@ impl Evidence<'_> {
         whole.count() >= planned.map_or(1, |fault| fault.rounds() as usize)
     }
 
-    /// Why what was measured in a window says nothing about the system that was asked about: an instance had ended by
-    /// itself before the window began.
+    /// Why what was measured in a window says nothing about the system that was asked about: a person had a hand in it, or
+    /// an instance had ended by itself before the window began.
     pub(super) fn spoilt(&self, name: &WindowName) -> Option<String> {
+        if let Some(told) = self.facts.operator.iter().find_map(|act| self.touched(name, act)) {
+            return Some(told);
+        }
         let begin = self.measured.windows.get(name)?.from().as_secs_f64();
         self.exit(|at_s| at_s < begin).map(|told| format!("{told}, before the window began"))
+    }
+
+    /// What a person did to a window, if this act touches it: a hold makes it longer than the scenario says, a fault that was
+    /// put on or taken off by hand makes it another experiment.
+    fn touched(&self, name: &WindowName, act: &OperatorFacts) -> Option<String> {
+        let (from, to) = (act.from, act.to.unwrap_or(self.facts.ended));
+        let meets = |until: Offset| {
+            let spans = self.measured.windows.get(name).map(|window| window.spans.as_slice()).unwrap_or_default();
+            spans.iter().any(|(begin, end)| from <= *end && until >= *begin)
+        };
+        let at = format::seconds(from.as_secs_f64());
+        let until = format::seconds(to.as_secs_f64());
+        let own = |fault: &String| {
+            matches!(name, WindowName::Fault(id) | WindowName::Recovery(id) if id == fault) || *name == WindowName::Run
+        };
+        match &act.act {
+            OperatorAct::Hold if meets(to) => Some(format!("a person held the timeline from {at} to {until}")),
+            OperatorAct::Removed { fault } if own(fault) => Some(format!("a person took `{fault}` off at {at}")),
+            OperatorAct::Injected { fault } if own(fault) || meets(to) => {
+                Some(format!("a person injected `{fault}` again, from {at} to {until}"))
+            }
+            _ => None,
+        }
     }
 
     /// Why a window cannot pass, though it may fail: an instance ended by itself in it.

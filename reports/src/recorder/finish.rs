@@ -14,7 +14,9 @@ use crate::facts::Facts;
 use crate::gates::{self, Evidence};
 use crate::measured::{Measured, Window};
 use crate::resilience::{Observed, Resilience};
-use crate::results::{Results, SCHEMA, SloData, Summary, faults, guardrails, plan_words, seconds, seconds_of, windows};
+use crate::results::{
+    Results, SCHEMA, SloData, Summary, faults, guardrails, operator, plan_words, seconds, seconds_of, windows,
+};
 use crate::validity;
 use crate::verdict::Case;
 use crate::window::Windows;
@@ -66,6 +68,7 @@ impl Recorder {
             spans: windows::span_data(&measured),
             slos,
             load_changes: faults::load_changes(&facts),
+            operator: operator::operator_data(&facts),
             events: faults::events_in_order(&facts),
             probes: faults::probe_data(&facts),
             plan: plan_words::plan_data(plan),

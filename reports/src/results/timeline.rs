@@ -55,7 +55,8 @@ pub struct Event {
     /// `run.started`, `service.ready`, `fault.injecting`, `fault.active`, `fault.verified`, `fault.removing`,
     /// `fault.removed`, `load.changed`, `baseline.started`, `recover.started`, `recover.ended`, `slo.broken`, `slo.holds`,
     /// `service.exited` (by itself), `service.killed` (by a fault), `service.started`, `probe.failed`, `guardrail.broken`, `guardrail.holds`,
-    /// `guardrail.tripped`, `signal`, `run.ended`.
+    /// `guardrail.tripped`, `operator.hold`, `operator.resume`, `operator.removes`, `operator.injects`, `operator.note`,
+    /// `operator.refused`, `signal`, `run.ended`.
     pub kind: String,
     /// The fault, service, SLO or probe.
     pub subject: String,

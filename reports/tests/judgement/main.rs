@@ -1,6 +1,7 @@
 //! What a run came to, told from the outside: synthetic samples and facts in, results.json out.
 
 mod aborted;
+mod by_hand;
 mod cost;
 mod gates;
 mod guardrails;

@@ -43,6 +43,7 @@ pub fn results(header: Header, events: Vec<Event>) -> Results {
         spans,
         slos: Vec::new(),
         load_changes: Vec::new(),
+        operator: Vec::new(),
         served: Vec::new(),
         events,
         probes: Vec::new(),

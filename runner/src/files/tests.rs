@@ -79,6 +79,7 @@ pub fn results() -> Results {
         spans: Vec::new(),
         slos: Vec::new(),
         load_changes: Vec::new(),
+        operator: Vec::new(),
         served: Vec::new(),
         events: Vec::new(),
         probes: Vec::new(),

@@ -8,11 +8,10 @@
 //! get their `drain`; services end; the report is written. The first signal starts this at once, the second one skips the
 //! drain, the third leaves it to `brunt cleanup` (exit 6).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use brunt_injector::{Reverted, Seen};
 use brunt_report::facts::{Effect, Facts, FaultFacts, LoadChangeFacts, ProbeFacts, RecoverFacts, Stopped};
 use brunt_report::render::format;
 use brunt_report::results::{Event, Finding, Severity};
@@ -24,150 +23,17 @@ use super::record::Record;
 use crate::timeline::{self, Action, FaultPhase, Timeline, World};
 use faults::planned;
 use guardrails::Watch;
+pub use input::{Hit, Input, Todo};
+use operator::Hands;
 
 mod faults;
 mod guardrails;
+mod input;
+mod operator;
 mod services;
 mod steady;
 #[cfg(test)]
 mod tests;
-
-/// Something that happened.
-#[derive(Debug)]
-pub enum Input {
-    /// The instant of [`Orchestrator::next_deadline`] has come.
-    Due,
-    /// Time to look at objectives and at the effects of faults.
-    Look,
-    /// SIGINT (2) or SIGTERM (15).
-    Signal(i32),
-    /// An injection was carried out, or was not.
-    Injected {
-        /// Index of the fault.
-        fault: usize,
-        /// Who was hit, or why nobody was.
-        outcome: Result<Hit, String>,
-    },
-    /// A look at a fault's effect.
-    Verified {
-        /// Index of the fault.
-        fault: usize,
-        /// What was seen, or why it could not be looked at.
-        outcome: Result<Seen, String>,
-    },
-    /// An undo was carried out.
-    Reverted {
-        /// Index of the fault.
-        fault: usize,
-        /// What came of it.
-        outcome: Reverted,
-    },
-    /// What the injector says by itself.
-    Injector(brunt_injector::Event),
-    /// A restarted instance answers again, or did not in time.
-    InstanceReady {
-        /// The service.
-        service: String,
-        /// Which instance.
-        index: usize,
-        /// Where what it writes begins in its log.
-        log_from: u64,
-        /// Why not.
-        outcome: Result<(), String>,
-    },
-    /// The last lines of an instance that a finding is about.
-    LogRead {
-        /// Index of the finding.
-        finding: usize,
-        /// As they may be shown.
-        lines: Vec<String>,
-    },
-    /// How many members a process target has now; asked while a kill waits for its target to be whole again.
-    Members {
-        /// Index of the fault.
-        fault: usize,
-        /// Living members.
-        count: usize,
-    },
-    /// A probe of the steady state was asked.
-    Probed {
-        /// Index of the probe.
-        probe: usize,
-        /// What did not hold.
-        outcome: Result<(), String>,
-    },
-    /// All arrivals are over and drained.
-    LoadOver {
-        /// Why the load could not go on; nothing measured from then on proves anything.
-        broke: Option<String>,
-    },
-}
-
-/// Whom an injection has hit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hit {
-    /// Their names.
-    pub instances: Vec<String>,
-    /// How many members the target had just before.
-    pub of: usize,
-}
-
-/// Something to carry out.
-#[derive(Debug, PartialEq)]
-pub enum Todo {
-    /// Resolve the target, inject; answer with [`Input::Injected`].
-    Inject(usize),
-    /// Look for the effect; answer with [`Input::Verified`].
-    Verify(usize),
-    /// Undo; answer with [`Input::Reverted`].
-    Revert(usize),
-    /// Wait until a restarted instance is ready; answer with [`Input::InstanceReady`].
-    AwaitReady {
-        /// The service.
-        service: String,
-        /// Which instance.
-        index: usize,
-        /// Where what it writes begins in its log.
-        log_from: u64,
-    },
-    /// Read the last lines of an instance that a finding is about; answer with [`Input::LogRead`].
-    ReadLog {
-        /// Index of the finding.
-        finding: usize,
-        /// The service.
-        service: String,
-        /// Which instance.
-        index: usize,
-        /// Where what it writes begins in its log.
-        log_from: u64,
-    },
-    /// Count the members of a fault's process target; answer with [`Input::Members`].
-    CountMembers(usize),
-    /// Load goes to this instance, or no longer.
-    SetReady {
-        /// The service.
-        service: String,
-        /// Which instance.
-        index: usize,
-        /// Whether it takes load.
-        ready: bool,
-    },
-    /// A load entry is so many times its written curve from an instant on that is still to come.
-    ChangeLoad {
-        /// Its name and the factor.
-        change: LoadChange,
-        /// When.
-        at: Offset,
-    },
-    /// The timeline is over: open-ended stages end now.
-    EndOpenEndedLoad,
-    /// No more arrivals at all; open requests get their drain.
-    StopLoad,
-    /// Do not wait for open requests.
-    AbortLoad,
-    /// Give up on an orderly end: exit 6.
-    GiveUp,
-}
 
 /// Where the run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -213,6 +79,10 @@ pub struct Orchestrator {
     /// Findings whose last lines are not there yet.
     logs_asked: usize,
     stopped: Option<Stopped>,
+    /// What a person did.
+    hands: Hands,
+    /// Instants of load changes that have been asked for and have not come, in order.
+    load_changes_due: VecDeque<Offset>,
 }
 
 #[derive(Debug, Clone)]
@@ -251,6 +121,8 @@ impl Orchestrator {
             findings: Vec::new(),
             logs_asked: 0,
             stopped: None,
+            hands: Hands::new(faults.len()),
+            load_changes_due: VecDeque::new(),
             faults,
             plan,
             record,
@@ -273,7 +145,7 @@ impl Orchestrator {
     /// The next instant at which time alone decides something.
     pub fn next_deadline(&self) -> Option<Offset> {
         match self.phase {
-            Phase::Timeline => self.timeline.next_deadline(self.world(false)),
+            Phase::Timeline => self.timeline_deadline(),
             Phase::WarmUp => Some(self.warm_up_ends()),
             Phase::Before { .. } | Phase::Ending => None,
         }
@@ -302,6 +174,7 @@ impl Orchestrator {
                 .collect(),
             recovers: self.recovers,
             load_changes: self.load_changes,
+            operator: self.hands.into_facts(),
             events: self.events,
             findings: self.findings,
             stopped: self.stopped,
@@ -333,13 +206,14 @@ impl Orchestrator {
             }
             Input::Members { fault, count } => self.members(fault, count, now),
             Input::Probed { probe, outcome } => self.probed(probe, outcome, now),
+            Input::Operator(asked) => self.operated(asked, now),
             Input::LoadOver { broke } => {
                 self.load_over = true;
                 match broke {
                     Some(why) => self.stop(Stopped::Internal(format!("the load broke: {why}")), now),
                     // A kill whose target is not whole again has nothing left to wait for.
                     None if self.phase == Phase::Ending => self.revert_active(now),
-                    None => Vec::new(),
+                    None => self.load_ended_before_the_timeline(now),
                 }
             }
         };
@@ -359,13 +233,17 @@ impl Orchestrator {
         if self.phase != Phase::Timeline {
             return Vec::new();
         }
-        let mut todos = Vec::new();
+        self.let_go_in_time(now);
+        if self.hands.is_holding() {
+            return Vec::new();
+        }
+        let mut todos = self.revert_what_hands_injected(now);
         let recovered = self.has_recovered(now);
         // `advance` may go several items on at once (an instant fault, then `recover`), so actions are carried into the
         // phases before the timeline is asked again.
         loop {
-            let world = World { faults: &self.phases, recovered };
-            let actions = self.timeline.advance(now, world);
+            let phases = self.hands.phases_without_holds(&self.phases);
+            let actions = self.timeline.advance(self.hands.without_holds(now), World { faults: &phases, recovered });
             if actions.is_empty() {
                 break;
             }
@@ -374,9 +252,10 @@ impl Orchestrator {
             }
         }
         if self.timeline.is_over() && self.phase == Phase::Timeline {
-            // Lasting faults are off by now. A load with a fixed length outlives the timeline and is measured to its own
+            // Lasting faults are off by now, but for those that a person injected again. A load with a fixed length outlives the timeline and is measured to its own
             // end; a killed instance may come back meanwhile.
             self.phase = Phase::Ending;
+            todos.extend(self.revert_lasting(now));
             todos.push(Todo::EndOpenEndedLoad);
             if self.load_over {
                 todos.extend(self.revert_active(now));
@@ -392,6 +271,14 @@ impl Orchestrator {
         all.into_iter().flat_map(|fault| self.begin_revert(fault, now)).collect()
     }
 
+    /// Takes off the lasting faults that are in place.
+    fn revert_lasting(&mut self, now: Offset) -> Vec<Todo> {
+        let lasting =
+            |fault: &usize| matches!(self.phases[*fault], FaultPhase::Active(_)) && !self.faults[*fault].instant;
+        let all: Vec<usize> = (0..self.phases.len()).filter(lasting).collect();
+        all.into_iter().flat_map(|fault| self.begin_revert(fault, now)).collect()
+    }
+
     /// The run ends before its timeline does: no arrivals any more, and what is in place comes off at once.
     fn stop(&mut self, why: Stopped, now: Offset) -> Vec<Todo> {
         if self.stopped.is_none() {
@@ -403,6 +290,7 @@ impl Orchestrator {
             self.recovers[recover].cut_short = true;
         }
         self.phase = Phase::Ending;
+        self.hands.let_go(now);
         let mut todos = vec![Todo::StopLoad];
         todos.extend(self.revert_active(now));
         todos
@@ -413,10 +301,6 @@ impl Orchestrator {
             load.stages.iter().filter(|stage| stage.warmup).filter_map(|stage| stage.length).sum()
         };
         self.load_started.after(self.plan.load.iter().map(warm_up).max().unwrap_or_default())
-    }
-
-    fn world(&self, recovered: bool) -> World<'_> {
-        World { faults: &self.phases, recovered }
     }
 
     fn act(&mut self, action: Action, now: Offset) -> Vec<Todo> {
@@ -432,9 +316,15 @@ impl Orchestrator {
                 Vec::new()
             }
             Action::ChangeLoad { changes, at } => {
+                let at = self.hands.with_holds(at);
+                self.load_changes_due.push_back(at);
                 changes.into_iter().map(|change| Todo::ChangeLoad { change, at }).collect()
             }
-            Action::LoadChanged { changes, at } => self.load_changed(changes, at),
+            Action::LoadChanged { changes, at } => {
+                // A hold that began after the load was told does not move the instant, only the moment of saying so.
+                let told = self.load_changes_due.pop_front();
+                self.load_changed(changes, told.unwrap_or(at))
+            }
             Action::Inject(fault) => self.begin_inject(fault),
             Action::Revert(fault) => self.begin_revert(fault, now),
             Action::RecoverBegins { within } => {

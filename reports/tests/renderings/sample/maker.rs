@@ -120,6 +120,7 @@ impl Maker {
             spans,
             slos: Vec::new(),
             load_changes: Vec::new(),
+            operator: Vec::new(),
             events: Vec::new(),
             probes: Vec::new(),
             plan: PlanData { source: format!("{scenario}.brunt.yaml"), ..PlanData::default() },

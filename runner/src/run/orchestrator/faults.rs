@@ -14,7 +14,8 @@ impl Orchestrator {
     pub(super) fn begin_inject(&mut self, fault: usize) -> Vec<Todo> {
         let id = self.faults[fault].id.clone();
         let at = self.record.open_window(WindowName::Fault(id.clone()));
-        self.faults[fault].injecting_at = Some(at);
+        // A person may inject it again: its window has a second span then, and its times go from the first to the last.
+        self.faults[fault].injecting_at.get_or_insert(at);
         self.phases[fault] = FaultPhase::Injecting;
         self.whole_at[fault] = self.members_when_whole(fault);
         self.since_recover.push(fault);
@@ -42,7 +43,7 @@ impl Orchestrator {
                     self.whole_at[fault] = self.whole_at[fault].max(of);
                 }
                 let at = now;
-                self.faults[fault].active_at = Some(at);
+                self.faults[fault].active_at.get_or_insert(at);
                 self.say_of(at, "fault.active", fault, format!("in place on {}", instances.join(", ")));
                 self.faults[fault].instances = instances;
                 self.phases[fault] = FaultPhase::Active(at);
@@ -98,6 +99,7 @@ impl Orchestrator {
         let instant = self.faults[fault].instant;
         let at = self.record.close_window(&WindowName::Fault(id.clone()));
         self.phases[fault] = FaultPhase::Removed;
+        self.hands.removed(fault, at);
         let facts = &mut self.faults[fault];
         facts.rollback_verified = outcome.rollback_verified;
         facts.residue = outcome.residue;
@@ -158,7 +160,7 @@ impl Orchestrator {
     }
 
     /// Something happened to a turn of a fault.
-    fn say_of(&mut self, at: Offset, kind: &str, fault: usize, text: String) {
+    pub(super) fn say_of(&mut self, at: Offset, kind: &str, fault: usize, text: String) {
         let facts = &self.faults[fault];
         let text = if facts.rounds > 1 { format!("{text}, round {} of {}", facts.round, facts.rounds) } else { text };
         let id = facts.id.clone();

@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::run::record::Record;
 
 mod guardrails;
+mod operator;
 
 const SHOP: &str = r#"
 version: 1
