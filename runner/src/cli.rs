@@ -15,6 +15,7 @@ mod plan;
 mod report;
 mod run;
 mod scenario;
+mod schema;
 mod streams;
 mod url;
 mod validate;
@@ -89,6 +90,7 @@ enum Command {
     Compare(compare::Args),
     Faults(faults::Args),
     Explain(explain::Args),
+    Schema(schema::Args),
     Cleanup(cleanup::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -215,6 +217,7 @@ fn guide_of(command: &str) -> Option<&'static Guide> {
         "compare" => &compare::GUIDE,
         "faults" => &faults::GUIDE,
         "explain" => &explain::GUIDE,
+        "schema" => &schema::GUIDE,
         "cleanup" => &cleanup::GUIDE,
         "completions" => &completions::GUIDE,
         "man" => &man::GUIDE,
@@ -232,6 +235,7 @@ impl Command {
             Self::Plan(args) => plan::run(&args),
             Self::Faults(args) => faults::run(&args),
             Self::Explain(args) => explain::run(&args),
+            Self::Schema(args) => schema::run(&args),
             Self::Cleanup(args) => cleanup::run(&args),
             Self::Report(args) => report::run(&args),
             Self::Completions(args) => completions::run(&args),

@@ -60,6 +60,11 @@ fn the_man_pages_are_those_of_this_version() {
 }
 
 #[test]
+fn the_schemas_are_those_of_this_version() {
+    compare(&docs().join("schema"), &[("brunt.schema.json".to_owned(), said_by_brunt(&["schema"]))].into());
+}
+
+#[test]
 fn the_jobs_of_the_page_about_ci_are_those_that_init_writes() {
     let page = fs::read_to_string(docs().join("use-in-ci.md")).expect("the page");
     for (language, file) in [("yaml", "github.yml"), ("yaml", "gitlab.yml"), ("groovy", "Jenkinsfile")] {

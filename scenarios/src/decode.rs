@@ -8,10 +8,14 @@ pub(crate) mod scalars;
 
 use std::collections::HashMap;
 
+use serde_json::{Value, json};
+
 use crate::diagnostic::{Code, Diagnostic, Problems};
 use crate::plan::Text;
+use crate::schema::Definitions;
+use crate::schema::shapes;
 use crate::source::Span;
-use crate::yaml::{Node, Value};
+use crate::yaml::{self, Node};
 
 pub(crate) use fields::{Fields, KeyDoc};
 pub(crate) use scalars::word;
@@ -23,6 +27,9 @@ pub(crate) trait Decode: Sized {
 
     /// Reads the node; tells every problem in it.
     fn decode(node: &Node, problems: &mut Problems) -> Option<Self>;
+
+    /// The same for editors. Never stricter than `decode`: what it refuses `decode` refuses too.
+    fn schema(definitions: &mut Definitions) -> Value;
 }
 
 /// Tells that a node has the wrong type.
@@ -54,6 +61,10 @@ impl<T: Decode> Decode for Spanned<T> {
     fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
         T::decode(node, problems).map(|value| Self { value, span: node.span })
     }
+
+    fn schema(definitions: &mut Definitions) -> Value {
+        T::schema(definitions)
+    }
 }
 
 /// Boxes keep the tree's types small; they change nothing in the language.
@@ -63,6 +74,10 @@ impl<T: Decode> Decode for Box<T> {
     fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
         T::decode(node, problems).map(Self::new)
     }
+
+    fn schema(definitions: &mut Definitions) -> Value {
+        T::schema(definitions)
+    }
 }
 
 impl<T: Decode> Decode for Vec<T> {
@@ -70,7 +85,7 @@ impl<T: Decode> Decode for Vec<T> {
 
     /// Items that are wrong are told and left out.
     fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
-        let Value::List(items) = &node.value else {
+        let yaml::Value::List(items) = &node.value else {
             not_a_list(node, problems);
             return None;
         };
@@ -84,6 +99,10 @@ impl<T: Decode> Decode for Vec<T> {
         }
         Some(items.iter().filter_map(|item| T::decode(item, problems)).collect())
     }
+
+    fn schema(definitions: &mut Definitions) -> Value {
+        json!({ "type": "array", "minItems": 1, "items": T::schema(definitions) })
+    }
 }
 
 fn not_a_list(node: &Node, problems: &mut Problems) {
@@ -96,7 +115,7 @@ fn not_a_list(node: &Node, problems: &mut Problems) {
             let words: Vec<&str> = text.split_whitespace().collect();
             format!("a list stands in brackets: `[{}]`", words.join(", ").escape_debug())
         }
-        (Value::Map(_), _) => {
+        (yaml::Value::Map(_), _) => {
             "put brackets around it, `[ { ... } ]`, or begin each item with `- ` on its line".to_owned()
         }
         _ => "a list stands in brackets, `[a, b]`, or as lines that begin with `- `".to_owned(),
@@ -113,9 +132,13 @@ impl<T: Decode> Decode for OneOrMany<T> {
 
     fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
         match &node.value {
-            Value::List(_) => Vec::decode(node, problems).map(Self),
+            yaml::Value::List(_) => Vec::decode(node, problems).map(Self),
             _ => T::decode(node, problems).map(|one| Self(vec![one])),
         }
+    }
+
+    fn schema(definitions: &mut Definitions) -> Value {
+        json!({ "anyOf": [T::schema(definitions), Vec::<T>::schema(definitions)] })
     }
 }
 
@@ -164,6 +187,11 @@ impl<T: Decode> Decode for Named<T> {
         let index = entries.iter().enumerate().map(|(index, entry)| (entry.key.text.clone(), index)).collect();
         Some(Self(named.collect(), index))
     }
+
+    fn schema(definitions: &mut Definitions) -> Value {
+        let names = json!({ "pattern": NAME, "patternErrorMessage": "a name has letters, digits, - and _" });
+        json!({ "type": "object", "propertyNames": names, "additionalProperties": T::schema(definitions) })
+    }
 }
 
 /// The name of something: part of file names, windows and `${...}`.
@@ -178,7 +206,14 @@ impl Decode for Name {
         check_name(&text, node.span, problems);
         Some(Self(text))
     }
+
+    fn schema(_: &mut Definitions) -> Value {
+        shapes::scalar_with_pattern(NAME, "a name has letters, digits, - and _")
+    }
 }
+
+/// The same as a pattern.
+const NAME: &str = "^[A-Za-z0-9_-]{1,100}$";
 
 fn check_name(name: &str, span: Span, problems: &mut Problems) {
     let fits = !name.is_empty()
@@ -215,6 +250,10 @@ impl<T: Decode> Decode for Pairs<T> {
         });
         Some(Self(pairs.collect()))
     }
+
+    fn schema(definitions: &mut Definitions) -> Value {
+        json!({ "type": "object", "additionalProperties": T::schema(definitions) })
+    }
 }
 
 impl Decode for Node {
@@ -222,6 +261,10 @@ impl Decode for Node {
 
     fn decode(node: &Node, _problems: &mut Problems) -> Option<Self> {
         Some(node.clone())
+    }
+
+    fn schema(_: &mut Definitions) -> Value {
+        json!({})
     }
 }
 
@@ -238,6 +281,10 @@ impl Decode for Text {
             }
         }
     }
+
+    fn schema(_: &mut Definitions) -> Value {
+        shapes::text()
+    }
 }
 
 /// Declares a type of the language: a mapping with fixed keys.
@@ -247,7 +294,7 @@ impl Decode for Text {
 /// the field cannot have its name. `check` looks at a sound record as a whole and tells what does not fit.
 macro_rules! record {
     (
-        $(#[$meta:meta])* $name:ident, $what:literal $(, check = $check:path)?;
+        $(#[$meta:meta])* $name:ident, $what:literal $(, check = $check:path)? $(, schema = $more:path)?;
         $($(#[doc = $doc:literal])+ $mode:ident $field:ident $(as $key:literal)?: $ty:ty,)*
     ) => {
         $(#[$meta])*
@@ -266,6 +313,11 @@ macro_rules! record {
                 [$($crate::decode::field_keys!(
                     $mode, $crate::decode::key_name!($field $($key)?), concat!($($doc),+), $ty
                 )),*].concat()
+            }
+
+            /// The schemas of its keys, without what they are for.
+            pub(crate) fn properties(definitions: &mut $crate::schema::Definitions) -> Vec<serde_json::Value> {
+                [$($crate::decode::field_schema!(definitions, $mode, $ty)),*].concat()
             }
 
             /// Reads the keys that belong to this type.
@@ -296,6 +348,12 @@ macro_rules! record {
                 let fields = $crate::decode::Fields::of(node, $what, &Self::keys(), problems)?;
                 Self::from_fields(&fields, problems)
             }
+
+            fn schema(definitions: &mut $crate::schema::Definitions) -> serde_json::Value {
+                definitions.record(stringify!($name), $what, Self::keys, Self::properties, |_schema, _definitions| {
+                    $($more(_schema, _definitions);)?
+                })
+            }
         }
     };
 }
@@ -316,7 +374,7 @@ macro_rules! field_type {
 
 macro_rules! field_keys {
     (flatten, $key:expr, $doc:expr, $ty:ty) => {
-        <$ty>::keys()
+        <$ty>::keys().into_iter().map(|key| $crate::decode::KeyDoc { required: false, ..key }).collect::<Vec<_>>()
     };
     ($mode:ident, $key:expr, $doc:expr, $ty:ty) => {
         vec![$crate::decode::KeyDoc {
@@ -325,6 +383,15 @@ macro_rules! field_keys {
             what: <$ty as $crate::decode::Decode>::WHAT,
             required: stringify!($mode) != "optional",
         }]
+    };
+}
+
+macro_rules! field_schema {
+    ($definitions:ident, flatten, $ty:ty) => {
+        <$ty>::properties($definitions)
+    };
+    ($definitions:ident, $mode:ident, $ty:ty) => {
+        vec![<$ty as $crate::decode::Decode>::schema($definitions)]
     };
 }
 
@@ -349,7 +416,7 @@ macro_rules! field_unwrap {
     };
 }
 
-pub(crate) use {field_keys, field_type, field_unwrap, field_value, key_name, record};
+pub(crate) use {field_keys, field_schema, field_type, field_unwrap, field_value, key_name, record};
 
 /// A type of the language that is one of a few words.
 macro_rules! words {
@@ -368,6 +435,10 @@ macro_rules! words {
                     $($word => Some(Self::$variant),)+
                     _ => None,
                 }
+            }
+
+            fn schema(_: &mut $crate::schema::Definitions) -> serde_json::Value {
+                $crate::schema::shapes::words(&[$(($word, concat!($($doc),+))),+])
             }
         }
     };

@@ -20,6 +20,7 @@ mod overlay;
 pub mod plan;
 mod resolve;
 pub mod scenario;
+pub mod schema;
 pub mod secret;
 pub mod source;
 mod tables;

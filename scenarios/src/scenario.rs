@@ -19,7 +19,7 @@ use crate::yaml::{Node, Value};
 
 record! {
     /// A whole file.
-    Root, "the scenario", check = check;
+    Root, "the scenario", check = check, schema = free_keys;
     /// The version of the language: 1.
     expected version: Version,
     /// How the run is called in outputs; default: the file's name.
@@ -92,6 +92,11 @@ impl Root {
     }
 }
 
+/// Keys that begin with `x-` hold what they like.
+fn free_keys(schema: &mut serde_json::Map<String, serde_json::Value>, _: &mut crate::schema::Definitions) {
+    schema.insert("patternProperties".into(), serde_json::json!({ "^x-": {} }));
+}
+
 /// The tree without its `x-*` keys, which only hold anchors.
 pub(crate) fn without_free_keys(mut root: Node) -> Node {
     if let Value::Map(entries) = &mut root.value {
@@ -116,6 +121,10 @@ impl Decode for Version {
             problems.error(Code::E067, node.span, message, "write `version: 1`");
         }
         None
+    }
+
+    fn schema(_: &mut crate::schema::Definitions) -> serde_json::Value {
+        serde_json::json!({ "const": 1, "errorMessage": "write `version: 1`" })
     }
 }
 

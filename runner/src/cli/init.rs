@@ -186,6 +186,7 @@ fn wishes(args: &Args) -> Result<Wishes, Failure> {
         service: args.service.clone(),
         ci: args.ci.map(Ci::from),
         editor: !args.no_editor,
+        schema: Some(brunt_scenario::schema::text()),
         ..Wishes::default()
     };
     if let Some(from) = &args.from {

@@ -15,13 +15,10 @@ pub(crate) struct KeyDoc {
     /// As it is written.
     pub key: &'static str,
     /// What it means.
-    #[expect(dead_code, reason = "becomes the hover text of the schema")]
     pub doc: &'static str,
     /// What it holds.
-    #[expect(dead_code, reason = "becomes the description of the type in the schema")]
     pub what: &'static str,
     /// Whether it must be there.
-    #[expect(dead_code, reason = "becomes the `required` list of the schema")]
     pub required: bool,
 }
 

@@ -3,14 +3,21 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
 use super::{Decode, wrong_type};
 use crate::diagnostic::{Code, Problems};
 use crate::metric::{Metric, WindowName};
+use crate::schema::{Definitions, shapes};
 use crate::units::{Bandwidth, CountOrShare, Factor, Rate, Share, Size, Spread, UnitError, parse_duration};
 use crate::words::foreign::Place;
 use crate::words::{instead, instead_of_one, nearest};
 use crate::yaml::Node;
 
+/// A duration, as the parser of units reads it.
+pub(crate) const DURATION: &str = r"^([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h|d))+$";
+/// A spread, loosely.
+const SPREAD: &str = r"^([0-9]|exp\(|normal\().*[a-z)]$";
 /// The longest duration of the language.
 const MAX_DURATION: Duration = Duration::from_secs(30 * 86_400);
 /// The highest rate of the language, a second.
@@ -41,6 +48,10 @@ impl Decode for String {
     fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
         text(node, Self::WHAT, problems).map(str::to_owned)
     }
+
+    fn schema(_: &mut Definitions) -> Value {
+        shapes::text()
+    }
 }
 
 impl Decode for bool {
@@ -70,6 +81,10 @@ impl Decode for bool {
         }
         found
     }
+
+    fn schema(_: &mut Definitions) -> Value {
+        shapes::or_late(json!({ "type": "boolean" }), "`true` or `false`")
+    }
 }
 
 /// A whole number, written without quotes, unit, sign or fraction.
@@ -94,6 +109,13 @@ impl Decode for u64 {
         problems.error(Code::E027, node.span, format!("expected a whole number, found {}", node.describe()), help);
         None
     }
+
+    fn schema(_: &mut Definitions) -> Value {
+        shapes::or_late(
+            json!({ "type": "integer", "minimum": 0 }),
+            "a whole number, 0 or more, without quotes and unit",
+        )
+    }
 }
 
 macro_rules! small_number {
@@ -109,6 +131,10 @@ macro_rules! small_number {
                     problems.error(Code::E028, node.span, format!("`{number}` is too large"), help);
                 }
                 small
+            }
+
+            fn schema(definitions: &mut Definitions) -> Value {
+                u64::schema(definitions)
             }
         }
     )*};
@@ -128,6 +154,10 @@ impl Decode for f64 {
             problems.error(Code::E027, node.span, format!("expected a number, found {}", node.describe()), help);
         }
         number
+    }
+
+    fn schema(_: &mut Definitions) -> Value {
+        json!({ "type": ["number", "string"] })
     }
 }
 
@@ -164,6 +194,10 @@ impl Decode for Duration {
         }
         Some(value)
     }
+
+    fn schema(_: &mut Definitions) -> Value {
+        shapes::unit(DURATION, "a duration has a unit: 250us, 40ms, 3s, 1m30s, 2h, 1d")
+    }
 }
 
 impl Decode for Rate {
@@ -176,6 +210,10 @@ impl Decode for Rate {
             return None;
         }
         Some(value)
+    }
+
+    fn schema(_: &mut Definitions) -> Value {
+        shapes::unit("^[0-9]+(\\.[0-9]+)?/(s|m|h)$", "a rate is a number per s, m or h: 200/s, 30/m")
     }
 }
 
@@ -196,26 +234,34 @@ impl Decode for Share {
         }
         Some(value)
     }
+
+    fn schema(_: &mut Definitions) -> Value {
+        shapes::unit("^[0-9]+(\\.[0-9]+)?%$", "a percentage has its sign: 5%, 0.1%")
+    }
 }
 
 macro_rules! unit_types {
-    ($($ty:ty, $what:literal, $code:ident;)*) => {$(
+    ($($ty:ty, $what:literal, $code:ident, $pattern:expr;)*) => {$(
         impl Decode for $ty {
             const WHAT: &'static str = $what;
 
             fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
                 unit(node, Self::WHAT, Code::$code, str::parse, problems)
             }
+
+            fn schema(_: &mut Definitions) -> Value {
+                shapes::unit($pattern, concat!("write ", $what))
+            }
         }
     )*};
 }
 
 unit_types! {
-    Factor, "a factor such as `3x`", E024;
-    Size, "a size such as `64KiB`", E023;
-    Bandwidth, "a bandwidth such as `10mbit`", E023;
-    CountOrShare, "`one`, `all`, a number or a percentage", E025;
-    Spread, "a span of time such as `2s` or `1s..3s`", E026;
+    Factor, "a factor such as `3x`", E024, "^[0-9]+(\\.[0-9]+)?x$";
+    Size, "a size such as `64KiB`", E023, "^[0-9]+(\\.[0-9]+)?(B|kB|KiB|MB|MiB|GB|GiB|TB|TiB)$";
+    Bandwidth, "a bandwidth such as `10mbit`", E023, "^[0-9]+(\\.[0-9]+)?(bit|kbit|mbit|gbit|tbit)$";
+    CountOrShare, "`one`, `all`, a number or a percentage", E025, "^(one|all|[0-9]+|[0-9]+(\\.[0-9]+)?%)$";
+    Spread, "a span of time such as `2s` or `1s..3s`", E026, SPREAD;
 }
 
 impl Decode for Metric {
@@ -237,6 +283,12 @@ impl Decode for Metric {
         }
         metric
     }
+
+    fn schema(_: &mut Definitions) -> Value {
+        let all: Vec<(String, &str)> = Self::all().iter().map(|metric| (metric.to_string(), metric.counts())).collect();
+        let all: Vec<(&str, &str)> = all.iter().map(|(name, counts)| (name.as_str(), *counts)).collect();
+        shapes::words(&all)
+    }
 }
 
 impl Decode for WindowName {
@@ -253,6 +305,15 @@ impl Decode for WindowName {
             problems.error(Code::E034, node.span, format!("no window is called {}", node.describe()), help);
         }
         window
+    }
+
+    fn schema(_: &mut Definitions) -> Value {
+        let fixed: Vec<(&str, &str)> = Self::EXPLAINED.into_iter().filter(|(name, _)| !name.contains('<')).collect();
+        let of_faults = json!({
+            "type": "string", "pattern": r"^(fault|recovery):.|\$\{",
+            "patternErrorMessage": "windows are warmup, baseline, fault:<id>, recovery:<id> and run",
+        });
+        json!({ "anyOf": [shapes::words(&fixed), of_faults] })
     }
 }
 

@@ -10,7 +10,7 @@ use crate::yaml::{Node, Value};
 
 record! {
     /// One condition.
-    Gate, "a gate", check = check;
+    Gate, "a gate", check = check, schema = crate::schema::add_gate_bounds;
     /// How it is called in outputs; default `<metric>@<window>`.
     optional id: Spanned<String>,
     /// What is measured.
@@ -75,6 +75,10 @@ impl Decode for Limit {
             Value::Map(_) => OfBaseline::decode(node, problems).map(|limit| Self::OfBaseline(Box::new(limit))),
             _ => Some(Self::Absolute(node.clone())),
         }
+    }
+
+    fn schema(definitions: &mut crate::schema::Definitions) -> serde_json::Value {
+        serde_json::json!({ "anyOf": [crate::schema::shapes::text(), OfBaseline::schema(definitions)] })
     }
 }
 

@@ -91,6 +91,11 @@ impl Decode for Reuse {
             _ => Some(Self::Always),
         }
     }
+
+    fn schema(_: &mut crate::schema::Definitions) -> serde_json::Value {
+        let number = serde_json::json!({ "type": "integer", "minimum": 0 });
+        crate::schema::shapes::either(&["always", "never"], number, "write `always`, `never` or a number of requests")
+    }
 }
 
 /// How long a load lasts.
@@ -110,6 +115,12 @@ impl Decode for Length {
             return Some(Self::Timeline);
         }
         Duration::decode(node, problems).map(Self::Fixed)
+    }
+
+    fn schema(_: &mut crate::schema::Definitions) -> serde_json::Value {
+        // One pattern and not two schemas: an editor then says what is missing, and not that `timeline` is the only word.
+        let pattern = format!("^timeline$|{}", crate::decode::scalars::DURATION);
+        crate::schema::shapes::unit(&pattern, "a duration has a unit: 30s, 5m; or write timeline")
     }
 }
 
@@ -131,6 +142,10 @@ impl Decode for Level {
             return u64::decode(node, problems).map(Self::Users);
         }
         Rate::decode(node, problems).map(|rate| Self::Rate(rate.0))
+    }
+
+    fn schema(definitions: &mut crate::schema::Definitions) -> serde_json::Value {
+        serde_json::json!({ "anyOf": [Rate::schema(definitions), u64::schema(definitions)] })
     }
 }
 

@@ -47,6 +47,14 @@ impl Decode for Auto {
             _ => Some(Self::Off),
         }
     }
+
+    fn schema(_: &mut crate::schema::Definitions) -> serde_json::Value {
+        crate::schema::shapes::either(
+            &["auto"],
+            serde_json::json!({ "type": "boolean" }),
+            "write `auto`, `true` or `false`",
+        )
+    }
 }
 
 record! {
@@ -77,5 +85,9 @@ impl Decode for Maybe {
     fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
         let empty = node.scalar().is_some_and(|scalar| scalar.is_null() || scalar.literal() == Some(""));
         if empty { Some(Self(None)) } else { String::decode(node, problems).map(|text| Self(Some(text))) }
+    }
+
+    fn schema(_: &mut crate::schema::Definitions) -> serde_json::Value {
+        serde_json::json!({ "type": ["string", "number", "boolean", "null"] })
     }
 }

@@ -42,7 +42,7 @@ const SHORTEST_SPAN: Duration = Duration::from_millis(250);
 
 record! {
     /// A guardrail: stop, roll back, exit 4.
-    AbortIf, "a guardrail", check = check_guardrail;
+    AbortIf, "a guardrail", check = check_guardrail, schema = crate::schema::add_bounds;
     /// How it is called in outputs.
     optional id: Spanned<String>,
     /// What is measured.

@@ -10,7 +10,7 @@ use crate::yaml::Node;
 
 record! {
     /// One objective.
-    Slo, "an objective", check = check;
+    Slo, "an objective", check = check, schema = crate::schema::add_bounds;
     /// The requests of this journey only.
     optional journey: Spanned<String>,
     /// The requests of this step only.

@@ -10,7 +10,7 @@ use crate::yaml::Node;
 
 record! {
     /// One item: exactly one of its forms.
-    Item, "an item of the timeline", check = check;
+    Item, "an item of the timeline", check = check, schema = crate::schema::add_parameters;
     /// Nothing is injected for so long: the reference window.
     optional baseline: Spanned<Duration>,
     /// Nothing happens for so long.

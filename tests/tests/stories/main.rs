@@ -7,6 +7,7 @@ mod bad_input;
 mod crash_leaves_nothing;
 mod determinism;
 mod documents_run;
+mod editor;
 mod exec;
 mod first_use;
 mod gates_exit_codes;

@@ -26,6 +26,10 @@ impl Decode for Extract {
         let from = From::decode(node, problems)?;
         from.header.map(Self::Header).or(from.regex.map(Self::Regex))
     }
+
+    fn schema(definitions: &mut crate::schema::Definitions) -> serde_json::Value {
+        serde_json::json!({ "anyOf": [crate::schema::shapes::text(), From::schema(definitions)] })
+    }
 }
 
 record! {
