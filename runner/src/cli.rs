@@ -6,6 +6,7 @@ mod compare;
 mod completions;
 mod demo;
 mod demo_service;
+mod doctor;
 mod explain;
 mod faults;
 mod guide;
@@ -91,6 +92,7 @@ enum Command {
     Faults(faults::Args),
     Explain(explain::Args),
     Schema(schema::Args),
+    Doctor(doctor::Args),
     Cleanup(cleanup::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -218,6 +220,7 @@ fn guide_of(command: &str) -> Option<&'static Guide> {
         "faults" => &faults::GUIDE,
         "explain" => &explain::GUIDE,
         "schema" => &schema::GUIDE,
+        "doctor" => &doctor::GUIDE,
         "cleanup" => &cleanup::GUIDE,
         "completions" => &completions::GUIDE,
         "man" => &man::GUIDE,
@@ -236,6 +239,7 @@ impl Command {
             Self::Faults(args) => faults::run(&args),
             Self::Explain(args) => explain::run(&args),
             Self::Schema(args) => schema::run(&args),
+            Self::Doctor(args) => doctor::run(&args),
             Self::Cleanup(args) => cleanup::run(&args),
             Self::Report(args) => report::run(&args),
             Self::Completions(args) => completions::run(&args),

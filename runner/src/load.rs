@@ -36,7 +36,7 @@ pub mod dns;
 pub mod estimate;
 mod http;
 mod journey;
-mod limits;
+pub mod limits;
 mod pacer;
 mod permutation;
 pub mod preflight;

@@ -146,8 +146,11 @@ fn guide_sections(guide: &Guide) -> Roff {
 }
 
 fn see_also(name: &str, names: &[String]) -> Roff {
-    let all = std::iter::once("brunt".to_owned()).chain(names.iter().map(|command| format!("brunt-{command}")));
-    let others: Vec<String> = all.filter(|other| other != name).collect();
+    // Each page leads to the first one, and that to all: a new command then changes two pages, not all of them.
+    let others: Vec<String> = match name {
+        "brunt" => names.iter().map(|command| format!("brunt-{command}")).collect(),
+        _ => vec!["brunt".to_owned()],
+    };
     let mut line: Vec<Inline> = Vec::new();
     for (at, other) in others.iter().enumerate() {
         let comma = if at == 0 { "" } else { ", " };

@@ -12,5 +12,10 @@ pub fn raise_descriptors() -> Result<usize, nix::Error> {
     if soft < hard {
         setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
     }
-    Ok(usize::try_from(hard.saturating_sub(RESERVED)).unwrap_or(usize::MAX).max(1))
+    Ok(connections(hard))
+}
+
+/// How many connections may be open under this hard limit.
+pub fn connections(hard: u64) -> usize {
+    usize::try_from(hard.saturating_sub(RESERVED)).unwrap_or(usize::MAX).max(1)
 }

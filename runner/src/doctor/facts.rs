@@ -1,0 +1,148 @@
+//! What was read and measured on this machine: plain data. `None`: it could not be read, which is said and never guessed.
+
+use serde::Serialize;
+
+/// Everything that the judgement hangs on.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Facts {
+    /// `Linux 6.1.0 x86_64`
+    pub kernel: String,
+    /// Processes can be held by a handle that no reused pid deceives (Linux 5.3).
+    pub has_pidfd: bool,
+    /// Processors that this process may use at once, by affinity and cgroup.
+    pub usable_cores: usize,
+    /// Processors of the machine.
+    pub cores: usize,
+    /// Processor time a second that the cgroup allows.
+    pub cpu_quota: Option<f64>,
+    /// Memory of the machine, MiB.
+    pub memory_mib: u64,
+    /// Memory that the cgroup allows, MiB.
+    pub memory_limit_mib: Option<u64>,
+    /// Open files.
+    pub descriptors: Descriptors,
+    /// First and last port of outgoing connections.
+    pub ports: Option<(u16, u16)>,
+    /// What the kernel counts time by.
+    pub clock_source: String,
+    /// One reading of the clock, nanoseconds.
+    pub clock_ns: f64,
+    /// How late a timer wakes, microseconds; `None` with the reason if there are no timers.
+    pub timer_late: Result<Spread, String>,
+    /// Processor time that the host took away while it was measured, a fraction; `None` if nobody counts it.
+    pub stolen: Option<f64>,
+    /// Byte there and back over 127.0.0.1, microseconds.
+    pub loopback: Result<Spread, String>,
+    /// Where journals lie, or why nowhere.
+    pub state: Result<State, String>,
+    /// The effective user.
+    pub uid: u32,
+    /// May signal processes of other users (root, or CAP_KILL).
+    pub may_signal_others: bool,
+    /// Where a person reads.
+    pub terminal: Terminal,
+}
+
+/// The limit of open files (RLIMIT_NOFILE).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Descriptors {
+    /// As it is.
+    pub soft: u64,
+    /// As high as a run raises it.
+    pub hard: u64,
+    /// How many connections a run may then have open.
+    pub connections: usize,
+}
+
+/// A spread of measured times.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Spread {
+    /// How many were measured.
+    pub samples: usize,
+    /// The middle one.
+    pub p50_us: f64,
+    /// 99 of 100 are not above it.
+    pub p99_us: f64,
+    /// The largest.
+    pub max_us: f64,
+}
+
+/// The folder of the journals.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct State {
+    /// Which one.
+    pub folder: String,
+    /// Why nothing can be written there.
+    pub problem: Option<String>,
+    /// Runs that are going on.
+    pub alive: Vec<String>,
+    /// Journals of runs that are gone.
+    pub left_behind: Vec<String>,
+}
+
+/// What stderr is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Terminal {
+    /// Columns and rows; `None`: no terminal.
+    pub size: Option<(u16, u16)>,
+    /// `$TERM`
+    pub term: String,
+    /// NO_COLOR is set, or the terminal has none.
+    pub no_color: bool,
+    /// Its characters are UTF-8.
+    pub utf8: bool,
+}
+
+/// A machine as it should be.
+#[cfg(test)]
+pub fn made() -> Facts {
+    let spread = |p50_us, p99_us| Spread { samples: 300, p50_us, p99_us, max_us: 2.0 * p99_us };
+    Facts {
+        kernel: "Linux 6.1.0-28-amd64 x86_64".into(),
+        has_pidfd: true,
+        usable_cores: 8,
+        cores: 8,
+        cpu_quota: None,
+        memory_mib: 15_900,
+        memory_limit_mib: None,
+        descriptors: Descriptors { soft: 1024, hard: 1_048_576, connections: 1_048_320 },
+        ports: Some((32_768, 60_999)),
+        clock_source: "tsc".into(),
+        clock_ns: 21.4,
+        timer_late: Ok(spread(54.0, 92.0)),
+        stolen: Some(0.0),
+        loopback: Ok(spread(11.2, 25.0)),
+        state: Ok(State {
+            folder: "/home/ann/.local/state/brunt".into(),
+            problem: None,
+            alive: Vec::new(),
+            left_behind: Vec::new(),
+        }),
+        uid: 1000,
+        may_signal_others: false,
+        terminal: Terminal { size: Some((160, 50)), term: "xterm-256color".into(), no_color: false, utf8: true },
+    }
+}
+
+/// The same machine with everything wrong that can be.
+#[cfg(test)]
+pub fn spoil(facts: &mut Facts) {
+    facts.has_pidfd = false;
+    facts.usable_cores = 1;
+    facts.cpu_quota = Some(0.5);
+    facts.memory_limit_mib = Some(256);
+    facts.descriptors = Descriptors { soft: 64, hard: 64, connections: 1 };
+    facts.ports = Some((40_000, 40_999));
+    facts.clock_source = "hpet".into();
+    facts.clock_ns = 2_150.0;
+    facts.timer_late = Ok(Spread { samples: 300, p50_us: 4_200.0, p99_us: 18_000.0, max_us: 31_000.0 });
+    facts.stolen = Some(0.153);
+    facts.loopback = Err("Network is unreachable (os error 101)".into());
+    facts.state = Ok(State {
+        folder: "/home/ann/.local/state/brunt".into(),
+        problem: Some("/home/ann: Read-only file system (os error 30)".into()),
+        alive: vec!["soak-1a2b".into()],
+        left_behind: vec!["shop-77aa".into(), "shop-99cc".into()],
+    });
+    facts.terminal = Terminal { size: Some((40, 10)), term: "dumb".into(), no_color: true, utf8: false };
+}
