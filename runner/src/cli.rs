@@ -12,6 +12,7 @@ mod faults;
 mod guide;
 mod init;
 mod man;
+mod not_a_file;
 mod plan;
 mod report;
 mod run;
@@ -190,6 +191,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(answer) => {
             // Help and version are answers, not errors. A reader that left does not want them.
             let _ = answer.print();
+            if let Some(tip) = unknown_command(&answer) {
+                complain(&tip);
+            }
             return ExitCode::from(u8::try_from(answer.exit_code()).unwrap_or(2));
         }
     };
@@ -249,6 +253,22 @@ impl Command {
             Self::Agent(args) => Ok(agent::run(&args)),
         }
     }
+}
+
+/// What to type instead of a command that there is not, where clap itself has no idea.
+fn unknown_command(answer: &clap::Error) -> Option<String> {
+    use clap::error::{ContextKind, ContextValue};
+    if answer.get(ContextKind::SuggestedSubcommand).is_some() {
+        return None;
+    }
+    let Some(ContextValue::String(word)) = answer.get(ContextKind::InvalidSubcommand) else { return None };
+    if url::is_url(word) || word.ends_with(values::ENDING) {
+        return Some(format!("\nTo run it: brunt run {}", scenario::quoted(word)));
+    }
+    let program = Cli::command();
+    let names = program.get_subcommands().filter(|command| !command.is_hide_set()).map(clap::Command::get_name);
+    let close = brunt_scenario::words::nearest(word, names)?;
+    Some(format!("\nDid you mean: brunt {close}"))
 }
 
 /// An error with all of its causes, on one line.

@@ -131,3 +131,20 @@ fn a_demo_service_whose_port_is_taken_or_whose_environment_is_missing_says_so() 
     assert_eq!(told.status.code(), Some(2));
     assert!(text(&told.stderr).contains("PAYMENTS_URLS"), "{}", text(&told.stderr));
 }
+
+#[test]
+fn a_first_command_that_misses_says_what_to_type_instead() {
+    let cases: [(&[&str], i32, &str); 6] = [
+        (&["rnu", "x"], 2, "Did you mean: brunt run"),
+        (&["http://localhost:8080"], 2, "To run it: brunt run http://localhost:8080"),
+        (&["shop.brunt.yaml"], 2, "To run it: brunt run shop.brunt.yaml"),
+        (&["run", "localhost:8080", "--rate", "5/s"], 2, "write `brunt run http://localhost:8080`"),
+        (&["plan", "/dev"], 2, "`brunt init` writes one"),
+        (&["run", "http://127.0.0.1:1", "--for", "1s"], 3, "is it started, and is this its address?"),
+    ];
+    for (arguments, code, wanted) in cases {
+        let told = output(arguments);
+        assert_eq!(told.status.code(), Some(code), "{arguments:?}: {}", text(&told.stderr));
+        assert!(text(&told.stderr).contains(wanted), "{arguments:?}: {}", text(&told.stderr));
+    }
+}

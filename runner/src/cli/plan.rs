@@ -52,7 +52,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<u8, Failure> {
-    let plans = scenario::plans(&args.files, &args.overrides, &args.allow_host, args.only_cell.as_deref())?;
+    let plans = scenario::plans("plan", &args.files, &args.overrides, &args.allow_host, args.only_cell.as_deref())?;
     // Cells of one file follow each other.
     let described: Vec<String> =
         plans.chunk_by(|one, next| !next.cell.is_empty() && one.source == next.source).map(file).collect();

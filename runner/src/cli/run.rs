@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 use super::guide::{self, Example, Guide};
 use super::scenario::{self, Overrides};
 use super::url::{self, UrlArgs};
-use super::{Failure, complain, print, streams, values};
+use super::{Failure, complain, not_a_file, print, streams, values};
 use crate::exit;
 use crate::run::{self, Options};
 use crate::ui;
@@ -225,11 +225,16 @@ fn plans(args: &Args) -> Result<Vec<Plan>, Failure> {
         return Err(Failure::Usage(format!("`{url}` is a URL: give one URL, or scenario files, not both")));
     }
     if let Some(flag) = args.url.first_given() {
+        if let [only] = args.what.as_slice()
+            && let Some(why) = not_a_file::meant("run", only)
+        {
+            return Err(Failure::Usage(why));
+        }
         return Err(Failure::Usage(format!(
             "{flag} belongs to `brunt run URL`; a scenario file says it itself (or use --set)"
         )));
     }
-    scenario::plans(&args.what, &args.overrides, &args.allow_host, args.only_cell.as_deref())
+    scenario::plans("run", &args.what, &args.overrides, &args.allow_host, args.only_cell.as_deref())
 }
 
 fn refuse_unbuilt(args: &Args) -> Result<(), Failure> {

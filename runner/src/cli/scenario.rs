@@ -7,7 +7,7 @@ use brunt_scenario::matrix::Cell;
 use brunt_scenario::plan::Plan;
 use brunt_scenario::{Diagnostics, LoadOptions, Scenario, load, load_text};
 
-use super::{Failure, streams, url};
+use super::{Failure, not_a_file, streams, url};
 
 /// What lies over the scenario files.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -51,13 +51,18 @@ impl Overrides {
 }
 
 /// The plans of all files, one a cell; every problem of every file is told before anything runs. `only_cell` picks among
-/// the cells of all files; that none is meant is an error.
+/// the cells of all files; that none is meant is an error. `command` is for the message that says what to type instead.
 pub fn plans(
+    command: &str,
     files: &[String],
     overrides: &Overrides,
     allow_hosts: &[String],
     only_cell: Option<&str>,
 ) -> Result<Vec<Plan>, Failure> {
+    let mistaken: Vec<String> = files.iter().filter_map(|file| not_a_file::meant(command, file)).collect();
+    if !mistaken.is_empty() {
+        return Err(Failure::Usage(mistaken.join("\n")));
+    }
     let mut plans = Vec::new();
     let mut problems = Vec::new();
     for file in files {

@@ -9,6 +9,9 @@ use super::http::failure::Failure;
 /// How long a connection may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// What to do about it.
+const WAY_OUT: &str = "\nnothing was sent and nothing injected: is it started, and is this its address?";
+
 /// Connects to every address of every destination and hangs up. The error (exit 3) tells all that failed, one a line. A
 /// name with several addresses is reachable if one of them is.
 pub async fn check(destinations: &Destinations) -> Result<(), LoadError> {
@@ -28,5 +31,5 @@ pub async fn check(destinations: &Destinations) -> Result<(), LoadError> {
             failed.push(format!("target `{}`: {}", destination.target, reasons.join("; ")));
         }
     }
-    if failed.is_empty() { Ok(()) } else { Err(LoadError::Unreachable(failed.join("\n"))) }
+    if failed.is_empty() { Ok(()) } else { Err(LoadError::Unreachable(failed.join("\n") + WAY_OUT)) }
 }
