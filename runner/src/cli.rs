@@ -258,12 +258,12 @@ impl Command {
 /// What to type instead of a command that there is not, where clap itself has no idea.
 fn unknown_command(answer: &clap::Error) -> Option<String> {
     use clap::error::{ContextKind, ContextValue};
-    if answer.get(ContextKind::SuggestedSubcommand).is_some() {
-        return None;
-    }
     let Some(ContextValue::String(word)) = answer.get(ContextKind::InvalidSubcommand) else { return None };
     if url::is_url(word) || word.ends_with(values::ENDING) {
         return Some(format!("\nTo run it: brunt run {}", scenario::quoted(word)));
+    }
+    if answer.get(ContextKind::SuggestedSubcommand).is_some() {
+        return None;
     }
     let program = Cli::command();
     let names = program.get_subcommands().filter(|command| !command.is_hide_set()).map(clap::Command::get_name);

@@ -167,7 +167,9 @@ fn editor_settings() -> String {
 pub enum Written {
     /// It is new, or was replaced as asked.
     New,
-    /// It was there already, and was left alone.
+    /// It was there already, word for word.
+    Same,
+    /// Another one was there already, and was left alone.
     Kept,
 }
 
@@ -199,7 +201,10 @@ fn write_one(file: &NewFile, path: &Path, force: bool) -> Result<Written, InitEr
     };
     match options.open(path) {
         Ok(mut open) => open.write_all(file.text.as_bytes()).map(|()| Written::New).map_err(cannot),
-        Err(why) if why.kind() == io::ErrorKind::AlreadyExists && !file.is_scenario => Ok(Written::Kept),
+        Err(why) if why.kind() == io::ErrorKind::AlreadyExists && !file.is_scenario => {
+            let is_same = fs::read_to_string(path).is_ok_and(|text| text == file.text);
+            Ok(if is_same { Written::Same } else { Written::Kept })
+        }
         Err(why) if why.kind() == io::ErrorKind::AlreadyExists => Err(InitError::Exists(path.to_owned())),
         Err(why) => Err(cannot(why)),
     }

@@ -251,6 +251,7 @@ fn told(files: &[NewFile], written: &[Written], folder: &Path, wishes: &Wishes) 
     for (file, written) in files.iter().zip(written) {
         let (word, what) = match written {
             Written::New => ("wrote", file.what),
+            Written::Same => ("kept ", "is there already, and the same"),
             Written::Kept => ("kept ", "was there already; what it would have held: brunt init in an empty folder"),
         };
         out.push_str(&format!("{word} {:width$}  {what}\n", shown(file)));

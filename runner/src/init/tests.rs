@@ -150,6 +150,10 @@ fn nothing_is_replaced_without_force_and_a_kept_file_is_named() {
     assert_eq!(written, [Written::New, Written::New, Written::Kept, Written::New]);
     assert!(read(".github/workflows/brunt.yml").contains("brunt run http.brunt.yaml"));
 
+    let second = make(&Wishes { name: Some("second".into()), ..all.clone() }).expect("it can be made");
+    let written = write(&second, folder.path(), false).expect("a new name");
+    assert_eq!(written[..3], [Written::New, Written::Same, Written::Kept]);
+
     fs::write(folder.path().join("http.brunt.yaml"), "changed by hand").expect("it is ours");
     fs::remove_file(folder.path().join(SCHEMA_FILE)).expect("it is there");
     let why = write(&files, folder.path(), false).expect_err("it is there");
