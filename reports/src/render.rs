@@ -9,6 +9,7 @@ pub mod format;
 pub mod github;
 pub mod html;
 pub mod junit;
+pub mod objectives;
 pub mod runs;
 pub mod summary;
 pub mod svg;

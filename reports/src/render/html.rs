@@ -16,6 +16,7 @@ pub mod latency;
 mod live;
 pub mod percentiles;
 pub(crate) mod policy;
+pub(crate) mod prose;
 pub mod rate;
 pub mod rows;
 pub mod scales;

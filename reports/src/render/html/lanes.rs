@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::render::html::frame::{Frame, LINE, spans, style};
 use crate::render::svg::label::{apart, fitted, width};
 use crate::render::svg::{Anchor, Svg};
-use crate::render::{format, words};
+use crate::render::{format, objectives, words};
 use crate::results::{FaultData, ProbeData, Results, RoundData, SloData};
 
 /// More lanes than this get one line each instead of two.
@@ -189,15 +189,16 @@ impl Lanes<'_> {
     fn slo(&self, svg: &mut Svg, top: f64, slo: &SloData) {
         let sign = if slo.bound == "min" { "≥" } else { "≤" };
         let remark = format!("{} {sign} {}", slo.metric, format::value(slo.limit, &slo.unit));
+        let lost = objectives::lost(slo);
         let said = if self.results.series.is_empty() {
             "not measured".to_owned()
-        } else if slo.broken.is_empty() {
+        } else if lost.is_empty() {
             "held".to_owned()
         } else {
-            let total: f64 = slo.broken.iter().map(|[from, to]| (to - from).max(0.0)).sum();
+            let total: f64 = lost.iter().map(|[from, to]| to - from).sum();
             format!("lost for {}", format::seconds(total))
         };
-        self.held(svg, top, (&slo.id, &remark), &slo.broken, said);
+        self.held(svg, top, (&slo.id, &remark), &lost, said);
     }
 
     fn probe(&self, svg: &mut Svg, top: f64, probe: &ProbeData) {

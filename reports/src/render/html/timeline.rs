@@ -7,7 +7,7 @@ use crate::render::html::scales::Scales;
 use crate::render::html::slices::Slices;
 use crate::render::html::{errors, lanes, latency, rate};
 use crate::render::svg::Svg;
-use crate::render::words;
+use crate::render::{objectives, words};
 use crate::results::Results;
 
 const GAP: f64 = 26.0;
@@ -55,9 +55,9 @@ fn behind(svg: &mut Svg, frame: &Frame, results: &Results, bottom: f64) {
     }
 }
 
-/// Where objectives of the steady state began to be broken.
+/// Where objectives began to be lost.
 pub fn lost_at(results: &Results) -> impl Iterator<Item = f64> {
-    results.slos.iter().flat_map(|slo| &slo.broken).map(|[from, _]| *from)
+    objectives::all_lost(results).into_iter().map(|[from, _]| from)
 }
 
 /// Where the steady state held again, after each round of each fault.

@@ -1,7 +1,7 @@
 //! What the report begins with: findings, and the facts that say whether it held, what broke and when it recovered.
 
 use crate::render::html::rows::{Fact, fact};
-use crate::render::{format, words};
+use crate::render::{format, objectives, words};
 use crate::results::{FaultData, Finding, GateVerdict, Results};
 
 /// One of the findings that the report begins with.
@@ -122,9 +122,9 @@ fn recovery_fact(faults: &[FaultData]) -> (String, bool) {
     }
 }
 
-/// How long any objective was broken: overlapping spans count once.
+/// How long any objective was lost: overlapping spans count once.
 fn lost_s(results: &Results) -> f64 {
-    let mut spans: Vec<[f64; 2]> = results.slos.iter().flat_map(|slo| slo.broken.iter().copied()).collect();
+    let mut spans = objectives::all_lost(results);
     spans.sort_by(|a, b| a[0].total_cmp(&b[0]));
     let mut until = f64::NEG_INFINITY;
     spans.iter().fold(0.0, |sum, &[from, to]| {
