@@ -13,6 +13,7 @@ mod health;
 mod layout;
 pub(crate) mod operator;
 pub(crate) mod plan_words;
+mod schema;
 mod series;
 mod served;
 mod summary;
@@ -22,6 +23,7 @@ pub(crate) mod windows;
 use std::time::Duration;
 
 use brunt_scenario::units::Offset;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use environment::Environment;
@@ -33,6 +35,7 @@ pub use guardrails::{GuardrailData, GuardrailOutcome};
 pub use health::{Health, LagData};
 pub use operator::{OperatorData, OperatorKind};
 pub use plan_words::PlanData;
+pub use schema::schema;
 pub use series::{SeriesData, SliceData};
 pub use served::{ServedData, ServedWindow};
 pub use summary::{Summary, Verdict};
@@ -101,7 +104,7 @@ pub fn millis_of_micros(micros: f64) -> f64 {
 }
 
 /// A run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Results {
     /// [`SCHEMA`].
     pub schema: String,

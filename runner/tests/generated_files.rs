@@ -61,7 +61,9 @@ fn the_man_pages_are_those_of_this_version() {
 
 #[test]
 fn the_schemas_are_those_of_this_version() {
-    compare(&docs().join("schema"), &[("brunt.schema.json".to_owned(), said_by_brunt(&["schema"]))].into());
+    let schemas = [("brunt.schema.json", "scenario"), ("results.schema.json", "results")];
+    let schemas = schemas.map(|(file, what)| (file.to_owned(), said_by_brunt(&["schema", what])));
+    compare(&docs().join("schema"), &schemas.into());
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! Where a run took place: what a second run has to have in common with it to be compared.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Where it ran.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Environment {
     /// Host name.
     pub host: String,

@@ -1,9 +1,10 @@
 //! Failed requests as the plain data of results.json: by class and step, with examples.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Errors of one class at one step.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ErrorData {
     /// `connect.refused`.
     pub class: String,

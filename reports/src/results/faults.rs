@@ -1,6 +1,7 @@
 //! Faults, findings, events and probes as the plain data of results.json.
 
 use brunt_scenario::plan::{Fault, Plan};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Event, Finding, GuardrailData, LoadChangeData, ProbeData, Severity, guardrails, seconds};
@@ -12,7 +13,7 @@ use crate::render::format;
 use crate::resilience::{Recovery, Resilience};
 
 /// One fault.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FaultData {
     /// Its id.
     pub id: String,
@@ -108,7 +109,7 @@ impl FaultData {
 }
 
 /// One round of a repeated fault; the fields mean what they mean at a fault.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RoundData {
     /// From 1.
     pub round: u32,

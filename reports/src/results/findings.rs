@@ -1,9 +1,10 @@
 //! What a reader of a run has to know first, and what a failed instance said last.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Something to know.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
     /// error, warning or info.
     pub severity: Severity,
@@ -17,7 +18,7 @@ pub struct Finding {
 }
 
 /// An instance that did not behave, and what it said last.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct InstanceData {
     /// The service.
     pub service: String,
@@ -32,7 +33,7 @@ pub struct InstanceData {
 }
 
 /// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// The system or the run did something that it should not.

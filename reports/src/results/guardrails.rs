@@ -1,13 +1,14 @@
 //! Guardrails as the plain data of results.json, and what is to be found about them.
 
 use brunt_scenario::plan::{Bound, Guardrail, Plan};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Finding, Severity, seconds, seconds_of};
 use crate::facts::{Facts, GuardrailFacts};
 
 /// What a guardrail came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum GuardrailOutcome {
     /// It was looked at, and never broken for long enough.
@@ -19,7 +20,7 @@ pub enum GuardrailOutcome {
 }
 
 /// One guardrail.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GuardrailData {
     /// Its id.
     pub id: String,

@@ -1,9 +1,10 @@
 //! Whether the generator was honest: the figures that say if the others can be trusted.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Whether the generator was honest.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Health {
     /// Worker handled the arrival minus the intended start; null without arrivals.
     pub send_lag_ms: LagData,
@@ -28,7 +29,7 @@ pub struct Health {
 }
 
 /// Three numbers of a distribution, milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct LagData {
     /// Median.
     pub p50: Option<f64>,

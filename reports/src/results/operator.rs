@@ -1,12 +1,13 @@
 //! What a person did while the run went on.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::seconds;
 use crate::facts::{Facts, OperatorAct, OperatorFacts};
 
 /// Which of the things that a person can do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OperatorKind {
     /// The timeline was held from `at_s` to `until_s`.
@@ -23,7 +24,7 @@ pub enum OperatorKind {
 
 /// One act. Gates of windows that a hold or an injected fault lies in, and those of a fault that was touched, are
 /// inconclusive.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OperatorData {
     /// What.
     pub kind: OperatorKind,

@@ -1,13 +1,14 @@
 //! What was asked for, in words.
 
 use brunt_scenario::plan::{Load, Model, Plan, Stage};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::seconds_of;
 use crate::render::format;
 
 /// What was asked for, in words: for the report's reader and for comparing runs.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct PlanData {
     /// The file or URL as it was given.
     pub source: String,

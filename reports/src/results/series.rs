@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One step's measurements: histograms a window, slices for the time axis.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SeriesData {
     /// The journey.
     pub journey: String,
@@ -20,7 +21,7 @@ pub struct SeriesData {
 }
 
 /// One span of the time axis, by intended start.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SliceData {
     /// Its beginning.
     pub at_s: f64,

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One instance, or one address, of a target that load went to.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ServedData {
     /// The target's name.
     pub target: String,
@@ -18,7 +19,7 @@ pub struct ServedData {
 }
 
 /// What one instance served in one window, all steps that go to its target together.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ServedWindow {
     /// Requests that belong to the window and ended at this instance.
     pub requests: u64,

@@ -1,9 +1,10 @@
 //! What happened when: spans of windows, objectives and where they broke, load changes, events, probes.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One span of a window.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SpanData {
     /// The window.
     pub window: String,
@@ -14,7 +15,7 @@ pub struct SpanData {
 }
 
 /// A load entry that got another level.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LoadChangeData {
     /// From then on.
     pub at_s: f64,
@@ -25,7 +26,7 @@ pub struct LoadChangeData {
 }
 
 /// An objective.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SloData {
     /// Its id.
     pub id: String,
@@ -48,7 +49,7 @@ pub struct SloData {
 }
 
 /// Something that happened.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
     /// When.
     pub at_s: f64,
@@ -65,7 +66,7 @@ pub struct Event {
 }
 
 /// A probe.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ProbeData {
     /// Its id.
     pub id: String,

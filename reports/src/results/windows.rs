@@ -8,6 +8,7 @@ use brunt_scenario::metric::Statistic;
 use brunt_scenario::units::Offset;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{SeriesData, SliceData, SpanData, rounded_seconds, seconds};
@@ -18,7 +19,7 @@ use crate::recorder::slices::Slice;
 use crate::sample::Series;
 
 /// Requests of one window.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WindowData {
     /// First instant of its first span.
     pub from_s: f64,
@@ -52,7 +53,7 @@ pub struct WindowData {
 }
 
 /// A latency distribution in milliseconds; null without samples.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct LatencyData {
     /// 50th percentile.
     pub p50: Option<f64>,
@@ -71,7 +72,7 @@ pub struct LatencyData {
 }
 
 /// One step's windows.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StepData {
     /// By name.
     pub windows: BTreeMap<String, WindowData>,

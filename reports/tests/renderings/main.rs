@@ -8,6 +8,7 @@ mod junit;
 mod labels;
 mod runs;
 mod sample;
+mod schema;
 mod summary;
 mod text;
 mod vendored;

@@ -1,11 +1,12 @@
-//! Words of the outputs that are in no other table: verdicts, exit codes, and what a report calls things.
+//! Words of the outputs that are in no other table: verdicts, and what a report calls things.
 
 use brunt_scenario::metric::WindowName;
 
 use super::lines::wrapped;
+use crate::exit;
 
 /// Names under which a word is known, the first of them is shown; what it means.
-const WORDS: [(&[&str], &str); 20] = [
+const WORDS: &[(&[&str], &str)] = &[
     (&["pass"], "Verdict: every gate held, on a measurement that can be trusted. Exit code 0."),
     (&["fail"], "Verdict: a gate failed. Exit code 99."),
     (
@@ -48,20 +49,6 @@ const WORDS: [(&[&str], &str); 20] = [
         "When the schedule says that a request starts. Latency counts from there, so that a stall is felt by every request \
          that should have been sent meanwhile, and not by one.",
     ),
-    (&["0"], "Exit code: all gates passed; of `validate`: all scenarios are valid."),
-    (&["1"], "Exit code: an internal error of brunt."),
-    (&["2"], "Exit code: the command line or a scenario is wrong; nothing was sent and nothing touched."),
-    (
-        &["3"],
-        "Exit code: a pre-flight check failed (a target does not answer, a service does not get ready, none is found) or the \
-         steady state was not met. Nothing was injected.",
-    ),
-    (&["4"], "Exit code: a guardrail stopped the run; everything was rolled back."),
-    (&["5"], "Exit code: the measurement is invalid, or a gate is inconclusive."),
-    (&["6"], "Exit code: the rollback is incomplete. `brunt cleanup` tries again, and says what is left."),
-    (&["99"], "Exit code: gates failed."),
-    (&["130"], "Exit code: Ctrl-C; everything was rolled back."),
-    (&["143"], "Exit code: SIGTERM; everything was rolled back."),
 ];
 
 /// The page of a word.
@@ -75,11 +62,16 @@ pub fn page(word: &str) -> Option<String> {
     if let Some((name, text)) = window {
         return Some(format!("{name}\n\n{}", wrapped(&format!("Window. {text}"), 0)));
     }
+    if let Some((_, meaning)) = exit::MEANINGS.iter().find(|(codes, _)| codes.split(", ").any(|code| code == word)) {
+        return Some(format!("{word}\n\n{}", wrapped(&format!("Exit code of a run: {meaning}."), 0)));
+    }
     let (names, text) = WORDS.iter().find(|(names, _)| names.contains(&word))?;
     Some(format!("{}\n\n{}", names[0], wrapped(text, 0)))
 }
 
 /// Every word, as it is shown.
 pub fn names() -> Vec<&'static str> {
-    WindowName::EXPLAINED.iter().map(|(name, _)| *name).chain(WORDS.iter().map(|(names, _)| names[0])).collect()
+    let windows = WindowName::EXPLAINED.iter().map(|(name, _)| *name);
+    let codes = exit::MEANINGS.iter().flat_map(|(codes, _)| codes.split(", "));
+    windows.chain(WORDS.iter().map(|(names, _)| names[0])).chain(codes).collect()
 }
