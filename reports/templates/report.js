@@ -71,6 +71,12 @@
         for (const at of [from, to]) lineAt(u, at, colour, 1, dash);
       }
     }
+    for (const [from, to] of data.holds) {
+      const ends = [from, to].map(at => Math.min(Math.max(u.valToPos(at, 'x', true), bbox.left), bbox.left + bbox.width));
+      Object.assign(ctx, { fillStyle: variable('--muted'), globalAlpha: 0.1 });
+      ctx.fillRect(ends[0], 0, ends[1] - ends[0], bbox.top + bbox.height);
+      ctx.globalAlpha = 1;
+    }
     for (const at of data.lost) lineAt(u, at, variable('--e0'), 1.2, [1.5, 3]);
     for (const at of data.recovered) lineAt(u, at, variable('--good'), 1.2, []);
     const chosen = data.moments[Number((location.hash.match(/^#moment-(\d+)$/) || [])[1]) - 1];

@@ -27,7 +27,7 @@ pub mod timeline;
 use askama::Template;
 
 use crate::render::{format, words};
-use crate::results::Results;
+use crate::results::{OperatorKind, Results};
 use curves::Curve;
 use frame::Size;
 use scales::Scales;
@@ -55,6 +55,8 @@ struct Report<'a> {
     series: String,
     measured: bool,
     timeline_note: String,
+    by_hand: Vec<String>,
+    by_hand_voids: bool,
     bins: Vec<rows::BinRow>,
     heatmap: String,
     heat_heads: Vec<String>,
@@ -105,6 +107,8 @@ pub fn render(results: &Results) -> String {
         series: Size::ALL.map(|size| timeline::draw_series(results, &slices, &scales, size)).concat(),
         measured: !slices.is_empty(),
         timeline_note: rows::timeline_note(&slices),
+        by_hand: rows::by_hand(results),
+        by_hand_voids: results.operator.iter().any(|act| !matches!(act.kind, OperatorKind::Note | OperatorKind::Abort)),
         bins: rows::bins(&slices),
         heatmap: Size::ALL.map(|size| heatmap::draw(results, &slices, size)).concat(),
         heat_heads: rows::heat_heads(&slices),

@@ -5,8 +5,8 @@ use brunt_scenario::catalogue::{FaultKind, Lasts};
 
 use crate::render::format;
 use crate::results::{
-    FaultData, Finding, GateData, GateVerdict, GuardrailData, GuardrailOutcome, InstanceData, Results, RoundData,
-    Severity, Summary, Verdict, WindowData,
+    FaultData, Finding, GateData, GateVerdict, GuardrailData, GuardrailOutcome, InstanceData, OperatorData,
+    OperatorKind, Results, RoundData, Severity, Summary, Verdict, WindowData,
 };
 
 /// The verdict as one word that can be read from across a room.
@@ -170,6 +170,18 @@ pub fn guard_actual(guard: &GuardrailData) -> String {
     match (guard.actual, guard.at_s) {
         (Some(actual), Some(at)) => format!("{} at {}", format::value(actual, &guard.unit), format::seconds(at)),
         (actual, _) => format::maybe(actual, &guard.unit),
+    }
+}
+
+/// `held the timeline`, `took slow-payment off`: what a person did.
+pub fn by_hand(act: &OperatorData) -> String {
+    let fault = act.fault.as_deref().unwrap_or("a fault");
+    match act.kind {
+        OperatorKind::Hold => "held the timeline".to_owned(),
+        OperatorKind::FaultRemoved => format!("took {fault} off"),
+        OperatorKind::FaultInjected => format!("injected {fault} again"),
+        OperatorKind::Note => format!("note: {}", act.text),
+        OperatorKind::Abort => "ended the run".to_owned(),
     }
 }
 

@@ -74,9 +74,19 @@ fn a_measurement_that_cannot_be_trusted_says_so_at_the_top_and_in_its_place() {
 }
 
 #[test]
+fn what_a_person_did_by_hand_is_drawn_and_said() {
+    let page = render(&sample::touched());
+    let wide = between(&page, "<svg class=\"chart wide\"", "</svg>");
+    assert!(wide.contains(">operator</text>") && wide.matches("\"by-hand\"").count() == 4 && wide.contains("\"hold\""));
+    let said = between(&page, "A person had a hand in this run", "</ul>");
+    insta::assert_snapshot!(said);
+    assert!(!render(&sample::shop()).contains("A person had a hand"));
+}
+
+#[test]
 fn huge_numbers_are_grouped_and_finite() {
     let page = render(&sample::huge());
-    assert!(page.contains("18,446,744,073,709,551,615") && page.contains("1,200,000,000,000,000/s"));
+    assert!(page.contains("18,446,744,073,709,551,615") && page.contains("1,200,000,000/s"));
     assert!(!readable(&page).contains("inf/s"));
 }
 

@@ -19,6 +19,10 @@ pub fn draw(svg: &mut Svg, frame: &Frame, results: &Results, top: f64) -> f64 {
         lanes.fault(svg, y, index, fault);
         y += lanes.height;
     }
+    if !results.operator.is_empty() {
+        lanes.operator(svg, y);
+        y += lanes.height;
+    }
     for slo in &results.slos {
         lanes.slo(svg, y, slo);
         y += lanes.height;
@@ -31,7 +35,11 @@ pub fn draw(svg: &mut Svg, frame: &Frame, results: &Results, top: f64) -> f64 {
 }
 
 fn height(frame: &Frame, results: &Results) -> f64 {
-    let roomy = results.summary.faults.len() + results.slos.len() + results.probes.len() <= ROOMY;
+    let roomy = results.summary.faults.len()
+        + results.slos.len()
+        + results.probes.len()
+        + usize::from(!results.operator.is_empty())
+        <= ROOMY;
     if roomy || frame.stacked() { 38.0 } else { 22.0 }
 }
 
@@ -184,6 +192,27 @@ impl Lanes<'_> {
         let end_class = if class == "recovery" { class } else { "recovery gave-up" };
         svg.line((end, middle - 7.0), (end, middle + 7.0), end_class);
         end
+    }
+
+    /// What a person did: bars for what lasted, ticks for what did not; the sentences stand below the drawing.
+    fn operator(&self, svg: &mut Svg, top: f64) {
+        let (frame, acts) = (self.frame, &self.results.operator);
+        let middle = self.name(svg, top, "operator", "by hand");
+        let mut last = (frame.left, frame.left);
+        for act in acts {
+            let from = frame.time.at(act.at_s);
+            let to = act.until_s.map_or(from, |until| frame.time.at(until)).max(from + 2.0);
+            match act.until_s {
+                Some(_) => svg.rect((from, middle - 6.0), (to - from, 12.0), "by-hand"),
+                None => svg.line((from, middle - 8.0), (from, middle + 8.0), "by-hand"),
+            }
+            last = (last.0.max(from), last.1.max(to));
+        }
+        let said = match acts.as_slice() {
+            [only] => words::by_hand(only),
+            all => format!("{} times", all.len()),
+        };
+        self.say(svg, top, last, &[said]);
     }
 
     fn slo(&self, svg: &mut Svg, top: f64, slo: &SloData) {

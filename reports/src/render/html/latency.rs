@@ -1,11 +1,11 @@
 //! Latency over time: p50, p90, p99 and maximum on a logarithmic axis, with the objectives' limits and the peak named.
 
 use crate::render::format;
-use crate::render::html::frame::{Frame, Size};
+use crate::render::html::frame::{Frame, LINE, Size};
 use crate::render::html::scales::Scales;
 use crate::render::html::slices::Slices;
 use crate::render::svg::axis::{Scale, decades, log_range};
-use crate::render::svg::label::{apart, width};
+use crate::render::svg::label::{apart, fitted, width};
 use crate::render::svg::{Anchor, Svg};
 use crate::results::{Results, SloData};
 
@@ -53,7 +53,7 @@ pub fn draw(svg: &mut Svg, frame: &Frame, results: &Results, slices: &Slices, sc
     }
     name_lines(svg, frame, slices, &scale, (top, bottom));
     name_limits(svg, frame, &limits, &scale);
-    name_peak(svg, frame, slices, &scale, top);
+    name_peak(svg, frame, slices, &limits, &scale, top);
     bottom
 }
 
@@ -71,7 +71,8 @@ pub fn limits(results: &Results) -> Vec<&SloData> {
 
 /// `order-latency: p95 ≤ 250 ms`.
 pub fn limit_text(slo: &SloData) -> String {
-    format!("{}: {}", slo.id, short_limit(slo))
+    // An id may be long; the limit itself is what must be read.
+    format!("{}: {}", fitted(&slo.id, 12.0, 260.0), short_limit(slo))
 }
 
 fn short_limit(slo: &SloData) -> String {
@@ -119,12 +120,20 @@ fn name_limits(svg: &mut Svg, frame: &Frame, limits: &[&SloData], scale: &Scale)
     }
 }
 
-fn name_peak(svg: &mut Svg, frame: &Frame, slices: &Slices, scale: &Scale, top: f64) {
+fn name_peak(svg: &mut Svg, frame: &Frame, slices: &Slices, limits: &[&SloData], scale: &Scale, top: f64) {
     let Some(peak) = peak(slices) else { return };
     let (x, y) = (frame.time.at(peak.at_s), scale.at(peak.ms));
     let text = format!("p99 peak {}", format::ms(peak.ms));
     let half = width(&text, frame.size.font()) / 2.0;
     svg.dot((x, y), 3.0, "peak");
     let x = x.clamp(frame.left + half + 4.0, frame.right - half - 4.0);
-    svg.text((x, (y - 9.0).max(top + 10.0)), Anchor::Middle, "t b halo", &text);
+    let above = (y - 9.0).max(top + 10.0);
+    // A limit's label stands at the left, above its line: where the peak's would stand on it, it goes below the dot.
+    let meets = |slo: &&&SloData| {
+        let label = if frame.stacked() { short_limit(slo) } else { limit_text(slo) };
+        let ends = frame.left + 5.0 + width(&label, frame.size.font());
+        x - half < ends && (scale.at(slo.limit) - 5.0 - above).abs() < LINE
+    };
+    let y = if limits.iter().any(|slo| meets(&slo)) { y + LINE + 2.0 } else { above };
+    svg.text((x, y), Anchor::Middle, "t b halo", &text);
 }

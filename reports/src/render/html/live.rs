@@ -7,7 +7,7 @@ use crate::render::html::frame::{Frame, Size, spans, style};
 use crate::render::html::slices::{MOST_ZOOMED, Slices};
 use crate::render::html::{errors, latency, timeline};
 use crate::render::words;
-use crate::results::Results;
+use crate::results::{OperatorKind, Results};
 
 #[derive(Serialize)]
 struct Live {
@@ -25,6 +25,7 @@ struct Live {
     errors: Vec<Errors>,
     faults: Vec<Fault>,
     limits: Vec<Limit>,
+    holds: Vec<(f64, f64)>,
     lost: Vec<f64>,
     recovered: Vec<f64>,
     /// Moments of the findings, by number.
@@ -90,6 +91,12 @@ fn of(results: &Results, slices: &Slices, range_ms: (f64, f64)) -> Live {
         limits: latency::limits(results)
             .into_iter()
             .map(|slo| Limit { text: words::printable(&latency::limit_text(slo)), ms: slo.limit })
+            .collect(),
+        holds: results
+            .operator
+            .iter()
+            .filter(|act| act.kind == OperatorKind::Hold)
+            .map(|act| (act.at_s, act.until_s.unwrap_or(slices.end_s)))
             .collect(),
         lost: timeline::lost_at(results).collect(),
         recovered: timeline::recovered_at(results).collect(),

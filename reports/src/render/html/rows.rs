@@ -12,7 +12,7 @@ mod timeline;
 mod verdict;
 
 pub use errors::{ErrorRow, ProbeRow, errors, probes};
-pub use events::{EventRow, events};
+pub use events::{EventRow, by_hand, events};
 pub use gates::{GateRow, GuardrailRow, gates, guardrails};
 pub use health::{environment, health};
 pub use instances::{InstanceRow, TargetRows, heads as instance_heads, instances};

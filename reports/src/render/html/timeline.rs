@@ -8,7 +8,7 @@ use crate::render::html::slices::Slices;
 use crate::render::html::{errors, lanes, latency, rate};
 use crate::render::svg::Svg;
 use crate::render::{objectives, words};
-use crate::results::Results;
+use crate::results::{OperatorKind, Results};
 
 const GAP: f64 = 26.0;
 
@@ -42,6 +42,10 @@ fn charts(svg: &mut Svg, frame: &Frame, results: &Results, slices: &Slices, scal
 
 fn behind(svg: &mut Svg, frame: &Frame, results: &Results, bottom: f64) {
     frame.bands(svg, &results.summary.faults, 0.0, bottom);
+    for held in results.operator.iter().filter(|act| act.kind == OperatorKind::Hold) {
+        let (from, to) = (frame.time.at(held.at_s), frame.time.at(held.until_s.unwrap_or(frame.end_s)));
+        svg.rect((from, 0.0), (to - from, bottom), "hold");
+    }
     let mut through = |at: f64, class: &str| {
         let x = frame.time.at(at);
         svg.line((x, 0.0), (x, bottom), class);

@@ -16,7 +16,7 @@ pub use hostile::{hostile, worded};
 pub use hour::hour;
 pub use shop::{mended, passing, shop};
 pub use small::{huge, one_request, steady, three_seconds};
-pub use trouble::{aborted, empty, invalid};
+pub use trouble::{aborted, empty, invalid, touched};
 
 use brunt_report::results::Results;
 
@@ -30,6 +30,7 @@ pub fn all() -> Vec<(&'static str, Results)> {
         ("empty", empty()),
         ("hostile", hostile()),
         ("worded", worded()),
+        ("touched", touched()),
         ("three-seconds", three_seconds()),
         ("one-request", one_request()),
         ("huge", huge()),

@@ -153,3 +153,26 @@ pub fn invalid() -> Results {
     results.slos[1].broken = vec![[19.4, 25.0]];
     results
 }
+
+/// A person held the timeline, took a fault off, put it on again and wrote something down.
+pub fn touched() -> Results {
+    let mut results = shop();
+    let act = |kind, at_s, until_s, fault: Option<&str>, text: &str| OperatorData {
+        kind,
+        at_s,
+        until_s,
+        fault: fault.map(str::to_owned),
+        text: text.to_owned(),
+    };
+    results.operator = vec![
+        act(OperatorKind::Note, 4.2, None, None, "dashboards <look> fine"),
+        act(OperatorKind::Hold, 5.0, Some(8.5), None, ""),
+        act(OperatorKind::FaultRemoved, 13.0, None, Some("slow-payment"), ""),
+        act(OperatorKind::FaultInjected, 14.0, Some(16.0), Some("slow-payment"), ""),
+    ];
+    for gate in results.summary.gates.iter_mut().filter(|gate| gate.window == "fault:slow-payment") {
+        gate.verdict = GateVerdict::Inconclusive;
+        gate.note = "a person took `slow-payment` off at 13 s".to_owned();
+    }
+    results
+}

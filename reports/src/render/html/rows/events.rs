@@ -1,7 +1,8 @@
 //! The event log.
 
 use crate::render::html::rows::dash;
-use crate::results::{Event, Results};
+use crate::render::{format, words};
+use crate::results::{Event, OperatorData, Results};
 
 /// More rows of the event log than this are left to results.json.
 const EVENTS: usize = 400;
@@ -16,6 +17,18 @@ pub struct EventRow {
     pub subject: String,
     /// In words.
     pub text: String,
+}
+
+/// What a person did, in sentences: `from 12 s to 15 s: held the timeline`.
+pub fn by_hand(results: &Results) -> Vec<String> {
+    let sentence = |act: &OperatorData| {
+        let at = format::seconds(act.at_s);
+        match act.until_s {
+            Some(until) => format!("from {at} to {}: {}", format::seconds(until), words::by_hand(act)),
+            None => format!("at {at}: {}", words::by_hand(act)),
+        }
+    };
+    results.operator.iter().map(sentence).collect()
 }
 
 /// What happened when.
