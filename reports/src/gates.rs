@@ -3,6 +3,7 @@
 mod baseline;
 mod noise;
 pub(crate) mod reach;
+pub mod so_far;
 
 use brunt_scenario::metric::{Metric, WindowName};
 use brunt_scenario::plan::{Bound, Gate, IfInconclusive, Limit, Plan};

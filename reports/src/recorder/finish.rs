@@ -147,11 +147,11 @@ impl Recorder {
         }
     }
 
-    fn has_cells(&self, window: usize) -> bool {
+    pub(super) fn has_cells(&self, window: usize) -> bool {
         self.cells.get(window).is_some_and(|row| row.iter().any(Option::is_some))
     }
 
-    fn window(&self, index: usize, spans: Vec<(Offset, Offset)>) -> Window {
+    pub(super) fn window(&self, index: usize, spans: Vec<(Offset, Offset)>) -> Window {
         let iterations = self.iterations.get(index).into_iter().flatten().enumerate();
         Window {
             spans,
@@ -193,7 +193,7 @@ fn worst_by_fault(facts: &Facts, rounds: &[Option<Resilience>]) -> BTreeMap<Stri
 }
 
 /// Spans of one name may touch or overlap (a union of parallel items); rates need them apart.
-fn merged(mut spans: Vec<(Offset, Offset)>) -> Vec<(Offset, Offset)> {
+pub(super) fn merged(mut spans: Vec<(Offset, Offset)>) -> Vec<(Offset, Offset)> {
     spans.sort_unstable();
     let mut apart: Vec<(Offset, Offset)> = Vec::with_capacity(spans.len());
     for (from, to) in spans {

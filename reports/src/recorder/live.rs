@@ -1,5 +1,9 @@
 //! What a screen may ask while the run goes on.
 
+pub mod axis;
+mod gates;
+pub mod tables;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -11,7 +15,6 @@ use super::Recorder;
 use super::slo::{State, keeps};
 use crate::sample::ErrorClass;
 use crate::stats::quantile::of_counts;
-use crate::stats::sparse::TwoDigits;
 
 /// The short span of a snapshot: 5 s, nanoseconds.
 const RECENT: u64 = 5_000_000_000;
@@ -173,23 +176,7 @@ impl Recorder {
     }
 
     fn recent(&self, at: Offset) -> LiveSpan {
-        // A slice that has just begun would make the rates look low.
-        let width = self.slices.width();
-        let end = at.0 / width;
-        let start = end.saturating_sub(RECENT.div_ceil(width));
-        let range = usize::try_from(start).unwrap_or(usize::MAX)..usize::try_from(end).unwrap_or(usize::MAX);
-        let mut span = LiveSpan { length_s: (end - start) as f64 * width as f64 / 1e9, ..LiveSpan::default() };
-        let mut latency = TwoDigits::default();
-        for series in 0..self.series.len() {
-            for slice in self.slices.part(series, range.clone()) {
-                span.offered += u64::from(slice.offered);
-                span.completed += u64::from(slice.completed);
-                span.errors += u64::from(slice.failed());
-                latency.merge(&slice.latency);
-            }
-        }
-        span.percentiles(&latency.iter().collect::<Vec<_>>());
-        span
+        self.recent_of(at, 0..self.series.len())
     }
 
     fn total(&self, at: Offset) -> LiveSpan {
