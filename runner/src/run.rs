@@ -35,6 +35,7 @@ mod drive;
 mod orchestrator;
 pub mod permission;
 mod record;
+mod watch;
 
 use drive::Driven;
 pub use drive::Signals;
@@ -373,6 +374,7 @@ async fn finish(
     }
     let over = event(ended, "run.ended", "run", "over");
     files.event(&over);
+    screen.close();
     screen.event(&over);
     facts.events.push(over);
     // The recorder's thread ends when the last worker has hung up, which it has.

@@ -5,12 +5,18 @@
 
 mod json;
 mod plain;
+pub mod snapshot;
+pub mod tui;
 
-use std::io::{Stderr, Write};
+use std::io::{IsTerminal, Stderr, Write};
 use std::time::Duration;
 
 use brunt_report::results::Event;
 use brunt_scenario::units::Offset;
+use tokio::sync::mpsc::UnboundedSender;
+
+use self::snapshot::Snapshot;
+use self::tui::{Asked, Tui};
 
 /// From one snapshot to the next: what a log wants of a run that takes hours.
 pub const LIVE_EVERY: Duration = Duration::from_secs(10);
@@ -18,12 +24,32 @@ pub const LIVE_EVERY: Duration = Duration::from_secs(10);
 /// How it is shown: `--ui`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Choice {
+    /// The terminal screen; needs a terminal on stderr.
+    Tui,
     /// `key=value` lines: one an event, one each 10 s.
     Plain,
     /// The same as JSON, one object a line.
     Json,
     /// Nothing.
     None,
+}
+
+impl Choice {
+    /// What `auto` means here: the screen if a person is likely to look at it, lines otherwise.
+    pub fn automatic() -> Self {
+        let ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty());
+        if ci || no_terminal().is_some() { Self::Plain } else { Self::Tui }
+    }
+}
+
+/// Why there can be no terminal screen, if there can be none.
+pub fn no_terminal() -> Option<&'static str> {
+    if !std::io::stderr().is_terminal() {
+        return Some("stderr is not a terminal");
+    }
+    std::env::var_os("TERM")
+        .is_none_or(|term| term.is_empty() || term == "dumb")
+        .then_some("TERM is not set, or `dumb`")
 }
 
 /// The state of the run at an instant: totals since load began, and the last few seconds.
@@ -49,11 +75,12 @@ pub struct Live {
     pub p99_ms: Option<f64>,
 }
 
-/// Writes lines as they come.
+/// Writes lines as they come, or draws.
 #[derive(Debug)]
 pub struct Ui<Out = Stderr> {
     choice: Choice,
     out: Out,
+    tui: Option<Tui>,
 }
 
 impl Ui {
@@ -61,11 +88,48 @@ impl Ui {
     pub fn new(choice: Choice) -> Self {
         Self::on(choice, std::io::stderr())
     }
+
+    /// The run begins: takes the terminal, if the screen is wanted. What a person asks for goes to `asked`. A terminal that
+    /// cannot be taken is no reason not to run: then there are lines, and the first one says why.
+    pub fn begin(&mut self, asked: UnboundedSender<Asked>) {
+        if self.choice != Choice::Tui {
+            return;
+        }
+        match Tui::start(asked) {
+            Ok(tui) => self.tui = Some(tui),
+            Err(why) => {
+                self.choice = Choice::Plain;
+                self.say(&format!("note: no terminal screen: {why}"));
+            }
+        }
+    }
 }
 
 impl<Out: Write> Ui<Out> {
     fn on(choice: Choice, out: Out) -> Self {
-        Self { choice, out }
+        Self { choice, out, tui: None }
+    }
+
+    /// Whether snapshots are wanted. A screen that has lost its terminal (a panic gave it back) is closed here, and lines
+    /// follow.
+    pub fn draws(&mut self) -> bool {
+        if self.tui.as_ref().is_some_and(|tui| !tui.is_on()) {
+            self.close();
+            self.choice = Choice::Plain;
+        }
+        self.tui.is_some()
+    }
+
+    /// Draws this from the next frame on.
+    pub fn show(&self, snapshot: Snapshot) {
+        if let Some(tui) = &self.tui {
+            tui.show(snapshot);
+        }
+    }
+
+    /// Gives the terminal back, if it was taken.
+    pub fn close(&mut self) {
+        self.tui = None;
     }
 
     /// Shows that something happened.
@@ -73,7 +137,7 @@ impl<Out: Write> Ui<Out> {
         let line = match self.choice {
             Choice::Plain => plain::event(event),
             Choice::Json => json::event(event),
-            Choice::None => return,
+            Choice::Tui | Choice::None => return,
         };
         self.say(&line);
     }
@@ -83,7 +147,7 @@ impl<Out: Write> Ui<Out> {
         let line = match self.choice {
             Choice::Plain => plain::status(live),
             Choice::Json => json::status(live),
-            Choice::None => return,
+            Choice::Tui | Choice::None => return,
         };
         self.say(&line);
     }

@@ -98,7 +98,7 @@ fn half(out: &Path, resilient: &str) -> Result<Results, Failure> {
         insecure: false,
         no_faults: false,
         allow_exec: false,
-        ui: ui::Choice::Plain,
+        ui: ui::Choice::automatic(),
         command: scenario::command_line(),
     };
     let outcome = carry_out(plan, options)?;

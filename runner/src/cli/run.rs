@@ -98,7 +98,9 @@ pub struct Args {
     /// Files of an earlier run in it are overwritten. Several scenarios or cells: a folder each below it, and a summary of all.
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath, help_heading = "Output")]
     out: Option<PathBuf>,
-    /// What is shown on stderr during the run; auto is plain in this version.
+    /// What is shown on stderr during the run.
+    ///
+    /// auto is the terminal screen (docs/the-screen.md) where stderr is a terminal, TERM is not `dumb` and CI is not set, else plain.
     #[arg(long, value_enum, default_value_t, help_heading = "Output")]
     ui: Screen,
     /// The summary on stdout.
@@ -124,7 +126,7 @@ enum Screen {
     /// What suits best.
     #[default]
     Auto,
-    /// The terminal screen. Not built yet.
+    /// The terminal screen.
     Tui,
     /// key=value lines.
     Plain,
@@ -248,12 +250,16 @@ fn refuse_unbuilt(args: &Args) -> Result<(), Failure> {
 impl Screen {
     fn choice(self) -> Result<ui::Choice, Failure> {
         match self {
-            Self::Auto | Self::Plain => Ok(ui::Choice::Plain),
+            Self::Auto => Ok(ui::Choice::automatic()),
+            Self::Plain => Ok(ui::Choice::Plain),
             Self::Json => Ok(ui::Choice::Json),
             Self::None => Ok(ui::Choice::None),
-            Self::Tui => Err(Failure::Usage(
-                "--ui tui (the terminal screen) is not built yet in this version; plain, json and none are".into(),
-            )),
+            Self::Tui => match ui::no_terminal() {
+                None => Ok(ui::Choice::Tui),
+                Some(why) => Err(Failure::Usage(format!(
+                    "--ui tui draws on a terminal, and {why}; use --ui plain, or leave it to --ui auto"
+                ))),
+            },
         }
     }
 }

@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, interval_at};
 
 use super::orchestrator::{Hit, Input, Orchestrator, Todo};
+use super::watch::{self, Watcher};
 use super::{Sources, Stage};
 use crate::files::Files;
 use crate::load::{Load, LoadEnd};
@@ -21,6 +22,8 @@ use crate::probe::{self, Question};
 use crate::secrets::Secrets;
 use crate::services::log::{self, Log};
 use crate::services::{Layout, ServiceError};
+use crate::ui::snapshot::State;
+use crate::ui::tui::Asked;
 use crate::{services, timeline, ui};
 
 /// How often objectives and the effects of faults are looked at.
@@ -32,6 +35,10 @@ enum Wake {
     Input(Input),
     /// Time to show how things stand.
     Live,
+    /// Time to draw how things stand.
+    Frame,
+    /// A person at the screen wants something.
+    Asked(Asked),
 }
 
 /// How the loop ended.
@@ -56,11 +63,15 @@ pub async fn drive(
     let (inputs, received) = unbounded_channel();
     let probes = ask_probes(stage, &inputs, insecure);
     let load = wait_for_load(sources.load, &inputs);
-    let mut listening = Listening::new(received, sources.injector, signals);
+    let (asked, asks) = unbounded_channel();
+    screen.begin(asked);
+    let mut listening = Listening::new(received, sources.injector, signals, asks);
+    let mut watcher = Watcher::new(stage);
     let mut orchestrator = Orchestrator::new(Arc::clone(&stage.plan), Arc::clone(&stage.record), stage.load_started);
     orchestrator.begin();
     let mut gave_up = false;
     while !orchestrator.is_over() && !gave_up {
+        listening.frames = screen.draws();
         let input = match listening.next(stage, orchestrator.next_deadline()).await {
             Wake::Input(input) => input,
             Wake::Live => {
@@ -68,6 +79,12 @@ pub async fn drive(
                 screen.live(&status(&live));
                 continue;
             }
+            Wake::Frame => {
+                screen.show(watcher.look(stage, &orchestrator));
+                continue;
+            }
+            Wake::Asked(Asked::Operator(operator)) => Input::Operator(operator),
+            Wake::Asked(Asked::Interrupt) => Input::Signal(libc_number(SignalKind::interrupt())),
         };
         let now = stage.clock.now();
         if matches!(input, Input::Look) {
@@ -77,11 +94,15 @@ pub async fn drive(
         for event in orchestrator.take_said() {
             files.event(&event);
             screen.event(&event);
+            watcher.event(&event);
         }
         for todo in todos {
             gave_up |= todo == Todo::GiveUp;
             carry_out(todo, stage, files, &inputs);
         }
+    }
+    if screen.draws() {
+        screen.show(ui::snapshot::Snapshot { state: State::Ending, ..watcher.look(stage, &orchestrator) });
     }
     for task in probes {
         task.abort();
@@ -173,17 +194,28 @@ struct Listening {
     inputs: UnboundedReceiver<Input>,
     injector: UnboundedReceiver<InjectorEvent>,
     signals: Signals,
+    asks: UnboundedReceiver<Asked>,
     look: Interval,
     live: Interval,
+    /// Somebody draws.
+    frames: bool,
+    frame: Interval,
 }
 
 impl Listening {
-    fn new(inputs: UnboundedReceiver<Input>, injector: UnboundedReceiver<InjectorEvent>, signals: Signals) -> Self {
+    fn new(
+        inputs: UnboundedReceiver<Input>,
+        injector: UnboundedReceiver<InjectorEvent>,
+        signals: Signals,
+        asks: UnboundedReceiver<Asked>,
+    ) -> Self {
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut live = interval_at(Instant::now() + ui::LIVE_EVERY, ui::LIVE_EVERY);
         live.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        Self { inputs, injector, signals, look, live }
+        let mut frame = interval(watch::EVERY);
+        frame.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        Self { inputs, injector, signals, asks, look, live, frames: false, frame }
     }
 
     async fn next(&mut self, stage: &Stage, deadline: Option<Offset>) -> Wake {
@@ -197,11 +229,13 @@ impl Listening {
         tokio::select! {
             biased;
             number = self.signals.next() => Wake::Input(Input::Signal(number)),
+            Some(asked) = self.asks.recv() => Wake::Asked(asked),
             Some(input) = self.inputs.recv() => Wake::Input(input),
             Some(event) = self.injector.recv() => Wake::Input(Input::Injector(event)),
             () = due => Wake::Input(Input::Due),
             _ = self.look.tick() => Wake::Input(Input::Look),
             _ = self.live.tick() => Wake::Live,
+            _ = self.frame.tick(), if self.frames => Wake::Frame,
         }
     }
 }

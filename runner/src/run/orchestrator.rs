@@ -34,6 +34,7 @@ mod services;
 mod steady;
 #[cfg(test)]
 mod tests;
+mod view;
 
 /// Where the run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -21,6 +21,7 @@ mod matrix;
 mod memory;
 mod nothing_is_lost;
 mod report_in_chromium;
+mod screen;
 mod signals;
 mod stream_faults;
 mod supervised;

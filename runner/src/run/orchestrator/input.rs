@@ -71,7 +71,6 @@ pub enum Input {
         outcome: Result<(), String>,
     },
     /// What a person asks for.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the terminal screen sends it"))]
     Operator(Operator),
     /// All arrivals are over and drained.
     LoadOver {

@@ -98,7 +98,6 @@ impl Hands {
 
 impl Orchestrator {
     /// When the hold began that is on now; for the screen.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the terminal screen asks"))]
     pub fn held_since(&self) -> Option<Offset> {
         self.hands.held_since()
     }

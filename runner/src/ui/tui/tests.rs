@@ -1,0 +1,5 @@
+//! Views as a terminal would show them, and what keys do.
+
+mod keys;
+mod pages;
+mod sample;
