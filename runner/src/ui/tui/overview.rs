@@ -17,6 +17,7 @@ use crate::ui::snapshot::{Fault, FaultStep, Snapshot};
 const FIGURES: u16 = 42;
 
 type Pieces = Vec<(String, Tone)>;
+type Percentile = fn(&LiveSpan) -> Option<f64>;
 
 /// Draws the page, from the top and from the bottom; the plot takes what is left.
 pub fn draw(snapshot: &Snapshot, state: &State, look: Look, area: Rect, buffer: &mut Buffer) {
@@ -129,7 +130,7 @@ fn draw_figures(snapshot: &Snapshot, look: Look, area: Rect, buffer: &mut Buffer
         line("completed", rate(of_base(|base| Some(base.completed_per_s()))), rate(Some(now.completed_per_s())), None),
         line("errors", share(of_base(LiveSpan::error_rate)), share(now.error_rate()), None),
     ];
-    let percentiles: [(&str, fn(&LiveSpan) -> Option<f64>); 4] = [
+    let percentiles: [(&str, Percentile); 4] = [
         ("p50", |span| span.p50_ms),
         ("p90", |span| span.p90_ms),
         ("p99", |span| span.p99_ms),
