@@ -255,7 +255,7 @@ async fn stage(
         .map(|probe| probe::question(probe, plan, &layout.addresses).map_err(RunError::Probe))
         .collect::<Result<_, _>>()?;
     let destinations = Arc::new(Destinations::resolve(plan, &layout.addresses).await?);
-    load::preflight::check(&destinations).await?;
+    load::preflight::check(&destinations, &plan.links).await?;
     let clock = *zero.get_or_init(Clock::start);
     let record = Record::new(plan, clock);
     let (batches, filed) = tokio::sync::mpsc::unbounded_channel();

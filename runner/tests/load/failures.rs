@@ -7,7 +7,7 @@ use std::time::Duration;
 use brunt::load::destinations::Destinations;
 use brunt::load::{Options, preflight};
 use brunt_report::sample::ErrorClass;
-use brunt_scenario::plan::{Addresses, Request, Target, Text};
+use brunt_scenario::plan::{Addresses, Link, LinkTo, Request, Target, Text};
 
 use crate::rig::{get, run, step, visits};
 use crate::server::Server;
@@ -137,17 +137,24 @@ fn a_certificate_that_nobody_vouches_for_is_a_tls_error() {
 }
 
 #[test]
-fn pre_flight_names_every_target_that_cannot_be_reached() {
+fn pre_flight_names_every_target_that_cannot_be_reached_and_every_link_that_leads_nowhere() {
     let server = Server::start();
     let address = closed_port();
     let mut plan = visits(&server, "/");
     plan.targets.insert("other".into(), Target::Url(Text::literal(format!("http://{address}"))));
     plan.journeys[0].steps.push(step(Request { id: "x".into(), target: "other".into(), ..get("/") }));
+    let to =
+        |address: SocketAddr| LinkTo::Address { host: address.ip().to_string(), port: address.port(), https: false };
+    let link = |name: &str, address| Link { name: name.into(), to: to(address), listen: None };
+    let links = [link("good", server.address), link("wire", address)];
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let error = runtime.block_on(async {
         let destinations = Destinations::resolve(&plan, &Addresses::default()).await.unwrap();
-        preflight::check(&destinations).await.unwrap_err()
+        preflight::check(&destinations, &links).await.unwrap_err()
     });
-    assert_eq!(error.to_string(), format!("target `other`: connection refused by {address}"));
+    let refused = format!("connection refused by {address}");
+    let told = [format!("target `other`: {refused}"), format!("link `wire` leads nowhere: {refused}")];
+    assert!(error.to_string().starts_with(&told.join("\n")), "{error}");
+    assert!(error.to_string().contains("is it started"), "{error}");
     assert_eq!(server.count(), 0, "no request was sent");
 }

@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use brunt_tests::brunt::Brunt;
-use brunt_tests::machine;
 use brunt_tests::scenario::Scenario;
+use brunt_tests::{machine, ports};
 
 const GOOD: &str = r#"version: 1
 name: good
@@ -261,6 +261,16 @@ fn a_scenario_that_is_not_there_is_named() {
     let _machine = machine::shared();
     Brunt::with(["run", "no-such.brunt.yaml"]).go().expect_code(2).expect_said("no-such.brunt.yaml");
     Brunt::with(["run", "/"]).go().expect_code(2).expect_said("/");
+}
+
+/// brunt's own proxy takes every connection, so what is behind it is asked before anything begins.
+#[test]
+fn a_fault_in_front_of_nobody_is_no_run() {
+    let _machine = machine::shared();
+    let [port] = ports::free();
+    let url = format!("http://127.0.0.1:{port}");
+    let ended = Brunt::with(["run", &url, "--for", "5s", "--fault", "latency 10ms"]).go();
+    ended.expect_code(3).expect_said("leads nowhere").expect_said("connection refused");
 }
 
 #[test]
