@@ -48,7 +48,7 @@ type Ruling = (GateVerdict, String);
 impl Evidence<'_> {
     fn judge(&self, gate: &Gate) -> GateData {
         let value = measure(self.measured, gate.metric, &gate.scope, &gate.window);
-        let demand = self.demand(gate);
+        let demand = demand(self.measured, gate);
         let (verdict, note) = self.rule(gate, value, &demand);
         let judged = matches!(verdict, GateVerdict::Pass | GateVerdict::Fail);
         let interval = value
@@ -78,18 +78,6 @@ impl Evidence<'_> {
         }
     }
 
-    fn demand(&self, gate: &Gate) -> Result<Demand, String> {
-        match gate.limit {
-            Limit::Absolute(Bound::Max(limit) | Bound::Min(limit)) => Ok(Demand { limit, origin: String::new() }),
-            Limit::MaxOfBaseline { factor, floor } => {
-                baseline::demand(self.measured, gate, factor, floor, f64::max, "at least")
-            }
-            Limit::MinOfBaseline { factor, floor } => {
-                baseline::demand(self.measured, gate, factor, floor, f64::min, "at most")
-            }
-        }
-    }
-
     fn rule(&self, gate: &Gate, value: Option<Value>, demand: &Result<Demand, String>) -> Ruling {
         let reach = self.reach(&gate.window, gate.metric);
         if let Reach::Never = reach {
@@ -115,10 +103,7 @@ impl Evidence<'_> {
                 Reach::Whole | Reach::Never => (GateVerdict::Inconclusive, too_few(value)),
             };
         };
-        let holds = match is_max(gate) {
-            true => actual <= demand.limit + EPSILON * demand.limit.abs(),
-            false => actual >= demand.limit - EPSILON * demand.limit.abs(),
-        };
+        let holds = holds(gate, actual, demand.limit);
         let mut note = demand.origin.clone();
         if !holds {
             return (GateVerdict::Fail, note);
@@ -161,6 +146,23 @@ impl Evidence<'_> {
             Some(_) => (GateVerdict::NotReached, "the run ended before".to_owned()),
             None => (GateVerdict::Inconclusive, format!("`{}` never began", gate.window)),
         }
+    }
+}
+
+/// What a gate asks for; the error says why its baseline has nothing to go by.
+fn demand(measured: &Measured, gate: &Gate) -> Result<Demand, String> {
+    match gate.limit {
+        Limit::Absolute(Bound::Max(limit) | Bound::Min(limit)) => Ok(Demand { limit, origin: String::new() }),
+        Limit::MaxOfBaseline { factor, floor } => baseline::demand(measured, gate, factor, floor, f64::max, "at least"),
+        Limit::MinOfBaseline { factor, floor } => baseline::demand(measured, gate, factor, floor, f64::min, "at most"),
+    }
+}
+
+/// Whether a value keeps to a gate's limit.
+fn holds(gate: &Gate, actual: f64, limit: f64) -> bool {
+    match is_max(gate) {
+        true => actual <= limit + EPSILON * limit.abs(),
+        false => actual >= limit - EPSILON * limit.abs(),
     }
 }
 

@@ -2,9 +2,9 @@
 //! everything that makes a gate inconclusive are judged once, at the end.
 
 use brunt_scenario::metric::WindowName;
-use brunt_scenario::plan::{Bound, Gate, Limit};
+use brunt_scenario::plan::{Gate, Limit};
 
-use super::{EPSILON, baseline, is_max};
+use super::is_max;
 use crate::measured::Measured;
 use crate::metric::measure;
 
@@ -35,19 +35,10 @@ pub struct GateSoFar {
 pub fn compare(measured: &Measured, gate: &Gate) -> GateSoFar {
     let value = measure(measured, gate.metric, &gate.scope, &gate.window);
     let actual = value.and_then(|value| value.value.filter(|_| value.enough));
-    let of_baseline = |factor, floor, pick| baseline::demand(measured, gate, factor, floor, pick, "");
-    let limit = match gate.limit {
-        Limit::Absolute(Bound::Max(limit) | Bound::Min(limit)) => Some(limit),
-        // The baseline is still going on: a limit made of half of it would move.
-        _ if gate.window == WindowName::Baseline => None,
-        Limit::MaxOfBaseline { factor, floor } => of_baseline(factor, floor, f64::max).ok().map(|demand| demand.limit),
-        Limit::MinOfBaseline { factor, floor } => of_baseline(factor, floor, f64::min).ok().map(|demand| demand.limit),
-    };
-    let tolerance = |limit: f64| EPSILON * limit.abs();
-    let holds = actual.zip(limit).map(|(actual, limit)| match is_max(gate) {
-        true => actual <= limit + tolerance(limit),
-        false => actual >= limit - tolerance(limit),
-    });
+    // The baseline is still going on where a gate is about it: a limit made of half of it would move.
+    let moves = gate.window == WindowName::Baseline && !matches!(gate.limit, Limit::Absolute(_));
+    let limit = if moves { None } else { super::demand(measured, gate).ok().map(|demand| demand.limit) };
+    let holds = actual.zip(limit).map(|(actual, limit)| super::holds(gate, actual, limit));
     GateSoFar {
         id: gate.id.clone(),
         metric: gate.metric.to_string(),

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use brunt_report::recorder::processor;
 use brunt_report::results::Event;
-use brunt_scenario::units::{Offset, print_duration};
+use brunt_scenario::units::Offset;
 
 use super::Stage;
 use super::orchestrator::Orchestrator;
@@ -134,9 +134,4 @@ impl Watcher {
             ok: lag.is_none_or(|lag| lag < LATE_MS) && cpu.is_none_or(|cpu| cpu < BUSY) && live.dropped == 0,
         };
     }
-}
-
-/// `400ms`, as scenarios write it.
-fn written(span: Duration) -> String {
-    print_duration(span)
 }

@@ -1,5 +1,7 @@
 //! Sentences of results.json as HTML: what stands between backticks is code there, as it is in a pull request.
 
+use crate::render::svg::escape;
+
 /// Escapes a sentence; a pair of backticks becomes a `code` element. One that has no partner stays what it is: names come
 /// from scenarios and servers, and may hold anything.
 pub fn prose(sentence: impl AsRef<str>) -> String {
@@ -8,27 +10,14 @@ pub fn prose(sentence: impl AsRef<str>) -> String {
     while let Some((before, (code, after))) =
         left.split_once('`').and_then(|(before, rest)| Some((before, rest.split_once('`')?)))
     {
-        escape(&mut html, before);
+        html.push_str(&escape(before));
         html.push_str("<code>");
-        escape(&mut html, code);
+        html.push_str(&escape(code));
         html.push_str("</code>");
         left = after;
     }
-    escape(&mut html, left);
+    html.push_str(&escape(left));
     html
-}
-
-fn escape(html: &mut String, text: &str) {
-    for c in text.chars() {
-        match c {
-            '&' => html.push_str("&amp;"),
-            '<' => html.push_str("&lt;"),
-            '>' => html.push_str("&gt;"),
-            '"' => html.push_str("&quot;"),
-            '\'' => html.push_str("&#39;"),
-            c => html.push(c),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -5,10 +5,9 @@ use brunt_report::recorder::live::SloStatus;
 use brunt_report::render::format;
 use brunt_scenario::metric::{Metric, Statistic};
 use brunt_scenario::plan::{Bound, ParamValue, Plan, Slo};
-use brunt_scenario::units::Offset;
+use brunt_scenario::units::{Offset, print_duration};
 
 use super::super::orchestrator::Orchestrator;
-use super::written;
 use crate::timeline::{FaultPhase, Turn, turns_of};
 use crate::ui::snapshot::{Fault, FaultStep, Objective, Seen};
 
@@ -63,7 +62,7 @@ fn parameters(fault: &brunt_scenario::plan::Fault) -> String {
         let value = match value {
             ParamValue::Duration(span) if span.is_zero() => continue,
             ParamValue::Percent(share) if share.0 == 0.0 => continue,
-            ParamValue::Duration(span) => written(*span),
+            ParamValue::Duration(span) => print_duration(*span),
             ParamValue::Percent(share) => format::percent(share.0),
             ParamValue::Number(number) => number.to_string(),
             ParamValue::Size(bytes) => format!("{} B", format::count(*bytes)),
