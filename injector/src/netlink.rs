@@ -1,0 +1,14 @@
+//! Netlink by hand: how this crate talks to the kernel about packets, without `tc`, `nft` or `iptables`.
+//!
+//! An agent in an empty image has none of those programs, and none of them can hold an owner table: it lives as long as the
+//! socket that made it, so the rules of a killed agent are gone before anybody could clean up. `message` writes and reads
+//! the bytes, `socket` carries them and turns answers into errors, `nf_tables` knows the firewall's messages.
+//!
+//! Sources: `include/uapi/linux/netlink.h`, `linux/netfilter/nf_tables.h`, `linux/netfilter/nfnetlink.h`.
+
+pub mod message;
+pub mod nf_tables;
+pub mod socket;
+
+pub use message::Message;
+pub use socket::Socket;

@@ -1,0 +1,406 @@
+//! nf_tables over netlink: tables that die with their owner, and rules that act only while a lease lives.
+//!
+//! Everything is changed by batches, which the kernel takes whole or not at all. Numbers are big endian, names end in a zero
+//! byte. Attribute numbers are those of `include/uapi/linux/netfilter/nf_tables.h`; each is named where it is used.
+
+use std::io;
+use std::time::Duration;
+
+use rustix::net::netlink::NETFILTER;
+
+use super::message::{Message, attributes, find};
+use super::socket::{ACK, APPEND, CREATE, EXCL, REQUEST, Refusal, Socket};
+
+/// `NFNL_SUBSYS_NFTABLES` in the high byte of a message's type.
+const SUBSYSTEM: u16 = 10 << 8;
+/// `NFPROTO_INET`: IPv4 and IPv6 in one table.
+const INET: u8 = 1;
+/// `NFNL_MSG_BATCH_BEGIN`, `NFNL_MSG_BATCH_END`.
+const BATCH: [u16; 2] = [0x10, 0x11];
+/// `nfgenmsg` of both: no family, no version, the subsystem in network order.
+const BATCH_HEAD: [u8; 4] = [0, 0, 0, 10];
+/// `nfgenmsg` of everything in between.
+const HEAD: [u8; 4] = [INET, 0, 0, 0];
+
+const NEW_TABLE: u16 = 0;
+const DELETE_TABLE: u16 = 2;
+const NEW_CHAIN: u16 = 3;
+const NEW_RULE: u16 = 6;
+const GET_RULE: u16 = 7;
+const NEW_SET: u16 = 9;
+const NEW_ELEMENT: u16 = 12;
+const DELETE_ELEMENT: u16 = 14;
+
+/// `NFT_TABLE_F_OWNER`, since Linux 5.12: others cannot touch the table, and it goes when the socket closes.
+const OWNER: u32 = 2;
+/// `NFT_SET_TIMEOUT`: elements end by themselves.
+const TIMEOUT: u32 = 0x10;
+/// How `nft` itself numbers the type `inet_proto`; the kernel only keeps it, so that `nft list` can print the set.
+const INET_PROTO: u32 = 12;
+/// The set that holds the lease, and its only kind of key.
+const LEASE: &str = "lease";
+/// The register that all expressions here use (`NFT_REG_1`).
+const REGISTER: u32 = 1;
+
+/// What the kernel refused, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("nf_tables: {part}: {why}")]
+pub struct Refused {
+    /// Which part of the change.
+    pub part: &'static str,
+    /// What the kernel said. `PermissionDenied`: no CAP_NET_ADMIN in the namespace, or somebody else's table.
+    pub why: io::Error,
+}
+
+/// Where in a packet's way a chain looks at it: the hook's number and the priority among other chains there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hook {
+    /// On arrival, before it is known whether it stays: `NF_INET_PRE_ROUTING`, priority mangle.
+    Prerouting,
+    /// For this namespace: `NF_INET_LOCAL_IN`.
+    Input,
+    /// From this namespace: `NF_INET_LOCAL_OUT`. A drop here is told to the sender (EPERM), not lost on the way.
+    Output,
+}
+
+impl Hook {
+    fn number(self) -> u32 {
+        match self {
+            Self::Prerouting => 0,
+            Self::Input => 1,
+            Self::Output => 3,
+        }
+    }
+
+    /// As the chain is called.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Prerouting => "prerouting",
+            Self::Input => "input",
+            Self::Output => "output",
+        }
+    }
+}
+
+/// TCP or UDP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// 6.
+    Tcp,
+    /// 17.
+    Udp,
+}
+
+impl Transport {
+    /// `IPPROTO_*`.
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Tcp => 6,
+            Self::Udp => 17,
+        }
+    }
+}
+
+/// One condition; a rule matches if all of its conditions hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Match {
+    /// The transport protocol.
+    Transport(Transport),
+    /// The port that it goes to; only behind [`Match::Transport`].
+    To(u16),
+    /// The port that it comes from; only behind [`Match::Transport`].
+    From(u16),
+    /// So many of a million, drawn by the kernel for each packet.
+    Share {
+        /// Of a million.
+        millionths: u32,
+    },
+}
+
+/// What happens to a packet that matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is gone.
+    Drop,
+}
+
+/// A rule that acts while its table's lease lives. It counts what it has acted on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// Where.
+    pub hook: Hook,
+    /// On which packets.
+    pub matches: Vec<Match>,
+    /// And does what.
+    pub verdict: Verdict,
+}
+
+/// A table of one network namespace whose rules act while [`Leased::beat`] is called. Dropping it, or the death of the
+/// process, removes it: it is owned by the socket. A process that is stopped keeps its table, but not its lease.
+#[derive(Debug)]
+pub struct Leased {
+    socket: Socket,
+    table: String,
+    lease: Duration,
+}
+
+impl Leased {
+    /// Makes the table with its rules in the calling thread's network namespace; they act at once, for `lease`.
+    ///
+    /// # Errors
+    /// Nothing has been changed then: no right (EPERM), a table of this name (EEXIST), an expression that the kernel does
+    /// not have (ENOENT).
+    pub fn install(table: &str, lease: Duration, rules: &[Rule]) -> Result<Self, Refused> {
+        let socket = Socket::open(NETFILTER).map_err(|why| Refused { part: "open the socket", why })?;
+        let mut this = Self { socket, table: table.to_owned(), lease };
+        let mut batch = Batch::default();
+        batch.add("new table", NEW_TABLE, CREATE | EXCL, |part| {
+            part.name(1, table); // NFTA_TABLE_NAME
+            part.be32(2, OWNER); // NFTA_TABLE_FLAGS
+        });
+        batch.add("new set", NEW_SET, CREATE | EXCL, |part| {
+            part.name(1, table); // NFTA_SET_TABLE
+            part.name(2, LEASE); // NFTA_SET_NAME
+            part.be32(3, TIMEOUT); // NFTA_SET_FLAGS
+            part.be32(4, INET_PROTO); // NFTA_SET_KEY_TYPE
+            part.be32(5, 1); // NFTA_SET_KEY_LEN
+            part.be32(10, 1); // NFTA_SET_ID: required, though nothing in the batch refers to it
+        });
+        let mut hooks: Vec<Hook> = rules.iter().map(|rule| rule.hook).collect();
+        hooks.dedup();
+        for hook in hooks {
+            batch.add("new chain", NEW_CHAIN, CREATE, |part| chain(part, table, hook));
+        }
+        for rule in rules {
+            batch.add("new rule", NEW_RULE, CREATE | APPEND, |part| {
+                part.name(1, table); // NFTA_RULE_TABLE
+                part.name(2, rule.hook.name()); // NFTA_RULE_CHAIN
+                part.nest(4, |part| rule.write(part)); // NFTA_RULE_EXPRESSIONS
+            });
+        }
+        batch.add("begin the lease", NEW_ELEMENT, CREATE, |part| this.elements(part));
+        this.commit(batch)?;
+        Ok(this)
+    }
+
+    /// The lease has an element for each transport protocol: a rule looks up its packet's.
+    fn elements(&self, part: &mut Message) {
+        let millis = u64::try_from(self.lease.as_millis()).unwrap_or(u64::MAX);
+        part.name(1, &self.table); // NFTA_SET_ELEM_LIST_TABLE
+        part.name(2, LEASE); // NFTA_SET_ELEM_LIST_SET
+        part.nest(3, |part| {
+            // NFTA_SET_ELEM_LIST_ELEMENTS
+            for transport in [Transport::Tcp, Transport::Udp] {
+                part.nest(1, |part| {
+                    part.nest(1, |part| part.attribute(1, &[transport.number()])); // NFTA_SET_ELEM_KEY
+                    part.be64(4, millis); // NFTA_SET_ELEM_TIMEOUT
+                });
+            }
+        });
+    }
+
+    /// The lease begins anew. Adding an element that is there does not restart its time, so it is taken out in between; the
+    /// batch is one change, no packet sees the gap.
+    pub fn beat(&mut self) -> Result<(), Refused> {
+        let mut batch = Batch::default();
+        batch.add("renew the lease", NEW_ELEMENT, CREATE, |part| self.elements(part));
+        batch.add("renew the lease", DELETE_ELEMENT, 0, |part| self.elements(part));
+        batch.add("renew the lease", NEW_ELEMENT, CREATE, |part| self.elements(part));
+        self.commit(batch)
+    }
+
+    /// Packets that each rule has acted on, in the order of the rules of one hook.
+    pub fn counts(&mut self, hook: Hook) -> io::Result<Vec<u64>> {
+        let mut counts = Vec::new();
+        let table = self.table.clone();
+        let which = |part: &mut Message| {
+            part.name(1, &table); // NFTA_RULE_TABLE
+            part.name(2, hook.name()); // NFTA_RULE_CHAIN
+        };
+        self.socket.dump(SUBSYSTEM | GET_RULE, &HEAD, which, |rule| counts.extend(counted(rule)))?;
+        Ok(counts)
+    }
+
+    /// Removes the table and all that is in it.
+    pub fn remove(mut self) -> Result<(), Refused> {
+        let mut batch = Batch::default();
+        batch.add("delete the table", DELETE_TABLE, 0, |part| part.name(1, &self.table));
+        self.commit(batch)
+    }
+
+    fn commit(&mut self, batch: Batch) -> Result<(), Refused> {
+        let many = u32::try_from(batch.parts.len()).expect("a batch of this crate has some dozen parts");
+        let begin = self.socket.sequence(many + 2);
+        let parts: Vec<&'static str> = batch.parts.iter().map(|part| part.name).collect();
+        let message = batch.written(begin);
+        let failed = |part| move |why| Refused { part, why };
+        self.socket.send(&message).map_err(failed("send the change"))?;
+        self.socket.acknowledged(begin, begin + many).map_err(|Refusal { sequence, why }| {
+            let place = usize::try_from(sequence - begin).unwrap_or_default();
+            let part = place.checked_sub(1).and_then(|place| parts.get(place)).copied();
+            Refused { part: part.unwrap_or("commit the change"), why }
+        })
+    }
+}
+
+/// Parts of one change.
+#[derive(Default)]
+struct Batch {
+    parts: Vec<Part>,
+}
+
+struct Part {
+    name: &'static str,
+    kind: u16,
+    flags: u16,
+    attributes: Message,
+}
+
+impl Batch {
+    fn add(&mut self, name: &'static str, kind: u16, flags: u16, write: impl FnOnce(&mut Message)) {
+        let mut attributes = Message::default();
+        write(&mut attributes);
+        self.parts.push(Part { name, kind, flags, attributes });
+    }
+
+    /// Beginning, parts, end. Only the last part asks for an acknowledgement: errors of the others come unasked, before it.
+    fn written(self, begin: u32) -> Message {
+        let mut message = Message::default();
+        message.push(BATCH[0], REQUEST, begin, &BATCH_HEAD, |_| ());
+        let last = self.parts.len();
+        let mut sequence = begin;
+        for (place, part) in self.parts.into_iter().enumerate() {
+            sequence += 1;
+            let ack = if place + 1 == last { ACK } else { 0 };
+            message.push(SUBSYSTEM | part.kind, REQUEST | part.flags | ack, sequence, &HEAD, |message| {
+                message.append(&part.attributes);
+            });
+        }
+        message.push(BATCH[1], REQUEST, sequence + 1, &BATCH_HEAD, |_| ());
+        message
+    }
+}
+
+fn chain(part: &mut Message, table: &str, hook: Hook) {
+    /// Before the filters of others (priority 0), behind connection tracking (-200).
+    const MANGLE: i32 = -150;
+    const ACCEPT: u32 = 1;
+    part.name(1, table); // NFTA_CHAIN_TABLE
+    part.name(3, hook.name()); // NFTA_CHAIN_NAME
+    part.nest(4, |part| {
+        part.be32(1, hook.number()); // NFTA_HOOK_HOOKNUM
+        part.be32(2, MANGLE.cast_unsigned()); // NFTA_HOOK_PRIORITY
+    });
+    part.be32(5, ACCEPT); // NFTA_CHAIN_POLICY
+    part.name(7, "filter"); // NFTA_CHAIN_TYPE
+}
+
+impl Rule {
+    /// Its conditions in order, the lease behind the first of them, then the counter, then the verdict.
+    fn write(&self, part: &mut Message) {
+        expression(part, "meta", |part| {
+            part.be32(2, 16); // NFTA_META_KEY: NFT_META_L4PROTO
+            part.be32(1, REGISTER); // NFTA_META_DREG
+        });
+        expression(part, "lookup", |part| {
+            part.name(1, LEASE); // NFTA_LOOKUP_SET
+            part.be32(2, REGISTER); // NFTA_LOOKUP_SREG
+        });
+        for condition in &self.matches {
+            condition.write(part);
+        }
+        expression(part, "counter", |part| {
+            part.be64(1, 0); // NFTA_COUNTER_BYTES
+            part.be64(2, 0); // NFTA_COUNTER_PACKETS
+        });
+        match self.verdict {
+            Verdict::Drop => expression(part, "immediate", |part| {
+                part.be32(1, 0); // NFTA_IMMEDIATE_DREG: NFT_REG_VERDICT
+                // NFTA_IMMEDIATE_DATA { NFTA_DATA_VERDICT { NFTA_VERDICT_CODE = NF_DROP } }
+                part.nest(2, |part| part.nest(2, |part| part.be32(1, 0)));
+            }),
+        }
+    }
+}
+
+impl Match {
+    fn write(self, part: &mut Message) {
+        match self {
+            Self::Transport(transport) => {
+                // The register still holds the protocol only for the first condition; load it again, it costs nothing.
+                expression(part, "meta", |part| {
+                    part.be32(2, 16); // NFTA_META_KEY: NFT_META_L4PROTO
+                    part.be32(1, REGISTER); // NFTA_META_DREG
+                });
+                compare(part, Compare::Equal, &[transport.number()]);
+            }
+            Self::From(port) => header(part, 0, port),
+            Self::To(port) => header(part, 2, port),
+            Self::Share { millionths } => {
+                expression(part, "numgen", |part| {
+                    part.be32(1, REGISTER); // NFTA_NG_DREG
+                    part.be32(2, 1_000_000); // NFTA_NG_MODULUS
+                    part.be32(3, 1); // NFTA_NG_TYPE: NFT_NG_RANDOM
+                });
+                // `cmp` compares bytes, so the number goes into network order first. Without this a share of 20 % drops
+                // one of ten thousand.
+                expression(part, "byteorder", |part| {
+                    part.be32(1, REGISTER); // NFTA_BYTEORDER_SREG
+                    part.be32(2, REGISTER); // NFTA_BYTEORDER_DREG
+                    part.be32(3, 1); // NFTA_BYTEORDER_OP: NFT_BYTEORDER_HTON
+                    part.be32(4, 4); // NFTA_BYTEORDER_LEN
+                    part.be32(5, 4); // NFTA_BYTEORDER_SIZE
+                });
+                compare(part, Compare::Less, &millionths.to_be_bytes());
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Compare {
+    Equal = 0,
+    Less = 2,
+}
+
+fn compare(part: &mut Message, how: Compare, with: &[u8]) {
+    expression(part, "cmp", |part| {
+        part.be32(1, REGISTER); // NFTA_CMP_SREG
+        part.be32(2, how as u32); // NFTA_CMP_OP
+        part.nest(3, |part| part.attribute(1, with)); // NFTA_CMP_DATA { NFTA_DATA_VALUE }
+    });
+}
+
+/// Two bytes of the transport header.
+fn header(part: &mut Message, offset: u32, port: u16) {
+    expression(part, "payload", |part| {
+        part.be32(1, REGISTER); // NFTA_PAYLOAD_DREG
+        part.be32(2, 2); // NFTA_PAYLOAD_BASE: NFT_PAYLOAD_TRANSPORT_HEADER
+        part.be32(3, offset); // NFTA_PAYLOAD_OFFSET
+        part.be32(4, 2); // NFTA_PAYLOAD_LEN
+    });
+    compare(part, Compare::Equal, &port.to_be_bytes());
+}
+
+/// NFTA_LIST_ELEM { NFTA_EXPR_NAME, NFTA_EXPR_DATA { .. } }
+fn expression(part: &mut Message, name: &str, data: impl FnOnce(&mut Message)) {
+    part.nest(1, |part| {
+        part.name(1, name);
+        part.nest(2, data);
+    });
+}
+
+/// The packets that the counters of a dumped rule have seen.
+fn counted(rule: &[u8]) -> impl Iterator<Item = u64> {
+    let expressions = rule.get(HEAD.len()..).and_then(|rule| find(rule, 4)).unwrap_or(&[]); // NFTA_RULE_EXPRESSIONS
+    attributes(expressions).filter_map(|(_, expression)| {
+        if find(expression, 1)? != b"counter\0" {
+            return None;
+        }
+        let packets = find(find(expression, 2)?, 2)?; // NFTA_EXPR_DATA, NFTA_COUNTER_PACKETS
+        Some(u64::from_be_bytes(packets.try_into().ok()?))
+    })
+}
+
+#[cfg(test)]
+mod tests;

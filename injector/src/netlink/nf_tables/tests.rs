@@ -1,0 +1,125 @@
+//! In a network namespace of the test's own, against the real kernel. As an ordinary user the test enters a user namespace
+//! first, which only a process of one thread may: so it runs itself again under `unshare`.
+
+use std::net::UdpSocket;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use super::*;
+
+const PORT: u16 = 4711;
+const LEASE: Duration = Duration::from_secs(2);
+
+/// Runs the test of this name again in a namespace whose loopback is up, unless we are there already.
+fn in_a_namespace(name: &str, story: impl FnOnce()) {
+    if std::env::var_os("BRUNT_TEST_IN_NAMESPACE").is_some() {
+        return story();
+    }
+    let this = std::env::current_exe().unwrap();
+    let again = format!("ip link set lo up && exec {} --exact {name} --nocapture", this.display());
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "--net", "--", "sh", "-c", &again]).env("BRUNT_TEST_IN_NAMESPACE", "1");
+    let output = command.output().expect("unshare is part of util-linux");
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
+/// A receiver and how many of `many` datagrams come through to it.
+fn through(receiver: &UdpSocket, many: u32) -> u32 {
+    let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let mut came = 0;
+    let mut buffer = [0; 16];
+    for number in 0..many {
+        sender.send_to(&number.to_be_bytes(), receiver.local_addr().unwrap()).unwrap();
+        // Over loopback a datagram has arrived, or is gone, when `send` returns.
+        came += u32::from(receiver.recv(&mut buffer).is_ok());
+    }
+    came
+}
+
+fn receiver(port: u16) -> UdpSocket {
+    let receiver = UdpSocket::bind(("127.0.0.1", port)).unwrap();
+    receiver.set_nonblocking(true).unwrap();
+    receiver
+}
+
+fn loss(share: f64) -> Rule {
+    let millionths = (share * 1e6) as u32;
+    let matches = vec![Match::Transport(Transport::Udp), Match::To(PORT), Match::Share { millionths }];
+    Rule { hook: Hook::Input, matches, verdict: Verdict::Drop }
+}
+
+#[test]
+fn a_fifth_is_lost_and_only_of_what_goes_to_the_port() {
+    in_a_namespace("netlink::nf_tables::tests::a_fifth_is_lost_and_only_of_what_goes_to_the_port", || {
+        let (target, other) = (receiver(PORT), receiver(PORT + 1));
+        let mut table = Leased::install("brunt-test", LEASE, &[loss(0.2)]).unwrap();
+        let came = through(&target, 5000);
+        // Five standard deviations of 28 on each side.
+        assert!((3860..=4140).contains(&came), "{came} of 5,000 came through a loss of 20 %");
+        assert_eq!(table.counts(Hook::Input).unwrap(), [u64::from(5000 - came)]);
+        assert_eq!(through(&other, 500), 500);
+        table.remove().unwrap();
+        assert_eq!(through(&target, 500), 500);
+    });
+}
+
+#[test]
+fn the_rule_acts_as_long_as_the_lease_is_renewed() {
+    in_a_namespace("netlink::nf_tables::tests::the_rule_acts_as_long_as_the_lease_is_renewed", || {
+        let target = receiver(PORT);
+        let lease = Duration::from_secs(1);
+        let mut table = Leased::install("brunt-test", lease, &[loss(1.0)]).unwrap();
+        let began = Instant::now();
+        while began.elapsed() < lease * 2 {
+            table.beat().unwrap();
+            assert_eq!(through(&target, 50), 0, "{:?} after the beginning, with a lease of {lease:?}", began.elapsed());
+            std::thread::sleep(lease / 10);
+        }
+        // Nobody renews it: it ends by itself, a moment (a jiffy, the last beat) before or after its time.
+        table.beat().unwrap();
+        let last = Instant::now();
+        while through(&target, 1) == 0 {
+            assert!(last.elapsed() < lease * 3, "the rule has outlived its lease");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert!(last.elapsed() > lease.mul_f64(0.9), "the rule was gone after {:?}", last.elapsed());
+    });
+}
+
+#[test]
+fn a_table_goes_with_its_socket_and_nobody_else_can_take_its_name() {
+    in_a_namespace("netlink::nf_tables::tests::a_table_goes_with_its_socket_and_nobody_else_can_take_its_name", || {
+        let target = receiver(PORT);
+        let table = Leased::install("brunt-test", LEASE, &[loss(1.0)]).unwrap();
+        assert_eq!(through(&target, 20), 0);
+        let refused = Leased::install("brunt-test", LEASE, &[loss(1.0)]).unwrap_err();
+        assert_eq!(refused.part, "new table");
+        drop(table);
+        assert_eq!(through(&target, 20), 20);
+    });
+}
+
+#[test]
+fn without_the_right_the_kernel_says_no_and_nothing_is_left() {
+    // In the namespace of the tests themselves, with every capability dropped: not even root may.
+    let name = "netlink::nf_tables::tests::without_the_right_the_kernel_says_no_and_nothing_is_left";
+    if std::env::var_os("BRUNT_TEST_WITHOUT_RIGHTS").is_none() {
+        let this = std::env::current_exe().unwrap();
+        let mut command = Command::new("setpriv");
+        command.args(["--bounding-set", "-all", "--inh-caps", "-all", "--reuid", "65534", "--regid", "65534"]);
+        if !rustix::process::geteuid().is_root() {
+            command = Command::new("env");
+        } else {
+            command.arg("--clear-groups");
+        }
+        let output =
+            command.arg(this).args(["--exact", name, "--nocapture"]).env("BRUNT_TEST_WITHOUT_RIGHTS", "1").output();
+        let output = output.expect("setpriv is part of util-linux");
+        let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && said.contains("1 passed"), "{said}");
+        return;
+    }
+    let refused = Leased::install("brunt-test", LEASE, &[loss(1.0)]).unwrap_err();
+    assert_eq!(refused.why.kind(), io::ErrorKind::PermissionDenied, "{refused}");
+}
