@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use brunt_report::results::{FaultData, GateData, Results, WindowData};
+use brunt_report::results::{FaultData, GateData, Health, Results, WindowData};
 use tempfile::TempDir;
 
 /// What is known of a command after its end. Its folder lives as long as this value.
@@ -51,6 +51,13 @@ impl Ended {
         serde_json::from_str(&text).unwrap_or_else(|why| panic!("{}: {why}", path.display()))
     }
 
+    /// Whether the run is invalid for this reason alone: see [`only_the_machine_was_late`].
+    pub fn only_the_machine_was_late(&self) -> bool {
+        self.code == 5
+            && self.out.join("results.json").exists()
+            && only_the_machine_was_late(&self.results().summary.health)
+    }
+
     /// A file of the run, as text.
     #[track_caller]
     pub fn file(&self, name: &str) -> String {
@@ -75,6 +82,11 @@ impl std::fmt::Display for Ended {
             self.stderr
         )
     }
+}
+
+/// Whether a measurement is distrusted for this reason alone: the machine let brunt handle arrivals late.
+pub fn only_the_machine_was_late(health: &Health) -> bool {
+    !health.reasons.is_empty() && health.reasons.iter().all(|reason| reason.contains("were handled more than"))
 }
 
 /// The window of that name.

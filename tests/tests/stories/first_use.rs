@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use brunt_report::results::{GateVerdict, Results, Verdict};
 use brunt_tests::brunt::{Brunt, binary};
-use brunt_tests::ended::{files_below, gate};
+use brunt_tests::ended::{Ended, files_below, gate, only_the_machine_was_late};
 use brunt_tests::{host, machine};
 
 const NOBODY: u32 = 65534;
@@ -23,9 +23,8 @@ fn two_runs(folder: &Path) -> [Results; 2] {
     runs.try_into().unwrap_or_else(|runs: Vec<_>| panic!("{} runs in {:?}", runs.len(), files_below(folder)))
 }
 
-#[test]
-fn the_demo_shows_a_shop_that_breaks_and_one_that_does_not_to_a_user_without_any_rights() {
-    let _machine = machine::alone();
+/// `brunt demo` in a new folder, as a user without any rights.
+fn demo() -> (Ended, [Results; 2]) {
     let folder = tempfile::Builder::new().prefix("brunt-nobody-").tempdir().expect("a temporary folder");
     let copy = folder.path().join("brunt");
     fs::copy(binary(), &copy).expect("the binary can be copied");
@@ -37,11 +36,25 @@ fn the_demo_shows_a_shop_that_breaks_and_one_that_does_not_to_a_user_without_any
         let id = NOBODY.to_string();
         demo = demo.under(["setpriv", "--reuid", &id, "--regid", &id, "--clear-groups", "--no-new-privs", "--"]);
     }
+    let ended = demo.start().wait();
+    (ended, two_runs(folder.path()))
+}
 
-    let ended = demo.go().expect_code(0).expect_said("slow-payment-is-contained").expect_said("report.html");
+#[test]
+fn the_demo_shows_a_shop_that_breaks_and_one_that_does_not_to_a_user_without_any_rights() {
+    let _machine = machine::alone();
+    let (mut ended, mut runs) = demo();
+    for _ in 0..2 {
+        if !runs.iter().any(|run| only_the_machine_was_late(&run.summary.health)) {
+            break;
+        }
+        eprintln!("the machine stalled, so the demo is shown again:\n{ended}");
+        (ended, runs) = demo();
+    }
+    let ended = ended.expect_code(0).expect_said("slow-payment-is-contained").expect_said("report.html");
 
     assert!(ended.took <= Duration::from_secs(90), "the demo took {:?}", ended.took);
-    let [naive, resilient] = two_runs(folder.path());
+    let [naive, resilient] = runs;
     assert_eq!(naive.summary.exit_code, 99, "{}", naive.summary.sentence);
     assert_eq!(gate(&naive, "slow-payment-is-contained").verdict, GateVerdict::Fail);
     assert_eq!(gate(&naive, "healthy-first").verdict, GateVerdict::Pass);
