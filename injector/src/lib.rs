@@ -16,6 +16,7 @@ pub mod fuzzing;
 pub mod injector;
 pub mod journal;
 pub mod mark;
+pub mod namespace;
 pub mod netlink;
 pub mod process;
 pub mod proxy;

@@ -9,6 +9,8 @@
 pub mod message;
 pub mod nf_tables;
 pub mod socket;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use message::Message;
 pub use socket::Socket;

@@ -1,28 +1,14 @@
-//! In a network namespace of the test's own, against the real kernel. As an ordinary user the test enters a user namespace
-//! first, which only a process of one thread may: so it runs itself again under `unshare`.
+//! In a network namespace of the test's own, against the real kernel.
 
 use std::net::UdpSocket;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::netlink::testing::in_a_namespace;
 
 const PORT: u16 = 4711;
 const LEASE: Duration = Duration::from_secs(2);
-
-/// Runs the test of this name again in a namespace whose loopback is up, unless we are there already.
-fn in_a_namespace(name: &str, story: impl FnOnce()) {
-    if std::env::var_os("BRUNT_TEST_IN_NAMESPACE").is_some() {
-        return story();
-    }
-    let this = std::env::current_exe().unwrap();
-    let again = format!("ip link set lo up && exec {} --exact {name} --nocapture", this.display());
-    let mut command = Command::new("unshare");
-    command.args(["--user", "--map-root-user", "--net", "--", "sh", "-c", &again]).env("BRUNT_TEST_IN_NAMESPACE", "1");
-    let output = command.output().expect("unshare is part of util-linux");
-    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.contains("1 passed"), "{said}");
-}
 
 /// A receiver and how many of `many` datagrams come through to it.
 fn through(receiver: &UdpSocket, many: u32) -> u32 {
