@@ -4,6 +4,7 @@
 //! byte. Attribute numbers are those of `include/uapi/linux/netfilter/nf_tables.h`; each is named where it is used.
 
 use std::io;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use rustix::net::netlink::NETFILTER;
@@ -59,8 +60,12 @@ pub enum Hook {
     Prerouting,
     /// For this namespace: `NF_INET_LOCAL_IN`.
     Input,
+    /// Through this namespace to another one: `NF_INET_FORWARD`.
+    Forward,
     /// From this namespace: `NF_INET_LOCAL_OUT`. A drop here is told to the sender (EPERM), not lost on the way.
     Output,
+    /// On its way out, from here or through here: `NF_INET_POST_ROUTING`.
+    Postrouting,
 }
 
 impl Hook {
@@ -68,7 +73,9 @@ impl Hook {
         match self {
             Self::Prerouting => 0,
             Self::Input => 1,
+            Self::Forward => 2,
             Self::Output => 3,
+            Self::Postrouting => 4,
         }
     }
 
@@ -77,7 +84,9 @@ impl Hook {
         match self {
             Self::Prerouting => "prerouting",
             Self::Input => "input",
+            Self::Forward => "forward",
             Self::Output => "output",
+            Self::Postrouting => "postrouting",
         }
     }
 }
@@ -110,6 +119,12 @@ pub enum Match {
     To(u16),
     /// The port that it comes from; only behind [`Match::Transport`].
     From(u16),
+    /// The address that it comes from is one of these.
+    Source(Addresses),
+    /// The address that it goes to is one of these.
+    Destination(Addresses),
+    /// It does not carry this mark (`SO_MARK`): what brunt itself sends on must not be caught again.
+    Unmarked(u32),
     /// So many of a million, drawn by the kernel for each packet.
     Share {
         /// Of a million.
@@ -117,11 +132,32 @@ pub enum Match {
     },
 }
 
+/// An address, or all that share its first bits. One of IPv6 never matches IPv4, nor the other way round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Addresses {
+    /// The address; bits behind `prefix` do not matter.
+    pub address: IpAddr,
+    /// How many of its bits count: 0 to 32, or to 128.
+    pub prefix: u8,
+}
+
+impl From<IpAddr> for Addresses {
+    /// This one alone.
+    fn from(address: IpAddr) -> Self {
+        Self { address, prefix: if address.is_ipv4() { 32 } else { 128 } }
+    }
+}
+
 /// What happens to a packet that matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// It is gone.
     Drop,
+    /// The program that is bound to the NFQUEUE of this number decides. It passes if nobody is bound.
+    Queue {
+        /// As in `crate::netlink::queue`.
+        number: u16,
+    },
 }
 
 /// A rule that acts while its table's lease lives. It counts what it has acted on.
@@ -206,6 +242,16 @@ impl Leased {
         batch.add("renew the lease", NEW_ELEMENT, CREATE, |part| self.elements(part));
         batch.add("renew the lease", DELETE_ELEMENT, 0, |part| self.elements(part));
         batch.add("renew the lease", NEW_ELEMENT, CREATE, |part| self.elements(part));
+        self.commit(batch)
+    }
+
+    /// The lease ends now, and may begin again with [`Leased::beat`]: nothing matches any more, but the chains stay hooked.
+    /// When a chain goes, the kernel drops all that is held in any NFQUEUE of the namespace, and counts it nowhere.
+    pub fn pause(&mut self) -> Result<(), Refused> {
+        let mut batch = Batch::default();
+        // It may have ended by itself, and what is not there cannot be deleted.
+        batch.add("end the lease", NEW_ELEMENT, CREATE, |part| self.elements(part));
+        batch.add("end the lease", DELETE_ELEMENT, 0, |part| self.elements(part));
         self.commit(batch)
     }
 
@@ -319,6 +365,15 @@ impl Rule {
                 // NFTA_IMMEDIATE_DATA { NFTA_DATA_VERDICT { NFTA_VERDICT_CODE = NF_DROP } }
                 part.nest(2, |part| part.nest(2, |part| part.be32(1, 0)));
             }),
+            // The expression `queue` is missing in some kernels, the target of iptables behind it is in all that have either.
+            Verdict::Queue { number } => expression(part, "target", |part| {
+                const QUEUES: u16 = 1;
+                const BYPASS: u16 = 1;
+                part.name(1, "NFQUEUE"); // NFTA_TARGET_NAME
+                part.be32(2, 3); // NFTA_TARGET_REV
+                // NFTA_TARGET_INFO: struct xt_NFQ_info_v3 { queuenum, queues_total, flags }, padded to 8, host order.
+                part.attribute(3, &[number, QUEUES, BYPASS, 0].map(u16::to_ne_bytes).concat());
+            }),
         }
     }
 }
@@ -336,6 +391,15 @@ impl Match {
             }
             Self::From(port) => header(part, 0, port),
             Self::To(port) => header(part, 2, port),
+            Self::Source(addresses) => addresses.write(part, 12, 8),
+            Self::Destination(addresses) => addresses.write(part, 16, 24),
+            Self::Unmarked(mark) => {
+                expression(part, "meta", |part| {
+                    part.be32(2, 3); // NFTA_META_KEY: NFT_META_MARK
+                    part.be32(1, REGISTER); // NFTA_META_DREG
+                });
+                compare(part, Compare::Unequal, &mark.to_ne_bytes());
+            }
             Self::Share { millionths } => {
                 expression(part, "numgen", |part| {
                     part.be32(1, REGISTER); // NFTA_NG_DREG
@@ -357,9 +421,45 @@ impl Match {
     }
 }
 
+impl Addresses {
+    /// The protocol's family, then the address at `v4` or `v6` bytes into the network header.
+    fn write(self, part: &mut Message, v4: u32, v6: u32) {
+        let (family, offset, bytes) = match self.address {
+            IpAddr::V4(address) => (2, v4, address.octets().to_vec()),
+            IpAddr::V6(address) => (10, v6, address.octets().to_vec()),
+        };
+        let kept = |place: usize| usize::from(self.prefix).saturating_sub(8 * place).min(8);
+        let mask: Vec<u8> = (0..bytes.len()).map(|place| !(0xff_u16 >> kept(place)) as u8).collect();
+        expression(part, "meta", |part| {
+            part.be32(2, 15); // NFTA_META_KEY: NFT_META_NFPROTO
+            part.be32(1, REGISTER); // NFTA_META_DREG
+        });
+        compare(part, Compare::Equal, &[family]);
+        let length = u32::try_from(bytes.len()).expect("4 or 16");
+        expression(part, "payload", |part| {
+            part.be32(1, REGISTER); // NFTA_PAYLOAD_DREG
+            part.be32(2, 1); // NFTA_PAYLOAD_BASE: NFT_PAYLOAD_NETWORK_HEADER
+            part.be32(3, offset); // NFTA_PAYLOAD_OFFSET
+            part.be32(4, length); // NFTA_PAYLOAD_LEN
+        });
+        if mask.iter().any(|byte| *byte != 0xff) {
+            expression(part, "bitwise", |part| {
+                part.be32(1, REGISTER); // NFTA_BITWISE_SREG
+                part.be32(2, REGISTER); // NFTA_BITWISE_DREG
+                part.be32(3, length); // NFTA_BITWISE_LEN
+                part.nest(4, |part| part.attribute(1, &mask)); // NFTA_BITWISE_MASK { NFTA_DATA_VALUE }
+                part.nest(5, |part| part.attribute(1, &vec![0; mask.len()])); // NFTA_BITWISE_XOR { NFTA_DATA_VALUE }
+            });
+        }
+        let wanted: Vec<u8> = bytes.iter().zip(&mask).map(|(byte, mask)| byte & mask).collect();
+        compare(part, Compare::Equal, &wanted);
+    }
+}
+
 #[derive(Clone, Copy)]
 enum Compare {
     Equal = 0,
+    Unequal = 1,
     Less = 2,
 }
 

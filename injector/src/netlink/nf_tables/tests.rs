@@ -109,3 +109,61 @@ fn without_the_right_the_kernel_says_no_and_nothing_is_left() {
     let refused = Leased::install("brunt-test", LEASE, &[loss(1.0)]).unwrap_err();
     assert_eq!(refused.why.kind(), io::ErrorKind::PermissionDenied, "{refused}");
 }
+
+#[test]
+fn addresses_match_exactly_or_by_their_first_bits_in_their_own_protocol_only() {
+    in_a_namespace(
+        "netlink::nf_tables::tests::addresses_match_exactly_or_by_their_first_bits_in_their_own_protocol_only",
+        || {
+            let v4 = receiver(PORT);
+            let v6 = UdpSocket::bind(("::1", PORT)).unwrap();
+            let send = |from: &str, to: &UdpSocket| {
+                let sender = UdpSocket::bind((from, 0)).unwrap();
+                sender.send_to(b"x", to.local_addr().unwrap()).unwrap();
+            };
+            let addresses = |address: &str, prefix| Addresses { address: address.parse().unwrap(), prefix };
+            let rule = |matches| Rule { hook: Hook::Input, matches, verdict: Verdict::Queue { number: 7 } };
+            let rules = [
+                rule(vec![Match::Source(addresses("127.0.0.9", 32))]),
+                rule(vec![Match::Source(addresses("127.0.8.77", 22))]),
+                rule(vec![Match::Destination(addresses("127.0.0.0", 8))]),
+                rule(vec![Match::Source(addresses("::1", 128)), Match::Unmarked(0)]),
+                rule(vec![Match::Source(addresses("::1", 128)), Match::Unmarked(5)]),
+                rule(vec![Match::Destination(addresses("fd00::", 8))]),
+            ];
+            // Each rule ends the packet's way through the chain, so each has a table of its own.
+            let counts = |from: &str, to: &UdpSocket| -> Vec<u64> {
+                rules
+                    .iter()
+                    .map(|rule| {
+                        let mut table = Leased::install("brunt-test", LEASE, std::slice::from_ref(rule)).unwrap();
+                        send(from, to);
+                        table.counts(Hook::Input).unwrap()[0]
+                    })
+                    .collect()
+            };
+            assert_eq!(counts("127.0.0.9", &v4), [1, 0, 1, 0, 0, 0]);
+            assert_eq!(counts("127.0.0.8", &v4), [0, 0, 1, 0, 0, 0]);
+            assert_eq!(counts("127.0.11.1", &v4), [0, 1, 1, 0, 0, 0]);
+            assert_eq!(counts("127.0.12.1", &v4), [0, 0, 1, 0, 0, 0]);
+            assert_eq!(counts("::1", &v6), [0, 0, 0, 0, 1, 0]);
+            // Nobody is bound to the queue, so everything has come through.
+            let mut buffer = [0; 4];
+            assert_eq!((0..24).filter(|_| v4.recv(&mut buffer).is_ok()).count(), 24);
+        },
+    );
+}
+
+#[test]
+fn a_paused_lease_lets_everything_pass_until_it_begins_again() {
+    in_a_namespace("netlink::nf_tables::tests::a_paused_lease_lets_everything_pass_until_it_begins_again", || {
+        let target = receiver(PORT);
+        let mut table = Leased::install("brunt-test", LEASE, &[loss(1.0)]).unwrap();
+        assert_eq!(through(&target, 20), 0);
+        table.pause().unwrap();
+        table.pause().unwrap();
+        assert_eq!(through(&target, 20), 20);
+        table.beat().unwrap();
+        assert_eq!(through(&target, 20), 0);
+    });
+}
