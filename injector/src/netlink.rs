@@ -2,12 +2,14 @@
 //!
 //! An agent in an empty image has none of those programs, and none of them can hold an owner table: it lives as long as the
 //! socket that made it, so the rules of a killed agent are gone before anybody could clean up. `message` writes and reads
-//! the bytes, `socket` carries them and turns answers into errors, `nf_tables` knows the firewall's messages.
+//! the bytes, `socket` carries them and turns answers into errors, `nf_tables` knows the firewall's messages, `queue` those about
+//! packets that wait for a verdict.
 //!
 //! Sources: `include/uapi/linux/netlink.h`, `linux/netfilter/nf_tables.h`, `linux/netfilter/nfnetlink.h`.
 
 pub mod message;
 pub mod nf_tables;
+pub mod queue;
 pub mod socket;
 #[cfg(test)]
 pub(crate) mod testing;

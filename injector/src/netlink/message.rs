@@ -20,6 +20,11 @@ impl Message {
         &self.0
     }
 
+    /// Forgets them, and keeps their room.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
     /// Appends a message: its header, then `head` (the subsystem's own struct), then what `attributes` adds.
     pub fn push(&mut self, kind: u16, flags: u16, sequence: u32, head: &[u8], attributes: impl FnOnce(&mut Self)) {
         let at = self.0.len();
