@@ -50,10 +50,10 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// Opens one in the calling thread's network namespace.
-    pub fn open(protocol: Protocol) -> io::Result<Self> {
+    /// Opens one in the calling thread's network namespace; `None` is NETLINK_ROUTE, which has the number 0.
+    pub fn open(protocol: impl Into<Option<Protocol>>) -> io::Result<Self> {
         let socket =
-            rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, Some(protocol))?;
+            rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol.into())?;
         // Port id 0: the kernel picks a free one.
         rustix::net::bind(&socket, &SocketAddrNetlink::new(0, 0))?;
         sockopt::set_socket_timeout(&socket, sockopt::Timeout::Recv, Some(PATIENCE))?;
@@ -105,6 +105,24 @@ impl Socket {
                 }
             }
         }
+    }
+
+    /// Sends one request and waits until it is done.
+    ///
+    /// # Errors
+    /// What the kernel refused, with its error number: EEXIST, EPERM, ...
+    pub fn request(
+        &mut self,
+        kind: u16,
+        flags: u16,
+        head: &[u8],
+        attributes: impl FnOnce(&mut Message),
+    ) -> io::Result<()> {
+        let asked = self.sequence(1);
+        let mut message = Message::default();
+        message.push(kind, REQUEST | ACK | flags, asked, head, attributes);
+        self.send(&message)?;
+        self.acknowledged(asked, asked).map_err(|refusal| refusal.why)
     }
 
     /// Sends a request whose answer is a list, and gives each of its messages to `each`.
