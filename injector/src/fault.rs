@@ -7,7 +7,7 @@
 //!
 //! Stream faults differ only in what they do to a connection; `fault/link.rs` has their verbs.
 
-pub(crate) mod delay;
+pub mod delay;
 pub mod exec;
 pub mod http;
 pub mod link;

@@ -18,6 +18,7 @@ pub mod journal;
 pub mod mark;
 pub mod namespace;
 pub mod netlink;
+pub mod packets;
 pub mod process;
 pub mod proxy;
 pub mod sys;

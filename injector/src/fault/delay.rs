@@ -40,7 +40,7 @@ const PARETO_DEVIATION: f64 = 0.866_025_403_784_438_6;
 
 /// What delays are drawn from.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Delays {
+pub struct Delays {
     distribution: Distribution,
     /// 0 to 1.
     correlation: f64,

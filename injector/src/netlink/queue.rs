@@ -259,6 +259,8 @@ impl Queue {
         let read = self.table.as_ref()?.read_at(&mut text, 0).ok()?;
         let row = row(std::str::from_utf8(&text[..read]).ok()?, self.number)?;
         self.losses.overflowed = row.overflowed;
+        // The last ones that did not fit are missed only when another one comes.
+        self.losses.unread = self.losses.unread.max(row.unread);
         Some(row.waiting)
     }
 
@@ -287,6 +289,7 @@ const TABLE: &str = "/proc/thread-self/net/netfilter/nfnetlink_queue";
 struct Row {
     waiting: u32,
     overflowed: u64,
+    unread: u64,
 }
 
 /// `queue_number peer_portid queue_total copy_mode copy_range queue_dropped user_dropped id_sequence 1`
@@ -295,7 +298,8 @@ fn row(text: &str, number: u16) -> Option<Row> {
         let mut words = line.split_whitespace();
         (words.next()?.parse() == Ok(number)).then_some(())?;
         let waiting = words.nth(1)?.parse().ok()?;
-        Some(Row { waiting, overflowed: words.nth(2)?.parse().ok()? })
+        let overflowed = words.nth(2)?.parse().ok()?;
+        Some(Row { waiting, overflowed, unread: words.next()?.parse().ok()? })
     })
 }
 

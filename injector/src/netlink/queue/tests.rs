@@ -152,7 +152,7 @@ fn a_reader_that_is_too_slow_learns_how_many_it_has_missed() {
 #[test]
 fn the_table_in_proc_is_read_by_its_columns() {
     let text = "    7  31337   12 2    64     5     6       99  1\n   70      1    0 1     0     0     0        0  1\n";
-    assert_eq!(row(text, 7), Some(Row { waiting: 12, overflowed: 5 }));
-    assert_eq!(row(text, 70), Some(Row { waiting: 0, overflowed: 0 }));
+    assert_eq!(row(text, 7), Some(Row { waiting: 12, overflowed: 5, unread: 6 }));
+    assert_eq!(row(text, 70), Some(Row { waiting: 0, overflowed: 0, unread: 0 }));
     assert_eq!(row(text, 8), None);
 }

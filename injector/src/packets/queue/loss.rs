@@ -1,0 +1,245 @@
+//! Which packets are chosen: each on its own, in runs, or by a chain of states.
+//!
+//! The words are those of tc-netem(8). Its `correlation` averages each draw with the last one, which changes how many are
+//! lost (5 % with correlation 25 % lose 3.6 %); here it is the correlation of each packet's fate with the one before it, and
+//! the share stays what was asked for: after a packet that was chosen the next one is with probability `s + c (1 - s)`, after
+//! another one with `s (1 - c)`.
+//!
+//! A chain's state belongs to the path, as a bad moment of a wire hits all that use it; the draws belong to each flow (see
+//! `flows`). So for a single flow every fate follows from the seed, and for many it also depends on how they take turns.
+
+use serde::{Deserialize, Serialize};
+
+use crate::proxy::Draws;
+
+/// A share of all packets, in runs if `correlation` is not 0. Both from 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Share {
+    /// How many of all.
+    pub share: f64,
+    /// The correlation of each packet's fate with that of the one before.
+    pub correlation: f64,
+}
+
+/// Which packets are lost. All numbers are from 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Loss {
+    /// A share of them.
+    Share(Share),
+    /// A good state and a bad one (Gilbert, Capacity of a burst-noise channel, 1960; Elliott, Estimates of error rates for
+    /// codes on burst-noise channels, 1963). If all are lost in the bad state and none in the good one, `1 / r` packets are
+    /// lost in a row on average, and `p / (p + r)` of all.
+    GilbertElliott {
+        /// The chance to go from the good state to the bad one, at each packet.
+        p: f64,
+        /// The chance to go back.
+        r: f64,
+        /// What is lost in the good state.
+        loss_good: f64,
+        /// What is lost in the bad state.
+        loss_bad: f64,
+    },
+    /// Four states (Salsano and others, Definition of a general and intuitive loss model for packet networks, 2010): 1 good,
+    /// 2 good within a bad time, 3 lost within a bad time, 4 lost alone.
+    FourStates {
+        /// From good to a bad time.
+        p13: f64,
+        /// From lost in a bad time back to good.
+        p31: f64,
+        /// From lost to good within a bad time.
+        p32: f64,
+        /// From good to lost within a bad time.
+        p23: f64,
+        /// From good to lost alone, which the next packet never is.
+        p14: f64,
+    },
+}
+
+impl Loss {
+    /// The share that is lost in the long run.
+    pub fn share(self) -> f64 {
+        match self {
+            Self::Share(Share { share, .. }) => share,
+            Self::GilbertElliott { p, r, loss_good, loss_bad } => {
+                let bad = if p + r > 0.0 { p / (p + r) } else { 0.0 };
+                bad * loss_bad + (1.0 - bad) * loss_good
+            }
+            Self::FourStates { .. } => {
+                let [_, _, lost, alone] = self.stationary();
+                lost + alone
+            }
+        }
+    }
+
+    /// How likely each of the four states is in the long run: the balance of what enters and leaves each.
+    fn stationary(self) -> [f64; 4] {
+        let Self::FourStates { p13, p31, p32, p23, p14 } = self else { return [1.0, 0.0, 0.0, 0.0] };
+        // In units of the first state's: 4 is entered from 1 only, 3 and 2 feed each other, 3 goes back to 1.
+        let lost = if p31 > 0.0 { p13 / p31 } else { 0.0 };
+        let within = if p23 > 0.0 { lost * p32 / p23 } else { 0.0 };
+        let sum = 1.0 + within + lost + p14;
+        [1.0 / sum, within / sum, lost / sum, p14 / sum]
+    }
+}
+
+/// Chooses a share, one packet after another.
+#[derive(Debug)]
+pub(super) struct Choosing {
+    of: Share,
+    last: Option<bool>,
+}
+
+impl Choosing {
+    pub fn new(of: Share) -> Self {
+        Self { of, last: None }
+    }
+
+    /// Whether the next one is chosen. One draw.
+    pub fn next(&mut self, draws: &mut Draws) -> bool {
+        let Share { share, correlation } = self.of;
+        let chance = match self.last {
+            None => share,
+            Some(true) => share + correlation * (1.0 - share),
+            Some(false) => share * (1.0 - correlation),
+        };
+        let chosen = draws.fraction() < chance;
+        self.last = Some(chosen);
+        chosen
+    }
+}
+
+/// Decides what is lost, one packet after another.
+#[derive(Debug)]
+pub(super) enum Losing {
+    Share(Choosing),
+    GilbertElliott { p: f64, r: f64, loss: [f64; 2], bad: bool },
+    FourStates { go: Loss, state: u8 },
+}
+
+impl Losing {
+    /// Begins in a state that is as likely as it is in the long run. `first` draws it.
+    pub fn new(loss: Loss, first: &mut Draws) -> Self {
+        match loss {
+            Loss::Share(share) => Self::Share(Choosing::new(share)),
+            Loss::GilbertElliott { p, r, loss_good, loss_bad } => {
+                let bad = first.fraction() * (p + r) < p;
+                Self::GilbertElliott { p, r, loss: [loss_good, loss_bad], bad }
+            }
+            Loss::FourStates { .. } => {
+                let mut left = first.fraction();
+                let states = loss.stationary();
+                let before = states.iter().take_while(|share| {
+                    left -= **share;
+                    left >= 0.0
+                });
+                Self::FourStates { go: loss, state: (before.count() as u8).min(3) + 1 }
+            }
+        }
+    }
+
+    /// Whether the next one is lost. As many draws for each packet, whatever becomes of it.
+    pub fn next(&mut self, draws: &mut Draws) -> bool {
+        match self {
+            Self::Share(choosing) => choosing.next(draws),
+            Self::GilbertElliott { p, r, loss, bad } => {
+                let (lost, changes) = (draws.fraction(), draws.fraction());
+                let lost = lost < loss[usize::from(*bad)];
+                *bad ^= changes < if *bad { *r } else { *p };
+                lost
+            }
+            Self::FourStates { go, state } => {
+                let lost = matches!(state, 3 | 4);
+                let Loss::FourStates { p13, p31, p32, p23, p14 } = *go else { return lost };
+                let drawn = draws.fraction();
+                *state = match *state {
+                    1 if drawn < p14 => 4,
+                    1 if drawn < p14 + p13 => 3,
+                    2 if drawn < p23 => 3,
+                    3 if drawn < p32 => 2,
+                    3 if drawn < p32 + p31 => 1,
+                    4 => 1,
+                    same => same,
+                };
+                lost
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    const PACKETS: usize = 1_000_000;
+
+    fn draws(stream: u64) -> Draws {
+        Draws::new(9, stream, 1.0, true, Arc::default())
+    }
+
+    fn fates(loss: Loss) -> Vec<bool> {
+        let mut losing = Losing::new(loss, &mut draws(0));
+        let mut draws = draws(1);
+        (0..PACKETS).map(|_| losing.next(&mut draws)).collect()
+    }
+
+    fn lost(fates: &[bool]) -> f64 {
+        fates.iter().filter(|lost| **lost).count() as f64 / fates.len() as f64
+    }
+
+    /// How many are lost in a row, on average.
+    fn run(fates: &[bool]) -> f64 {
+        let began = fates.windows(2).filter(|two| !two[0] && two[1]).count() + usize::from(fates[0]);
+        fates.iter().filter(|lost| **lost).count() as f64 / began as f64
+    }
+
+    fn near(found: f64, asked: f64, within: f64) {
+        assert!((found / asked - 1.0).abs() < within, "{found} instead of {asked}");
+    }
+
+    #[test]
+    fn a_share_is_kept_with_and_without_correlation_and_correlation_makes_runs() {
+        for (share, correlation) in [(0.05, 0.0), (0.05, 0.25), (0.3, 0.5), (0.3, 0.9)] {
+            let loss = Loss::Share(Share { share, correlation });
+            let fates = fates(loss);
+            near(lost(&fates), share, 0.05);
+            near(run(&fates), 1.0 / ((1.0 - share) * (1.0 - correlation)), 0.04);
+            near(loss.share(), share, 1e-9);
+        }
+        assert!(fates(Loss::Share(Share { share: 1.0, correlation: 0.3 })).iter().all(|lost| *lost));
+        assert!(!fates(Loss::Share(Share { share: 0.0, correlation: 0.3 })).contains(&true));
+    }
+
+    #[test]
+    fn bursts_of_gilbert_and_elliott_are_as_long_and_as_frequent_as_the_chain_says() {
+        for (p, r) in [(0.01, 0.1), (0.05, 0.25), (0.002, 0.05)] {
+            let loss = Loss::GilbertElliott { p, r, loss_good: 0.0, loss_bad: 1.0 };
+            let fates = fates(loss);
+            near(run(&fates), 1.0 / r, 0.05);
+            near(lost(&fates), p / (p + r), 0.08);
+            near(loss.share(), p / (p + r), 1e-9);
+        }
+        let loss = Loss::GilbertElliott { p: 0.02, r: 0.1, loss_good: 0.01, loss_bad: 0.5 };
+        near(lost(&fates(loss)), loss.share(), 0.04);
+    }
+
+    #[test]
+    fn four_states_lose_alone_and_in_bursts() {
+        let loss = Loss::FourStates { p13: 0.01, p31: 0.1, p32: 0.2, p23: 0.4, p14: 0.02 };
+        let all = fates(loss);
+        near(lost(&all), loss.share(), 0.04);
+        // Alone only: never two in a row.
+        let alone = Loss::FourStates { p13: 0.0, p31: 0.1, p32: 0.0, p23: 0.0, p14: 0.1 };
+        let all = fates(alone);
+        near(run(&all), 1.0, 1e-9);
+        near(lost(&all), 0.1 / 1.1, 0.03);
+    }
+
+    #[test]
+    fn the_same_draws_lose_the_same_packets() {
+        let loss = Loss::GilbertElliott { p: 0.01, r: 0.1, loss_good: 0.001, loss_bad: 0.7 };
+        assert_eq!(fates(loss), fates(loss));
+    }
+}

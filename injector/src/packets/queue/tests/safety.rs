@@ -1,0 +1,164 @@
+//! The safety cases: each test has the number of its case.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::*;
+use crate::netlink::queue;
+
+const SHORT: Duration = Duration::from_secs(1);
+
+/// In the process of the owner: loses everything until it is killed.
+fn own() {
+    let here = Namespace::current().unwrap();
+    let mut queue = Queue::start(&here, &arriving(), &lose(1.0), 1, "brunt-test", SHORT).unwrap();
+    println!("owned");
+    loop {
+        std::thread::sleep(SHORT / 10);
+        // While it was stopped its thread has not been awake, and a beat says so.
+        let _ = queue.beat();
+    }
+}
+
+/// The test of this name again, in a process of its own in this namespace, as the owner of a queue.
+fn owner(name: &str) -> Child {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", name, "--nocapture"]).env("BRUNT_TEST_OWNER", "1").stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().ends_with("owned")), "the owner has ended");
+    child
+}
+
+fn is_owner() -> bool {
+    std::env::var_os("BRUNT_TEST_OWNER").is_some()
+}
+
+/// Sends until something comes through, and says how long that took.
+fn flows_again(traffic: &mut Traffic) -> Duration {
+    let began = Instant::now();
+    until("the return of traffic", || {
+        traffic.send(1);
+        std::thread::sleep(Duration::from_millis(1));
+        !traffic.received().is_empty()
+    });
+    began.elapsed()
+}
+
+#[test]
+fn s1_agent_stopped_traffic_flows() {
+    let name = here!("s1_agent_stopped_traffic_flows");
+    in_a_namespace(name, || {
+        if is_owner() {
+            own();
+        }
+        let mut traffic = Traffic::new("127.0.0.1", PORT);
+        let mut owner = owner(name);
+        let pid = Pid::from_raw(owner.id().cast_signed());
+        traffic.send(20);
+        kill(pid, Signal::SIGSTOP).unwrap();
+        let took = flows_again(&mut traffic);
+        // A tick of the kernel's timeouts (at most 10 ms), and this machine's own delays.
+        assert!(took < SHORT + Duration::from_millis(500), "after {took:?}, with a lease of {SHORT:?}");
+        assert!(took > SHORT / 2, "after {took:?} already: the rule did not act");
+        kill(pid, Signal::SIGKILL).unwrap();
+        owner.wait().unwrap();
+    });
+}
+
+#[test]
+fn s2_both_killed_no_rule_left() {
+    let name = here!("s2_both_killed_no_rule_left");
+    in_a_namespace(name, || {
+        if is_owner() {
+            own();
+        }
+        let mut traffic = Traffic::new("127.0.0.1", PORT);
+        let mut owner = owner(name);
+        traffic.send(20);
+        assert!(traffic.received().is_empty());
+        kill(Pid::from_raw(owner.id().cast_signed()), Signal::SIGKILL).unwrap();
+        owner.wait().unwrap();
+        let took = flows_again(&mut traffic);
+        assert!(took < SHORT / 2, "after {took:?}: that was the lease");
+        // The name is free, so the table is gone; so is the queue.
+        start(&arriving(), &lose(0.0));
+    });
+}
+
+#[test]
+fn s7_queue_number_taken() {
+    in_a_namespace(here!("s7_queue_number_taken"), || {
+        let mut foreign = queue::Queue::bind(FIRST, Copied::Head, 10).unwrap();
+        let mut traffic = Traffic::new("127.0.0.1", PORT);
+        let queue = start(&arriving(), &lose(0.0));
+        assert_eq!(queue.number(), FIRST + 1);
+        assert_eq!(traffic.pass(&queue, 50).len(), 50);
+        assert_eq!(foreign.read(|_| ()).unwrap(), 0, "a stranger was given our packets");
+        drop(queue);
+        let all: Vec<_> =
+            (FIRST + 1..FIRST + NUMBERS).map(|number| queue::Queue::bind(number, Copied::Head, 10).unwrap()).collect();
+        let here = Namespace::current().unwrap();
+        let refused = Queue::start(&here, &arriving(), &lose(0.1), 1, "brunt-test", LEASE).map(|_| ()).unwrap_err();
+        assert!(matches!(refused, Error::Bind(BindError::Taken(_))), "{refused}");
+        // Nothing was left behind.
+        traffic.send(10);
+        assert_eq!(traffic.receive(10).len(), 10);
+        drop(all);
+    });
+}
+
+#[test]
+fn s14_held_packets_on_revert() {
+    in_a_namespace(here!("s14_held_packets_on_revert"), || {
+        let mut traffic = Traffic::new("127.0.0.1", PORT);
+        let mut queue = start(&arriving(), &delay(60_000));
+        traffic.send(500);
+        // Some of them may not have been read yet.
+        let began = Instant::now();
+        let counters = queue.release().unwrap();
+        assert!(traffic.receive(500).into_iter().eq(0..500));
+        assert!(began.elapsed() < PATIENCE, "{:?}", began.elapsed());
+        assert_eq!((counters.came, counters.held, counters.trouble()), (500, 0, None));
+        traffic.send(5);
+        assert!(traffic.receive(5).into_iter().eq(500..505));
+        assert_eq!(queue.release().unwrap(), counters, "a second time does nothing");
+    });
+}
+
+#[test]
+fn packets_that_another_program_made_vanish_are_trouble() {
+    in_a_namespace(here!("packets_that_another_program_made_vanish_are_trouble"), || {
+        let mut traffic = Traffic::new("127.0.0.1", PORT);
+        let other_rule =
+            Rule { hook: Hook::Input, matches: vec![Match::Transport(Transport::Tcp)], verdict: Verdict::Drop };
+        let other = Leased::install("other", LEASE, &[other_rule]).unwrap();
+        let mut queue = start(&arriving(), &delay(60_000));
+        traffic.send(100);
+        until("the arrival of all", || queue.counters().came == 100);
+        drop(other);
+        let counters = queue.release().unwrap();
+        let trouble = counters.trouble().unwrap_or_default();
+        assert!(trouble.contains("100 packets were thrown away while they waited"), "{counters:?}");
+        assert!(traffic.received().is_empty());
+    });
+}
+
+#[test]
+fn when_the_thread_has_ended_the_lease_is_not_renewed_and_packets_pass() {
+    in_a_namespace(here!("when_the_thread_has_ended_the_lease_is_not_renewed_and_packets_pass"), || {
+        let mut traffic = Traffic::new("127.0.0.1", PORT);
+        let mut queue = start(&arriving(), &lose(1.0));
+        queue.beat().unwrap();
+        queue.shared.ending.store(true, Relaxed);
+        until("the end of the thread", || queue.worker.as_ref().is_some_and(JoinHandle::is_finished));
+        let refused = queue.beat().unwrap_err();
+        assert_eq!(refused.to_string(), "the thread that decides about packets has ended");
+        // Nobody is bound any more, so the rule lets them pass.
+        traffic.send(10);
+        assert_eq!(traffic.receive(10).len(), 10);
+    });
+}
