@@ -15,9 +15,13 @@ pub mod network;
 pub mod process;
 pub mod tcp;
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::namespace::Identity;
+use crate::netlink::tc::tree::Queues;
 
 /// A fault with its victims, ready to act at a `Place`.
 pub trait Fault<Place>: Send {
@@ -92,6 +96,15 @@ pub enum Undo {
         command: crate::command::Command,
         /// What the breaking one carries: it must not go on once it is undone.
         mark: String,
+    },
+    /// The queues of links in a network namespace become what they were, if it is still that namespace.
+    Queues {
+        /// Where it was found: `/run/netns/orders`, `/proc/4711/ns/net`.
+        at: PathBuf,
+        /// Which one it was; what is found there may be another one by now.
+        namespace: Identity,
+        /// What the links had.
+        links: Vec<Queues>,
     },
     /// The change ends with the runner's process: stream faults live in its proxy.
     EndsWithRunner,

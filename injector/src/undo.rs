@@ -1,6 +1,8 @@
 //! Carries out an [`Undo`] without the fault that made it: for `cleanup`, for the runner when its agent is gone, and for the
 //! agent that holds an undo for a runner which is gone.
 
+mod queues;
+
 use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -31,6 +33,7 @@ pub fn apply(undo: &Undo) -> Result<Vec<String>, String> {
                 Err(error) => Err(format!("{error}; run it by hand: {}", command.by_hand())),
             }
         }
+        Undo::Queues { at, namespace, links } => queues::restore(at, *namespace, links),
         Undo::EndsWithRunner => Ok(vec!["ended with the run's own process".into()]),
         Undo::Nothing { why } => Ok(vec![why.clone()]),
     }

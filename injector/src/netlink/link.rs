@@ -28,6 +28,8 @@ pub struct Link {
     pub alias: String,
     /// Somebody has set it up.
     pub up: bool,
+    /// How many packets may wait in queues that do not say it themselves (`txqueuelen`).
+    pub queue: u32,
 }
 
 /// A socket for the links, addresses and routes of the calling thread's namespace.
@@ -81,6 +83,11 @@ pub fn set_up(socket: &mut Socket, index: u32) -> io::Result<()> {
     socket.request(NEW_LINK, 0, &head(index, UP, UP), |_| ())
 }
 
+/// Sets how many packets may wait in queues that do not say it themselves.
+pub fn set_queue(socket: &mut Socket, index: u32, packets: u32) -> io::Result<()> {
+    socket.request(NEW_LINK, 0, &head(index, 0, 0), |link| link.attribute(13, &packets.to_ne_bytes())) // IFLA_TXQLEN
+}
+
 /// Removes an interface; of a pair the other end goes with it.
 ///
 /// # Errors
@@ -111,5 +118,8 @@ fn read(body: &[u8]) -> Option<Link> {
     let described = body.get(HEAD..)?;
     let text =
         |kind| find(described, kind).map(|bytes| String::from_utf8_lossy(bytes).trim_end_matches('\0').to_owned());
-    Some(Link { index, name: text(3)?, alias: text(20).unwrap_or_default(), up: flags & UP != 0 })
+    // IFLA_TXQLEN
+    let queue =
+        find(described, 13).and_then(|bytes| Some(u32::from_ne_bytes(*bytes.first_chunk()?))).unwrap_or_default();
+    Some(Link { index, name: text(3)?, alias: text(20).unwrap_or_default(), up: flags & UP != 0, queue })
 }

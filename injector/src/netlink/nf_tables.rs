@@ -11,6 +11,7 @@ use rustix::net::netlink::NETFILTER;
 
 use super::message::{Message, attributes, find};
 use super::socket::{ACK, APPEND, CREATE, EXCL, REQUEST, Refusal, Socket};
+use super::tc::Handle;
 
 /// `NFNL_SUBSYS_NFTABLES` in the high byte of a message's type.
 const SUBSYSTEM: u16 = 10 << 8;
@@ -158,6 +159,9 @@ pub enum Verdict {
         /// As in `crate::netlink::queue`.
         number: u16,
     },
+    /// It goes into this class where the link that it leaves by has one of this number; elsewhere nothing happens to it. So
+    /// classes are reached only while the lease lives, and queues that were left behind are inert.
+    Priority(Handle),
 }
 
 /// A rule that acts while its table's lease lives. It counts what it has acted on.
@@ -374,6 +378,17 @@ impl Rule {
                 // NFTA_TARGET_INFO: struct xt_NFQ_info_v3 { queuenum, queues_total, flags }, padded to 8, host order.
                 part.attribute(3, &[number, QUEUES, BYPASS, 0].map(u16::to_ne_bytes).concat());
             }),
+            Verdict::Priority(class) => {
+                expression(part, "immediate", |part| {
+                    part.be32(1, REGISTER); // NFTA_IMMEDIATE_DREG
+                    // NFTA_IMMEDIATE_DATA { NFTA_DATA_VALUE }, in the host's order
+                    part.nest(2, |part| part.attribute(1, &class.number().to_ne_bytes()));
+                });
+                expression(part, "meta", |part| {
+                    part.be32(2, 2); // NFTA_META_KEY: NFT_META_PRIORITY
+                    part.be32(3, REGISTER); // NFTA_META_SREG
+                });
+            }
         }
     }
 }

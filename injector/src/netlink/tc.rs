@@ -26,7 +26,10 @@ pub mod mirred;
 pub mod netem;
 pub mod prio;
 pub mod rate;
+pub mod shaped;
+pub mod statistics;
 pub mod tbf;
+pub mod tree;
 pub mod u32;
 
 /// `NLM_F_REPLACE`: put it in the place of what is there.
@@ -182,6 +185,18 @@ impl Request {
         Self { kind: object as u16, flags: verb.flags(), head: head(place, info), attributes, says }
     }
 
+    /// Makes a qdisc of this kind with options as a dump gave them.
+    pub(super) fn qdisc_as_dumped(place: Place, kind: &str, options: Option<&[u8]>) -> Self {
+        let mut attributes = Message::default();
+        attributes.name(1, kind); // TCA_KIND
+        if let Some(options) = options {
+            attributes.attribute(2, options); // TCA_OPTIONS
+        }
+        let says = format!("put back {} {}", named(Object::Qdisc, kind), place_says(place));
+        let flags = Verb::Replace.flags();
+        Self { kind: Object::Qdisc as u16, flags, head: head(place, 0), attributes, says }
+    }
+
     /// Removes a qdisc, and all below it.
     pub fn delete_qdisc(place: Place) -> Self {
         Self::delete(Object::Qdisc, place, 0)
@@ -284,6 +299,10 @@ impl Tc {
     /// No socket to be had.
     pub fn open() -> io::Result<Self> {
         Ok(Self { socket: Socket::open(None)? })
+    }
+
+    pub(super) fn socket(&mut self) -> &mut Socket {
+        &mut self.socket
     }
 
     /// Sends a request and waits until it is carried out.
