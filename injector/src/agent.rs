@@ -1,4 +1,4 @@
-//! `brunt agent`: the process beside the runner that holds services and process faults, and undoes them when the runner
+//! `brunt agent`: the process beside the runner that holds services and faults on processes and packets, and undoes them when the runner
 //! cannot.
 //!
 //! It ends (resumes what is paused, reverts every fault, kills every service, closes the journal) as soon as the runner's
@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -25,15 +26,18 @@ use rustix::time::{
     timerfd_settime,
 };
 
+use crate::error::Error;
+use crate::fault::packet::PacketFault;
 use crate::fault::process::on_processes;
 use crate::fault::{Fault, Reverted, Undo};
 use crate::journal;
 use crate::mark;
+use crate::packets::Beats;
 use crate::process::{Pidfd, ProcessId};
 use crate::{sys, undo};
 use lease::{Lease, boottime};
 use pipes::{Input, Output};
-use protocol::{Answer, Ask, FromAgent, Happening, Hello, ToAgent};
+use protocol::{Answer, Ask, FromAgent, Happening, Hello, Order, ToAgent};
 use services::Services;
 
 /// The whole life of the agent; returns its exit code. What a process does when it is called as
@@ -62,6 +66,8 @@ struct Agent {
     run_id: String,
     journal: PathBuf,
     services: Services,
+    /// The leases of rules in the kernel.
+    beats: Arc<Beats>,
     faults: BTreeMap<String, Box<dyn Fault<Services>>>,
     /// What undoes the faults that the runner makes and mends itself.
     held: BTreeMap<String, Vec<Undo>>,
@@ -100,6 +106,7 @@ impl Agent {
             runner: Pidfd::open(runner)?,
             lease: Lease::new(lease, boottime()),
             services: Services::new(mark::variables(&run_id, own)),
+            beats: Beats::new(lease.max(lease::SHORTEST)),
             run_id,
             journal,
             faults: BTreeMap::new(),
@@ -174,7 +181,10 @@ impl Agent {
     fn hear(&mut self, line: &str) -> Option<Ending> {
         match serde_json::from_str(line) {
             Ok(ToAgent::Beat(sent)) => match self.lease.renew(Duration::from_nanos(sent)) {
-                Ok(()) => self.output.say_if_free(&FromAgent::Beat(sent)),
+                Ok(()) => {
+                    self.beats.extend(self.lease.until());
+                    self.output.say_if_free(&FromAgent::Beat(sent));
+                }
                 Err(expired) => return Some(Ending::Alone(silence(expired))),
             },
             Ok(ToAgent::Ask { seq, ask: Ask::End }) => return Some(Ending::Asked(seq)),
@@ -197,7 +207,7 @@ impl Agent {
         let unknown = |fault: &str| format!("no fault `{fault}` was prepared");
         let answer = match ask {
             Ask::Start(spec) => services.start(spec).map(Answer::Started),
-            Ask::Prepare(order) => on_processes(&order).and_then(|mut fault| {
+            Ask::Prepare(order) => fault_of(&order, &self.run_id, &self.beats).and_then(|mut fault| {
                 let undo = fault.prepare(services)?;
                 faults.insert(order.fault, fault);
                 Ok(Answer::Prepared(undo))
@@ -302,6 +312,14 @@ impl Agent {
             let _ = std::fs::remove_file(&self.journal);
             let _ = std::fs::remove_file(self.journal.with_extension("agent.log"));
         }
+    }
+}
+
+/// The fault that an order asks for.
+fn fault_of(order: &Order, run_id: &str, beats: &Arc<Beats>) -> Result<Box<dyn Fault<Services>>, Error> {
+    match order.packets {
+        Some(treatment) => Ok(Box::new(PacketFault::new(order, treatment, run_id, Arc::clone(beats)))),
+        None => on_processes(order),
     }
 }
 

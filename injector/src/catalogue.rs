@@ -1,14 +1,17 @@
 //! How this version carries faults out: what `brunt faults` and `brunt explain` say beside the language's own table
 //! ([`brunt_scenario::catalogue`]: what a kind does, its parameters and targets). A new fault is a file below `fault/`, a line
-//! there and a line here; of a kind that is not built there is nothing to say here.
+//! there and a line here for each mechanism: what a link carries and what packets are is told apart. Of a kind that is not
+//! built there is nothing to say here.
 
-use brunt_scenario::catalogue::FaultKind;
+use brunt_scenario::catalogue::{FaultKind, TargetKind};
 
 /// How a kind of fault is carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry {
     /// `network.latency`
     pub kind: &'static str,
+    /// The targets on which it is carried out in this way.
+    pub on: &'static [TargetKind],
     /// What the service feels.
     pub feels: &'static str,
     /// What brunt must be allowed to do.
@@ -24,15 +27,25 @@ pub struct Entry {
 /// A fault that brunt's proxy does to the bytes of a link.
 const fn stream(kind: &'static str, feels: &'static str, verified: &'static str) -> Entry {
     let undone = "the proxy forgets it; it lives in the run's own process and ends with it";
-    Entry { kind, feels, privilege: "none", rung: "brunt's proxy (stream)", verified, undone }
+    Entry { kind, on: &[TargetKind::Link], feels, privilege: "none", rung: "brunt's proxy (stream)", verified, undone }
+}
+
+/// A fault that the kernel does to the packets of a network namespace.
+const fn packet(kind: &'static str, feels: &'static str, verified: &'static str) -> Entry {
+    let undone =
+        "the kernel removes the rules with the agent that owns them; they act only while it renews their lease";
+    let privilege = "root (CAP_NET_ADMIN, CAP_SYS_ADMIN)";
+    Entry { kind, on: &[TargetKind::Netns], feels, privilege, rung: "nf_tables (packets)", verified, undone }
 }
 
 /// A fault that the agent does to processes.
 const fn process(kind: &'static str, feels: &'static str, verified: &'static str, undone: &'static str) -> Entry {
-    Entry { kind, feels, privilege: "same user, or root", rung: "signals by pidfd", verified, undone }
+    let on = &[TargetKind::Service, TargetKind::Process];
+    Entry { kind, on, feels, privilege: "same user, or root", rung: "signals by pidfd", verified, undone }
 }
 
 const HELD: &str = "the first message that it acted on was held for the drawn delay";
+const DROPPED: &str = "every packet that came along was dropped, by the kernel's counters";
 const COUNTED: &str = "at least one connection or request was affected, by the proxy's own counters";
 const SILENT: &str = "bytes were held back, and a fresh connection of brunt's own gets nothing";
 const PACED: &str = "bytes were held back, and no more than the rate passed while the wire was busy";
@@ -42,7 +55,14 @@ const SILENCED: &str = "bytes were held back or connections closed, and a fresh 
 pub const ALL: &[Entry] = &[
     stream("network.latency", "every message of a connection is held; connecting itself is not delayed", HELD),
     stream("network.partition", "bytes stall and are delivered after healing; new connections hang", SILENT),
+    packet("network.partition", "no packet passes; TCP goes on when it is over, once it sends again", DROPPED),
     stream("network.blackhole", "bytes vanish; connections that lost some are reset on removal", SILENT),
+    packet("network.blackhole", "on packets the same as a partition, in the direction that is meant", DROPPED),
+    packet(
+        "network.loss",
+        "packets vanish, each with a chance: TCP sends again, and a few requests are late by very much",
+        "the share that the kernel's counters show has the one that was asked for in its 99.99 % interval",
+    ),
     stream("network.bandwidth", "bytes come no faster than a rate that all connections share", PACED),
     stream("tcp.reset", "both sides get a reset", COUNTED),
     stream("tcp.timeout", "no byte passes, then the connection closes", SILENCED),
@@ -66,14 +86,18 @@ pub const ALL: &[Entry] = &[
         "every thread is in state T in /proc",
         "SIGCONT, by the runner, the agent, or `brunt cleanup`; what was stopped before is refused",
     ),
-    process(
-        "process.restart",
-        "it is asked to end as on a deployment, and starts cold at the same port",
-        "the old process has ended, a new one runs",
-        "it undoes itself",
-    ),
+    Entry {
+        kind: "process.restart",
+        on: &[TargetKind::Service],
+        feels: "it is asked to end as on a deployment, and starts cold at the same port",
+        privilege: "same user, or root",
+        rung: "signals by pidfd",
+        verified: "the old process has ended, a new one runs",
+        undone: "it undoes itself",
+    },
     Entry {
         kind: "exec",
+        on: &[TargetKind::Service, TargetKind::Process],
         feels: "a command of yours breaks it, another one (`undo`, required) mends it",
         privilege: "--allow-exec, and what the commands need",
         rung: "commands of the scenario",
@@ -82,9 +106,14 @@ pub const ALL: &[Entry] = &[
     },
 ];
 
-/// The entry of a kind; `None` when it is not built.
-pub fn find(kind: &str) -> Option<&'static Entry> {
-    ALL.iter().find(|entry| entry.kind == kind)
+/// How a kind is carried out on this target; `None` when that is not built.
+pub fn find(kind: &str, target: TargetKind) -> Option<&'static Entry> {
+    of(kind).find(|entry| entry.on.contains(&target))
+}
+
+/// The ways in which a kind is carried out.
+pub fn of(kind: &str) -> impl Iterator<Item = &'static Entry> {
+    ALL.iter().filter(move |entry| entry.kind == kind)
 }
 
 impl Entry {
@@ -96,16 +125,16 @@ impl Entry {
 
 #[cfg(test)]
 mod tests {
-    use brunt_scenario::catalogue::TargetKind;
     use brunt_scenario::plan::Params;
 
     use super::*;
 
     #[test]
     fn what_the_language_calls_built_is_what_can_be_carried_out() {
-        let mut built: Vec<&str> =
-            brunt_scenario::catalogue::ALL.iter().filter(|kind| kind.is_built()).map(|kind| kind.name).collect();
-        let mut here: Vec<&str> = ALL.iter().map(|entry| entry.kind).collect();
+        let pairs = |kind, targets: &[TargetKind]| targets.iter().map(|on| (kind, *on)).collect::<Vec<_>>();
+        let language = brunt_scenario::catalogue::ALL.iter();
+        let mut built: Vec<_> = language.flat_map(|kind| pairs(kind.name, kind.built)).collect();
+        let mut here: Vec<_> = ALL.iter().flat_map(|entry| pairs(entry.kind, entry.on)).collect();
         built.sort_unstable();
         here.sort_unstable();
         assert_eq!(here, built);
@@ -113,7 +142,12 @@ mod tests {
             let known = crate::fault::link::stream_fault(kind.name, &Params::default());
             assert_eq!(known.is_some(), kind.built.contains(&TargetKind::Link), "{}", kind.name);
         }
+        for kind in brunt_scenario::catalogue::ALL {
+            let known = crate::fault::packet::treatment(kind.name, &Params::default());
+            assert_eq!(known.is_some(), kind.built.contains(&TargetKind::Netns), "{}", kind.name);
+        }
         assert!(ALL.iter().all(|entry| entry.language().name == entry.kind));
-        assert!(find("process.paus").is_none());
+        assert!(find("process.paus", TargetKind::Service).is_none());
+        assert!(find("process.pause", TargetKind::Link).is_none());
     }
 }

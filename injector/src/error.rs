@@ -79,6 +79,26 @@ pub enum Error {
         /// What was found in its place.
         why: String,
     },
+    /// A change to how packets are treated failed.
+    #[error("cannot {action} the rules `{table}` on {victims}: {why}")]
+    Packets {
+        /// What was tried: `install`, `read the counters of`, ...
+        action: &'static str,
+        /// The nf_tables table.
+        table: String,
+        /// Whose packets.
+        victims: String,
+        /// What the kernel said.
+        why: String,
+    },
+    /// The network namespace is not the one that was picked.
+    #[error("network namespace `{name}` is gone: {why}")]
+    NamespaceGone {
+        /// Its name.
+        name: String,
+        /// What was found in its place.
+        why: String,
+    },
     /// A command of an `exec` fault.
     #[error(transparent)]
     Command(crate::command::CommandError),

@@ -2,16 +2,18 @@
 //!
 //! The injector drives them in this order, and writes what `prepare` returns to the journal before `inject`. A fault is
 //! one file below this folder and one line in `catalogue`. It acts at a *place*: stream faults (`network`, `tcp`, `http`)
-//! at the proxy in the runner's process (`Fault<Arc<Proxy>>`), process faults in the agent (`Fault<Services>`), commands on
+//! at the proxy in the runner's process (`Fault<Arc<Proxy>>`), faults on processes and packets in the agent (`Fault<Services>`), commands on
 //! this host, from the runner (`Fault<Host>`). The verbs block; the injector calls those of the proxy on a thread that may, the agent bounds them by being quick.
 //!
-//! Stream faults differ only in what they do to a connection; `fault/link.rs` has their verbs.
+//! Stream faults differ only in what they do to a connection; `fault/link.rs` has their verbs. Packet faults differ only in
+//! what happens to a packet; `fault/packet.rs` has theirs.
 
 pub mod delay;
 pub mod exec;
 pub mod http;
 pub mod link;
 pub mod network;
+pub mod packet;
 pub mod process;
 pub mod tcp;
 
@@ -108,6 +110,11 @@ pub enum Undo {
     },
     /// The change ends with the runner's process: stream faults live in its proxy.
     EndsWithRunner,
+    /// The change ends with the agent's process: the kernel removes what its sockets own.
+    EndsWithAgent {
+        /// What it is, and where it can be looked for: ``nf_tables table `brunt-...` ``.
+        what: String,
+    },
     /// There is no inverse, or none is needed.
     Nothing {
         /// Why, for the report.

@@ -275,6 +275,11 @@ impl Inner {
             Target::Service(name) => self.watch.instances_of(name, &held),
             Target::Link(name) => self.listeners_of(name, &held),
             Target::Process(wanted) => Self::processes_of(fault, wanted, &held)?,
+            Target::Netns(name) => {
+                let alive = target::netns::find(fault, name)?;
+                let hit = held.into_iter().filter(|victim| alive.contains(victim)).collect();
+                Members { total: alive.len(), alive, hit }
+            }
             Target::Url(_) | Target::NotBuilt(_) => Members { alive: Vec::new(), total: 0, hit: Vec::new() },
         };
         target::pick(self.seed, fault, members)

@@ -1,3 +1,36 @@
-//! Faults on packets: rules in the kernel, in a network namespace of the target's, and the program that decides about each.
+//! Faults on packets: rules in the kernel, in a network namespace of the target's.
+//!
+//! They are held by the agent, never by the runner. A rule acts only while the kernel-held lease of its table lives; `beats`
+//! renews those leases as long as the agent's own lease lives, which the runner renews. So rules stop acting when the runner,
+//! the agent, or both are killed *or stopped*, and a table is gone when the agent is.
+//! `treatment` says what happens to packets and to which, as data; `fault/packet` has the verbs; `queue` is the program that
+//! decides about each packet where the kernel's rules cannot.
 
+pub mod beats;
 pub mod queue;
+pub mod treatment;
+
+use crate::namespace::Namespace;
+use crate::netlink::nf_tables::{Hook, Leased, Match, Rule, Verdict};
+
+pub use beats::{Beats, Table};
+pub use treatment::{Loss, Treatment};
+
+/// Whether this process may put rules on packets into a network namespace, and the kernel has them: it makes a namespace of its
+/// own, puts one of each there, and lets it go.
+///
+/// # Errors
+/// What was refused, as a sentence's end.
+pub fn try_rules() -> Result<(), String> {
+    let rules = [
+        Rule { hook: Hook::Prerouting, matches: vec![Match::ArrivedFromOutside], verdict: Verdict::Count },
+        Rule { hook: Hook::Output, matches: vec![Match::Share { millionths: 10_000 }], verdict: Verdict::Drop },
+    ];
+    let namespace = Namespace::new().map_err(|error| format!("cannot make a network namespace: {error}"))?;
+    let installed = namespace.inside(|| Leased::install("brunt-doctor", std::time::Duration::from_secs(1), &rules));
+    match installed {
+        Ok(Ok(table)) => table.remove().map_err(|refused| refused.to_string()),
+        Ok(Err(refused)) => Err(refused.to_string()),
+        Err(error) => Err(format!("cannot enter a network namespace: {error}")),
+    }
+}

@@ -1,5 +1,6 @@
 //! Who is hit: the members of a target, and which of them a fault picks. Looking touches nothing.
 
+pub mod netns;
 pub mod process;
 
 use std::collections::BTreeSet;
@@ -11,7 +12,8 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::ResolveError;
-use crate::fault::exec;
+use crate::fault::{exec, packet};
+use crate::namespace::Identity;
 use crate::process::ProcessId;
 
 /// A member of a target. The order is that of the identities from which the seed picks.
@@ -33,6 +35,13 @@ pub enum Victim {
         process: ProcessId,
         /// Its executable's name.
         name: String,
+    },
+    /// A network namespace with a name.
+    Namespace {
+        /// Its name.
+        name: String,
+        /// Which one; names are given again.
+        identity: Option<Identity>,
     },
     /// A listener of a link.
     Listener {
@@ -57,7 +66,7 @@ impl Victim {
         match self {
             Self::Instance { process, .. } => process.map(|process| process.pid),
             Self::Process { process, .. } => Some(process.pid),
-            Self::Listener { .. } => None,
+            Self::Namespace { .. } | Self::Listener { .. } => None,
         }
     }
 
@@ -78,6 +87,7 @@ impl fmt::Display for Victim {
             Self::Instance { service, index, process: Some(process) } => write!(f, "{service}-{index} ({process})"),
             Self::Instance { service, index, process: None } => write!(f, "{service}-{index}"),
             Self::Process { process, name } => write!(f, "{name} ({process})"),
+            Self::Namespace { name, .. } => write!(f, "network namespace {name}"),
             Self::Listener { link, listener } => write!(f, "{link}[{listener}]"),
         }
     }
@@ -170,6 +180,7 @@ fn choose(seed: u64, fault: &str, mut members: Vec<Victim>, count: usize) -> Vec
 pub fn check_fit(fault: &Fault, target: &Target) -> Result<(), ResolveError> {
     let on_process = fault.kind.starts_with("process.") || fault.kind == "exec";
     let why = match target {
+        Target::Netns(_) if packet::treatment(fault.kind, &fault.with).is_some() => return Ok(()),
         Target::Link(_) if !on_process => return Ok(()),
         Target::Service(_) if on_process => return Ok(()),
         Target::Process(_) if fault.kind == "process.restart" || fault.with.duration("restart_after").is_some() => {
@@ -177,10 +188,11 @@ pub fn check_fit(fault: &Fault, target: &Target) -> Result<(), ResolveError> {
         }
         Target::Process(_) if on_process => return Ok(()),
         Target::NotBuilt(kind) => {
-            let why = format!("targets of kind `{kind}` are not built yet");
+            let why = format!("targets of kind `{}` are not built yet", kind.word());
             return Err(ResolveError::Unfit { kind: fault.kind.into(), target: fault.target.clone(), why });
         }
         Target::Url(_) => "an address only takes load; faults on its traffic need a `link` target in front of it",
+        Target::Netns(_) => "a network namespace has packets, and this does not act on packets",
         Target::Link(_) => "a link has no process; use a `service` or `process` target",
         Target::Service(_) | Target::Process(_) => "it acts on traffic; use a `link` target",
     };
@@ -217,6 +229,7 @@ pub fn resolve_dry(plan: &Plan, fault: &Fault) -> Result<Victims, ResolveError> 
             (0..listeners).map(|listener| Victim::Listener { link: name.clone(), listener }).collect()
         }
         Target::Process(wanted) => process::find(&fault.target, wanted, fault.allow_empty)?,
+        Target::Netns(name) => netns::find(fault, name)?,
         Target::Url(_) | Target::NotBuilt(_) => Vec::new(),
     };
     pick(plan.seed, fault, Members { total: alive.len(), alive, hit: Vec::new() })

@@ -35,6 +35,7 @@ pub fn apply(undo: &Undo) -> Result<Vec<String>, String> {
         }
         Undo::Queues { at, namespace, links } => queues::restore(at, *namespace, links),
         Undo::EndsWithRunner => Ok(vec!["ended with the run's own process".into()]),
+        Undo::EndsWithAgent { what } => Ok(vec![format!("{what} ended with the agent")]),
         Undo::Nothing { why } => Ok(vec![why.clone()]),
     }
 }

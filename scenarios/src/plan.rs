@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 pub use feeders::{Feeder, Rows, Strategy, Table, VALUE_COLUMN};
 pub use load::{Connections, Portion, RetryUntil, Reuse};
 
+use crate::catalogue::TargetKind;
 use crate::matrix::Cell;
 use crate::metric::{Metric, WindowName};
 use crate::secret::Secret;
@@ -280,8 +281,24 @@ pub enum Target {
     Link(String),
     /// Processes of this host.
     Process(ProcessMatch),
-    /// Known to the language, not built: `docker`, `kubernetes` or `netns`.
-    NotBuilt(&'static str),
+    /// A network namespace with this name.
+    Netns(String),
+    /// Known to the language, not built: `docker` or `kubernetes`.
+    NotBuilt(TargetKind),
+}
+
+impl Target {
+    /// What it is.
+    pub fn kind(&self) -> TargetKind {
+        match self {
+            Self::Url(_) => TargetKind::Url,
+            Self::Service(_) => TargetKind::Service,
+            Self::Link(_) => TargetKind::Link,
+            Self::Process(_) => TargetKind::Process,
+            Self::Netns(_) => TargetKind::Netns,
+            Self::NotBuilt(kind) => *kind,
+        }
+    }
 }
 
 /// How processes of this host are found. All given conditions must hold.

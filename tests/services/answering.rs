@@ -1,13 +1,13 @@
 //! Answers every HTTP/1.1 request with 200 and two bytes, from one thread, as fast as it can; on demand it freezes
 //! everything for a while at fixed times, which is what a garbage collector or a stalled disk looks like from outside.
 //!
-//! `answering [--port N] [--core N] [--segments 1|2] [--freeze-ms N --every-ms N]` prints `listening on HOST:PORT`, then serves until it is
+//! `answering [--port N] [--any-address 1] [--core N] [--segments 1|2] [--freeze-ms N --every-ms N]` prints `listening on HOST:PORT`, then serves until it is
 //! killed. Replies have no reason to wait but the freeze, so the truth about their latency is known: with 500 ms each 5 s
 //! and even arrivals a tenth of the requests waits, evenly between 0 and 500 ms: p95 is 250 ms, p99 is 450 ms.
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd as _;
 use std::time::{Duration, Instant};
 
@@ -26,7 +26,8 @@ fn main() -> io::Result<()> {
         // A machine of one core has no core to choose; the service is then as good as it can be.
         let _ = rustix::thread::sched_setaffinity(None, &cores);
     }
-    let listener = listen(wanted.port)?;
+    let address = if wanted.any_address { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST };
+    let listener = listen(SocketAddr::from((address, wanted.port)))?;
     println!("listening on {}", listener.local_addr()?);
     serve(&listener, wanted.freeze, wanted.in_two)
 }
@@ -34,6 +35,7 @@ fn main() -> io::Result<()> {
 #[derive(Default)]
 struct Wanted {
     port: u16,
+    any_address: bool,
     core: Option<usize>,
     freeze: Option<Freeze>,
     in_two: bool,
@@ -54,6 +56,7 @@ impl Wanted {
             let value: u32 = args.next().and_then(|text| text.parse().ok()).ok_or_else(|| bad(&name))?;
             match name.as_str() {
                 "--port" => wanted.port = u16::try_from(value).map_err(|_| bad(&name))?,
+                "--any-address" => wanted.any_address = value == 1,
                 "--core" => wanted.core = Some(value as usize),
                 "--segments" => wanted.in_two = value == 2,
                 "--freeze-ms" => lasts = value,
@@ -70,10 +73,10 @@ impl Wanted {
 }
 
 /// std's listener has a backlog that a freeze would overflow.
-fn listen(port: u16) -> io::Result<TcpListener> {
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None)?;
     rustix::net::sockopt::set_socket_reuseaddr(&socket, true)?;
-    rustix::net::bind(&socket, &std::net::SocketAddr::from(([127, 0, 0, 1], port)))?;
+    rustix::net::bind(&socket, &address)?;
     rustix::net::listen(&socket, BACKLOG)?;
     let listener = TcpListener::from(socket);
     listener.set_nonblocking(true)?;

@@ -32,9 +32,21 @@ impl Answering {
         Self::start(&["--core", "0", "--segments", "2"])
     }
 
+    /// Answers at once at every address of a network namespace.
+    pub fn inside(namespace: &str) -> Self {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", namespace]).arg(program()).args(["--any-address", "1"]);
+        Self::start_by(command)
+    }
+
     fn start(args: &[&str]) -> Self {
         let mut command = Command::new(program());
-        let mut child = command.args(args).stdout(Stdio::piped()).spawn().expect("the service can be started");
+        command.args(args);
+        Self::start_by(command)
+    }
+
+    fn start_by(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("the service can be started");
         let mut line = String::new();
         let stdout = child.stdout.take().expect("stdout is piped");
         BufReader::new(stdout).read_line(&mut line).expect("it says where it listens");
@@ -50,6 +62,11 @@ impl Answering {
     /// `127.0.0.1:port`.
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.address.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).expect("it said where it listens")
     }
 
     /// The id of its process.

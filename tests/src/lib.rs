@@ -10,6 +10,7 @@ pub mod ended;
 pub mod haproxy;
 pub mod host;
 pub mod machine;
+pub mod namespaces;
 pub mod nginx;
 pub mod ports;
 pub mod scenario;

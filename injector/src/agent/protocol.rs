@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::fault::{Change, Reverted, Seen, Undo};
+use crate::packets::Treatment;
 use crate::process::ProcessId;
 use crate::target::Victim;
 
@@ -104,7 +105,7 @@ impl Ask {
     }
 }
 
-/// A process fault and whom it hits.
+/// A fault that the agent carries out, and whom it hits.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Order {
     /// The fault's id.
@@ -115,6 +116,8 @@ pub struct Order {
     pub victims: Vec<Victim>,
     /// `process.kill` only: the instance comes back after so long.
     pub restart_after: Option<Duration>,
+    /// Faults on packets only: what happens to them.
+    pub packets: Option<Treatment>,
 }
 
 /// One instance of a service: everything that is needed to start it, and to start it again. Its environment may hold

@@ -143,8 +143,8 @@ pub(crate) fn text(kind: &str, with: &Params, name: &str) -> Result<Option<Strin
     filled.map(Some).map_err(|error| Error::Unfit { kind: kind.into(), why: format!("`{name}`: {error}") })
 }
 
-/// `1 message`, `1,204 messages`.
-pub(crate) fn amount(n: u64, what: &str) -> String {
+/// `1,204`.
+pub(crate) fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
@@ -153,6 +153,12 @@ pub(crate) fn amount(n: u64, what: &str) -> String {
         }
         text.push(digit);
     }
+    text
+}
+
+/// `1 message`, `1,204 messages`.
+pub(crate) fn amount(n: u64, what: &str) -> String {
+    let text = grouped(n);
     match what.strip_suffix('y') {
         _ if n == 1 => format!("{text} {what}"),
         Some(stem) => format!("{text} {stem}ies"),

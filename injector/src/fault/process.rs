@@ -33,7 +33,7 @@ fn process_of(victim: &Victim, services: &Services) -> Result<ProcessId, Error> 
                 _ => Ok(now),
             }
         }
-        Victim::Listener { .. } => {
+        Victim::Listener { .. } | Victim::Namespace { .. } => {
             Err(Error::Unfit { kind: "process.*".into(), why: format!("{victim} is no process") })
         }
     }

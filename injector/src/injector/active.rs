@@ -11,6 +11,7 @@ use crate::agent::protocol::{Answer, Ask, Order};
 use crate::error::Error;
 use crate::fault::exec::{Exec, Host};
 use crate::fault::link::LinkFault;
+use crate::fault::packet;
 use crate::fault::{Change, Fault, Reverted, Seen, Undo};
 use crate::journal::Entry;
 use crate::proxy::Proxy;
@@ -62,6 +63,7 @@ impl Active {
                 kind: fault.kind.to_owned(),
                 victims: victims.picked.clone(),
                 restart_after: fault.with.duration("restart_after"),
+                packets: packet::treatment(fault.kind, &fault.with).transpose()?,
             }),
         };
         let (id, kind, victims) = (fault.id.clone(), fault.kind, victims.picked.clone());

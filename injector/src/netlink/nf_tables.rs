@@ -25,6 +25,7 @@ const BATCH_HEAD: [u8; 4] = [0, 0, 0, 10];
 const HEAD: [u8; 4] = [INET, 0, 0, 0];
 
 const NEW_TABLE: u16 = 0;
+const GET_TABLE: u16 = 1;
 const DELETE_TABLE: u16 = 2;
 const NEW_CHAIN: u16 = 3;
 const NEW_RULE: u16 = 6;
@@ -37,12 +38,27 @@ const DELETE_ELEMENT: u16 = 14;
 const OWNER: u32 = 2;
 /// `NFT_SET_TIMEOUT`: elements end by themselves.
 const TIMEOUT: u32 = 0x10;
-/// How `nft` itself numbers the type `inet_proto`; the kernel only keeps it, so that `nft list` can print the set.
-const INET_PROTO: u32 = 12;
-/// The set that holds the lease, and its only kind of key.
+/// How `nft` itself numbers the type `nf_proto`; the kernel only keeps it, so that `nft list` can print the set.
+const NF_PROTO: u32 = 2;
+/// The set that holds the lease: an element for IPv4 and one for IPv6, so that every packet finds its own.
 const LEASE: &str = "lease";
+/// `NFPROTO_IPV4`, `NFPROTO_IPV6`.
+const FAMILIES: [u8; 2] = [2, 10];
 /// The register that all expressions here use (`NFT_REG_1`).
 const REGISTER: u32 = 1;
+/// `NFT_META_*`: the mark, the devices of arrival and departure, the family, the protocol above IP (behind extension headers).
+const MARK: u32 = 3;
+const IIF: u32 = 4;
+const OIF: u32 = 5;
+const NFPROTO: u32 = 15;
+const L4PROTO: u32 = 16;
+/// `NFT_PAYLOAD_NETWORK_HEADER`, `NFT_PAYLOAD_TRANSPORT_HEADER`.
+const NETWORK_HEADER: u32 = 1;
+const TRANSPORT_HEADER: u32 = 2;
+/// `IPPROTO_ICMPV6`, and the first and last of its messages by which neighbours find each other (RFC 4861).
+const ICMPV6: u8 = 58;
+const ROUTER_SOLICITATION: u8 = 133;
+const REDIRECT: u8 = 137;
 
 /// What the kernel refused, and why.
 #[derive(Debug, thiserror::Error)]
@@ -126,6 +142,12 @@ pub enum Match {
     Destination(Addresses),
     /// It does not carry this mark (`SO_MARK`): what brunt itself sends on must not be caught again.
     Unmarked(u32),
+    /// It has come in by a device other than the loopback; only where packets come in.
+    ArrivedFromOutside,
+    /// It goes out by a device other than the loopback; only where packets go out.
+    LeavesForOutside,
+    /// It belongs to the neighbour discovery of IPv6, its counterpart of ARP.
+    NeighbourDiscovery,
     /// So many of a million, drawn by the kernel for each packet.
     Share {
         /// Of a million.
@@ -162,6 +184,10 @@ pub enum Verdict {
     /// It goes into this class where the link that it leaves by has one of this number; elsewhere nothing happens to it. So
     /// classes are reached only while the lease lives, and queues that were left behind are inert.
     Priority(Handle),
+    /// Nothing: it is only counted.
+    Count,
+    /// The rules behind this one, at this hook of this table, do not see it.
+    Spare,
 }
 
 /// A rule that acts while its table's lease lives. It counts what it has acted on.
@@ -202,7 +228,7 @@ impl Leased {
             part.name(1, table); // NFTA_SET_TABLE
             part.name(2, LEASE); // NFTA_SET_NAME
             part.be32(3, TIMEOUT); // NFTA_SET_FLAGS
-            part.be32(4, INET_PROTO); // NFTA_SET_KEY_TYPE
+            part.be32(4, NF_PROTO); // NFTA_SET_KEY_TYPE
             part.be32(5, 1); // NFTA_SET_KEY_LEN
             part.be32(10, 1); // NFTA_SET_ID: required, though nothing in the batch refers to it
         });
@@ -223,16 +249,16 @@ impl Leased {
         Ok(this)
     }
 
-    /// The lease has an element for each transport protocol: a rule looks up its packet's.
+    /// The lease has an element for each family: a rule looks up its packet's.
     fn elements(&self, part: &mut Message) {
         let millis = u64::try_from(self.lease.as_millis()).unwrap_or(u64::MAX);
         part.name(1, &self.table); // NFTA_SET_ELEM_LIST_TABLE
         part.name(2, LEASE); // NFTA_SET_ELEM_LIST_SET
         part.nest(3, |part| {
             // NFTA_SET_ELEM_LIST_ELEMENTS
-            for transport in [Transport::Tcp, Transport::Udp] {
+            for family in FAMILIES {
                 part.nest(1, |part| {
-                    part.nest(1, |part| part.attribute(1, &[transport.number()])); // NFTA_SET_ELEM_KEY
+                    part.nest(1, |part| part.attribute(1, &[family])); // NFTA_SET_ELEM_KEY
                     part.be64(4, millis); // NFTA_SET_ELEM_TIMEOUT
                 });
             }
@@ -293,6 +319,24 @@ impl Leased {
     }
 }
 
+/// The names of all tables of the calling thread's network namespace, of every family.
+///
+/// # Errors
+/// No right, or a kernel without nf_tables.
+pub fn tables() -> Result<Vec<String>, Refused> {
+    let failed = |why| Refused { part: "list the tables", why };
+    let mut socket = Socket::open(NETFILTER).map_err(failed)?;
+    let mut names = Vec::new();
+    // Family 0: all of them.
+    let all = [0; HEAD.len()];
+    let each = |table: &[u8]| {
+        let name = table.get(HEAD.len()..).and_then(|table| find(table, 1)); // NFTA_TABLE_NAME
+        names.extend(name.map(|name| String::from_utf8_lossy(name).trim_end_matches('\0').to_owned()));
+    };
+    socket.dump(SUBSYSTEM | GET_TABLE, &all, |_| (), each).map_err(failed)?;
+    Ok(names)
+}
+
 /// Parts of one change.
 #[derive(Default)]
 struct Batch {
@@ -346,12 +390,9 @@ fn chain(part: &mut Message, table: &str, hook: Hook) {
 }
 
 impl Rule {
-    /// Its conditions in order, the lease behind the first of them, then the counter, then the verdict.
+    /// The lease, its conditions in order, then the counter, then the verdict.
     fn write(&self, part: &mut Message) {
-        expression(part, "meta", |part| {
-            part.be32(2, 16); // NFTA_META_KEY: NFT_META_L4PROTO
-            part.be32(1, REGISTER); // NFTA_META_DREG
-        });
+        meta(part, NFPROTO);
         expression(part, "lookup", |part| {
             part.name(1, LEASE); // NFTA_LOOKUP_SET
             part.be32(2, REGISTER); // NFTA_LOOKUP_SREG
@@ -364,11 +405,9 @@ impl Rule {
             part.be64(2, 0); // NFTA_COUNTER_PACKETS
         });
         match self.verdict {
-            Verdict::Drop => expression(part, "immediate", |part| {
-                part.be32(1, 0); // NFTA_IMMEDIATE_DREG: NFT_REG_VERDICT
-                // NFTA_IMMEDIATE_DATA { NFTA_DATA_VERDICT { NFTA_VERDICT_CODE = NF_DROP } }
-                part.nest(2, |part| part.nest(2, |part| part.be32(1, 0)));
-            }),
+            Verdict::Count => {}
+            Verdict::Drop => verdict(part, 0),  // NF_DROP
+            Verdict::Spare => verdict(part, 1), // NF_ACCEPT
             // The expression `queue` is missing in some kernels, the target of iptables behind it is in all that have either.
             Verdict::Queue { number } => expression(part, "target", |part| {
                 const QUEUES: u16 = 1;
@@ -393,26 +432,36 @@ impl Rule {
     }
 }
 
+fn verdict(part: &mut Message, code: u32) {
+    expression(part, "immediate", |part| {
+        part.be32(1, 0); // NFTA_IMMEDIATE_DREG: NFT_REG_VERDICT
+        // NFTA_IMMEDIATE_DATA { NFTA_DATA_VERDICT { NFTA_VERDICT_CODE } }
+        part.nest(2, |part| part.nest(2, |part| part.be32(1, code)));
+    });
+}
+
 impl Match {
     fn write(self, part: &mut Message) {
         match self {
             Self::Transport(transport) => {
-                // The register still holds the protocol only for the first condition; load it again, it costs nothing.
-                expression(part, "meta", |part| {
-                    part.be32(2, 16); // NFTA_META_KEY: NFT_META_L4PROTO
-                    part.be32(1, REGISTER); // NFTA_META_DREG
-                });
+                meta(part, L4PROTO);
                 compare(part, Compare::Equal, &[transport.number()]);
+            }
+            Self::ArrivedFromOutside => not_loopback(part, IIF),
+            Self::LeavesForOutside => not_loopback(part, OIF),
+            Self::NeighbourDiscovery => {
+                meta(part, L4PROTO);
+                compare(part, Compare::Equal, &[ICMPV6]);
+                payload(part, TRANSPORT_HEADER, 0, 1);
+                compare(part, Compare::AtLeast, &[ROUTER_SOLICITATION]);
+                compare(part, Compare::AtMost, &[REDIRECT]);
             }
             Self::From(port) => header(part, 0, port),
             Self::To(port) => header(part, 2, port),
             Self::Source(addresses) => addresses.write(part, 12, 8),
             Self::Destination(addresses) => addresses.write(part, 16, 24),
             Self::Unmarked(mark) => {
-                expression(part, "meta", |part| {
-                    part.be32(2, 3); // NFTA_META_KEY: NFT_META_MARK
-                    part.be32(1, REGISTER); // NFTA_META_DREG
-                });
+                meta(part, MARK);
                 compare(part, Compare::Unequal, &mark.to_ne_bytes());
             }
             Self::Share { millionths } => {
@@ -445,18 +494,10 @@ impl Addresses {
         };
         let kept = |place: usize| usize::from(self.prefix).saturating_sub(8 * place).min(8);
         let mask: Vec<u8> = (0..bytes.len()).map(|place| !(0xff_u16 >> kept(place)) as u8).collect();
-        expression(part, "meta", |part| {
-            part.be32(2, 15); // NFTA_META_KEY: NFT_META_NFPROTO
-            part.be32(1, REGISTER); // NFTA_META_DREG
-        });
+        meta(part, NFPROTO);
         compare(part, Compare::Equal, &[family]);
         let length = u32::try_from(bytes.len()).expect("4 or 16");
-        expression(part, "payload", |part| {
-            part.be32(1, REGISTER); // NFTA_PAYLOAD_DREG
-            part.be32(2, 1); // NFTA_PAYLOAD_BASE: NFT_PAYLOAD_NETWORK_HEADER
-            part.be32(3, offset); // NFTA_PAYLOAD_OFFSET
-            part.be32(4, length); // NFTA_PAYLOAD_LEN
-        });
+        payload(part, NETWORK_HEADER, offset, length);
         if mask.iter().any(|byte| *byte != 0xff) {
             expression(part, "bitwise", |part| {
                 part.be32(1, REGISTER); // NFTA_BITWISE_SREG
@@ -471,11 +512,28 @@ impl Addresses {
     }
 }
 
+/// The loopback of every namespace has index 1. Indices are in host order.
+fn not_loopback(part: &mut Message, key: u32) {
+    const LOOPBACK: u32 = 1;
+    meta(part, key);
+    compare(part, Compare::Unequal, &LOOPBACK.to_ne_bytes());
+}
+
+/// What is known of a packet beside its bytes.
+fn meta(part: &mut Message, key: u32) {
+    expression(part, "meta", |part| {
+        part.be32(2, key); // NFTA_META_KEY
+        part.be32(1, REGISTER); // NFTA_META_DREG
+    });
+}
+
 #[derive(Clone, Copy)]
 enum Compare {
     Equal = 0,
     Unequal = 1,
     Less = 2,
+    AtMost = 3,
+    AtLeast = 5,
 }
 
 fn compare(part: &mut Message, how: Compare, with: &[u8]) {
@@ -488,13 +546,18 @@ fn compare(part: &mut Message, how: Compare, with: &[u8]) {
 
 /// Two bytes of the transport header.
 fn header(part: &mut Message, offset: u32, port: u16) {
+    payload(part, TRANSPORT_HEADER, offset, 2);
+    compare(part, Compare::Equal, &port.to_be_bytes());
+}
+
+/// So many bytes of a header, into the register.
+fn payload(part: &mut Message, base: u32, offset: u32, length: u32) {
     expression(part, "payload", |part| {
         part.be32(1, REGISTER); // NFTA_PAYLOAD_DREG
-        part.be32(2, 2); // NFTA_PAYLOAD_BASE: NFT_PAYLOAD_TRANSPORT_HEADER
+        part.be32(2, base); // NFTA_PAYLOAD_BASE
         part.be32(3, offset); // NFTA_PAYLOAD_OFFSET
-        part.be32(4, 2); // NFTA_PAYLOAD_LEN
+        part.be32(4, length); // NFTA_PAYLOAD_LEN
     });
-    compare(part, Compare::Equal, &port.to_be_bytes());
 }
 
 /// NFTA_LIST_ELEM { NFTA_EXPR_NAME, NFTA_EXPR_DATA { .. } }

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use super::counters::FaultCounters;
 use super::timer::Nanos;
@@ -22,7 +23,7 @@ pub enum Direction {
 }
 
 /// Which ways a fault acts on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ways {
     /// On what goes to the target.
     pub to: bool,

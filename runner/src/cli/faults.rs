@@ -55,10 +55,10 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
 fn table(all: &[FaultKind]) -> String {
     let planned: Vec<&FaultKind> = all.iter().filter(|kind| !kind.is_built()).collect();
     let width = all.iter().map(|kind| kind.name.len()).max().unwrap_or(0);
-    let hits = carried_out::ALL.iter().map(|entry| words(entry.language().built).len()).max().unwrap_or(0);
+    let hits = carried_out::ALL.iter().map(|entry| words(entry.on).len()).max().unwrap_or(0);
     let mut out = format!("{:width$}  {:hits$}  what the service feels\n", "fault", "hits");
     for entry in carried_out::ALL {
-        let _ = writeln!(out, "{:width$}  {:hits$}  {}", entry.kind, words(entry.language().built), entry.feels);
+        let _ = writeln!(out, "{:width$}  {:hits$}  {}", entry.kind, words(entry.on), entry.feels);
     }
     out.push_str("\nNot built yet in this version:\n");
     for kind in planned {
@@ -74,10 +74,8 @@ fn words(kinds: &[TargetKind]) -> String {
 
 /// Everything there is to know about a kind.
 pub fn details(kind: &FaultKind) -> String {
-    let entry = carried_out::find(kind.name);
-    let mut about = vec![("does", kind.does.to_owned())];
-    about.extend(entry.map(|entry| ("feels", entry.feels.to_owned())));
-    about.push(("hits", hits(kind)));
+    let entries: Vec<_> = carried_out::of(kind.name).collect();
+    let mut about = vec![("does", kind.does.to_owned()), ("hits", hits(kind))];
     about.push((
         "lasts",
         match kind.lasts {
@@ -85,7 +83,12 @@ pub fn details(kind: &FaultKind) -> String {
             Lasts::Instant => "over at once: must not have `for:`".to_owned(),
         },
     ));
-    if let Some(entry) = entry {
+    for entry in &entries {
+        if entries.len() > 1 {
+            about.push(("", String::new()));
+            about.push(("on", words(entry.on)));
+        }
+        about.push(("feels", entry.feels.to_owned()));
         about.push(("rights", entry.privilege.to_owned()));
         about.push(("mechanism", entry.rung.to_owned()));
         about.push(("verified", entry.verified.to_owned()));

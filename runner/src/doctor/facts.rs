@@ -39,6 +39,8 @@ pub struct Facts {
     pub uid: u32,
     /// May signal processes of other users (root, or CAP_KILL).
     pub may_signal_others: bool,
+    /// Rules on packets were put into a network namespace, to try it; or why that cannot be.
+    pub packet_rules: Result<(), String>,
     /// Where a person reads.
     pub terminal: Terminal,
 }
@@ -120,6 +122,7 @@ pub fn made() -> Facts {
         }),
         uid: 1000,
         may_signal_others: false,
+        packet_rules: Ok(()),
         terminal: Terminal { size: Some((160, 50)), term: "xterm-256color".into(), no_color: false, utf8: true },
     }
 }

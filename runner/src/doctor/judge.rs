@@ -1,7 +1,8 @@
 //! What the facts mean for a run, and what helps.
 
+use brunt_injector::catalogue::Entry;
 use brunt_report::render::format;
-use brunt_scenario::catalogue as language;
+use brunt_scenario::catalogue::{self as language, TargetKind};
 
 use super::facts::{Facts, Spread, State};
 use super::{Check, Diagnosis, Health, Rung};
@@ -234,7 +235,7 @@ fn rungs(facts: &Facts) -> Vec<Rung> {
         match rungs.iter_mut().find(|rung| rung.by == entry.rung) {
             Some(rung) => rung.kinds.push(entry.kind),
             None => {
-                let (works, needs) = can(entry.kind, facts);
+                let (works, needs) = can(entry, facts);
                 rungs.push(Rung { by: entry.rung, kinds: vec![entry.kind], works, needs });
             }
         }
@@ -248,8 +249,14 @@ fn rungs(facts: &Facts) -> Vec<Rung> {
 }
 
 /// Whether a kind that is built works here, and what it needs or lacks.
-fn can(kind: &str, facts: &Facts) -> (bool, String) {
-    match kind.split('.').next() {
+fn can(entry: &Entry, facts: &Facts) -> (bool, String) {
+    match entry.kind.split('.').next() {
+        _ if entry.on.contains(&TargetKind::Netns) => match &facts.packet_rules {
+            Ok(()) => (true, "needs no more: tried in a network namespace".to_owned()),
+            Err(why) => {
+                (false, format!("lacks rights or the kernel's part: {why}; run as root, on a kernel with nf_tables"))
+            }
+        },
         Some("exec") => (true, "needs --allow-exec, and what the commands need".to_owned()),
         Some("process") if !facts.has_pidfd => (false, "lacks pidfds: see `kernel`".to_owned()),
         Some("process") if facts.may_signal_others => (true, "needs no more: processes of every user".to_owned()),

@@ -41,6 +41,7 @@ pub fn look() -> Facts {
         state: state(),
         uid: uid.as_raw(),
         may_signal_others: has_capability(&read("/proc/self/status"), CAP_KILL),
+        packet_rules: brunt_injector::packets::try_rules(),
         terminal: terminal(|name| std::env::var(name).ok()),
     }
 }

@@ -76,15 +76,27 @@ fn what_a_run_left_is_no_obstacle_but_said() {
 }
 
 #[test]
-fn every_kind_of_fault_stands_in_one_row() {
+fn every_kind_of_fault_stands_in_the_row_of_each_of_its_mechanisms() {
     let diagnosis = judged(|_| {});
     let mut told: Vec<&str> = diagnosis.rungs.iter().flat_map(|rung| rung.kinds.iter().copied()).collect();
     let mut all: Vec<&str> = brunt_scenario::catalogue::ALL.iter().map(|kind| kind.name).collect();
     told.sort_unstable();
+    told.dedup();
     all.sort_unstable();
     assert_eq!(told, all);
-    let packets = diagnosis.rungs.iter().find(|rung| rung.kinds.contains(&"network.loss")).expect("a row");
-    assert!(!packets.works && packets.by.contains("not built"), "{packets:?}");
+    let rows = |kind: &'static str| diagnosis.rungs.iter().filter(move |rung| rung.kinds.contains(&kind)).count();
+    assert_eq!((rows("network.partition"), rows("node.drain")), (2, 1));
+}
+
+#[test]
+fn rules_on_packets_were_tried_and_what_was_refused_is_said() {
+    let row = |change: fn(&mut Facts)| {
+        let found = judged(change).rungs.into_iter().find(|rung| rung.kinds.contains(&"network.loss"));
+        found.expect("a row")
+    };
+    assert!(row(|_| {}).works);
+    let refused = row(|facts| facts.packet_rules = Err("cannot make a network namespace: not permitted".into()));
+    assert!(!refused.works && refused.needs.contains("not permitted") && refused.needs.contains("run as root"));
 }
 
 #[test]

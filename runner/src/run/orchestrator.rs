@@ -95,7 +95,8 @@ struct ProbeState {
 impl Orchestrator {
     /// A run whose services are ready and whose load has just been started.
     pub fn new(plan: Arc<Plan>, record: Arc<Record>, load_started: Offset) -> Self {
-        let faults: Vec<FaultFacts> = timeline::turns_of(&plan.timeline).into_iter().map(planned).collect();
+        let faults: Vec<FaultFacts> =
+            timeline::turns_of(&plan.timeline).into_iter().map(|turn| planned(&plan, turn)).collect();
         let probes = plan.steady_state.iter().flat_map(|steady| &steady.probes).map(|probe| ProbeState {
             facts: ProbeFacts { id: probe.id.clone(), asked: 0, failed: 0, last_failure: None },
             holds: None,

@@ -19,7 +19,8 @@ impl Resolver<'_> {
             }
             if let Some(resolved) = resolved(target) {
                 if let Target::NotBuilt(kind) = resolved {
-                    let what = format!("the target `{}` is of kind `{kind}`, which is not built yet", name.value);
+                    let what =
+                        format!("the target `{}` is of kind `{}`, which is not built yet", name.value, kind.word());
                     self.not_built(name.span, what);
                 }
                 targets.insert(name.value.clone(), resolved);
@@ -48,5 +49,8 @@ fn resolved(target: &written::Target) -> Option<Target> {
             count: process.count.as_ref().map(|count| count.value),
         }));
     }
-    target.kind().map(|kind| Target::NotBuilt(kind.word()))
+    if let Some(name) = &target.netns {
+        return Some(Target::Netns(name.value.clone()));
+    }
+    target.kind().map(Target::NotBuilt)
 }

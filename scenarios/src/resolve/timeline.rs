@@ -125,7 +125,7 @@ impl Resolver<'_> {
             }
         }
         let Some(target) = target.filter(|target| kind.takes.contains(target)) else { return };
-        if kind.needs_packets(target) {
+        if kind.needs_packets(target) && !kind.built.contains(&target) {
             let what = format!(
                 "`{}` on a {} target acts on packets and needs {}, which is not built yet; on a link it can act on streams",
                 kind.name,

@@ -20,6 +20,7 @@ mod load_shapes;
 mod matrix;
 mod memory;
 mod nothing_is_lost;
+mod packets;
 mod report_in_chromium;
 mod screen;
 mod signals;

@@ -96,7 +96,9 @@ pub fn faults(page: &mut Page, plan: &Plan) {
                     None => "never: without `verify` the run is inconclusive (exit 5) at best".to_owned(),
                 },
             ));
-        } else if let Some(entry) = catalogue::find(fault.kind) {
+        } else if let Some(entry) =
+            plan.targets.get(&fault.target).and_then(|target| catalogue::find(fault.kind, target.kind()))
+        {
             rows.push(vec![String::new(), "by".into(), format!("{}; rights: {}", entry.rung, entry.privilege)]);
             rows.push(vec![String::new(), "seen".into(), entry.verified.to_owned()]);
             rows.push(vec![String::new(), "undone".into(), entry.undone.to_owned()]);

@@ -4,7 +4,7 @@ use brunt_injector::{Reverted, Seen};
 use brunt_report::facts::{Effect, FaultFacts, Stopped};
 use brunt_report::results::Severity;
 use brunt_scenario::metric::WindowName;
-use brunt_scenario::plan::Target;
+use brunt_scenario::plan::{Plan, Target};
 use brunt_scenario::units::Offset;
 
 use super::{Hit, Orchestrator, Phase, Todo};
@@ -169,8 +169,10 @@ impl Orchestrator {
 }
 
 /// A turn that has not come.
-pub(super) fn planned(turn: Turn<'_>) -> FaultFacts {
+pub(super) fn planned(plan: &Plan, turn: Turn<'_>) -> FaultFacts {
     let fault = turn.fault;
+    let target = plan.targets.get(&fault.target);
+    let entry = target.and_then(|target| brunt_injector::catalogue::find(fault.kind, target.kind()));
     FaultFacts {
         id: fault.id.clone(),
         round: turn.round,
@@ -178,7 +180,7 @@ pub(super) fn planned(turn: Turn<'_>) -> FaultFacts {
         kind: fault.kind.to_owned(),
         target: fault.target.clone(),
         instances: Vec::new(),
-        mechanism: brunt_injector::catalogue::find(fault.kind).map_or_else(String::new, |entry| entry.rung.to_owned()),
+        mechanism: entry.map_or_else(String::new, |entry| entry.rung.to_owned()),
         instant: brunt_injector::is_instant(fault.kind),
         injecting_at: None,
         active_at: None,

@@ -1,0 +1,275 @@
+//! Faults on packets, through the four verbs: the same for every kind, because a kind is only a [`Treatment`].
+//!
+//! The rules lie in a table of the target's network namespace that the agent's socket owns: the kernel removes it when the
+//! agent is gone, and its rules stop acting when nobody renews its lease. So there is nothing to restore, and the undo record
+//! says so. Traffic over the namespace's own loopback is never touched, nor is IPv6 neighbour discovery.
+//!
+//! *What arrives* is looked at before it is known whether it stays (PREROUTING), so a router loses what it would pass on.
+//! *What leaves* is looked at where it is made (OUTPUT): the kernel tells the sender of a datagram that is dropped there
+//! (EPERM), TCP takes it for a loss.
+
+pub mod blackhole;
+pub mod loss;
+pub mod partition;
+
+use std::sync::Arc;
+
+use brunt_scenario::plan::Params;
+
+use crate::agent::protocol::Order;
+use crate::agent::services::Services;
+use crate::error::Error;
+use crate::fault::link::{amount, grouped};
+use crate::fault::{Change, Fault, Reverted, Seen, Undo};
+use crate::namespace::Namespace;
+use crate::netlink::nf_tables::{self, Hook, Match, Rule, Verdict};
+use crate::packets::{Beats, Loss, Table, Treatment};
+use crate::target::Victim;
+use crate::target::netns;
+
+/// What a kind of the catalogue does to packets; `None` for kinds that do not act on packets (or are not built).
+pub fn treatment(kind: &str, with: &Params) -> Option<Result<Treatment, Error>> {
+    Some(match kind {
+        loss::KIND => loss::from_params(with),
+        partition::KIND => partition::from_params(with),
+        blackhole::KIND => blackhole::from_params(with),
+        _ => return None,
+    })
+}
+
+/// A fault on the packets of its victims' namespaces.
+pub struct PacketFault {
+    id: String,
+    /// How the tables of this run begin, and this fault's own.
+    run: String,
+    table: String,
+    victims: Vec<Victim>,
+    treatment: Treatment,
+    beats: Arc<Beats>,
+    places: Vec<Place>,
+}
+
+/// A victim's namespace, and the table there while the fault is active.
+struct Place {
+    namespace: Namespace,
+    table: Option<Arc<Table>>,
+}
+
+/// Packets that came along, and how many of them were lost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Count {
+    came: u64,
+    lost: u64,
+}
+
+impl PacketFault {
+    /// What the order asks for.
+    pub fn new(order: &Order, treatment: Treatment, run_id: &str, beats: Arc<Beats>) -> Self {
+        let run = format!("brunt-{run_id}-");
+        Self {
+            id: order.fault.clone(),
+            table: format!("{run}{}", order.fault),
+            run,
+            victims: order.victims.clone(),
+            treatment,
+            beats,
+            places: Vec::new(),
+        }
+    }
+
+    /// What `nft list ruleset` shows of it.
+    fn rules(&self, change: Change) -> Vec<Rule> {
+        let to = (Hook::Prerouting, Match::ArrivedFromOutside);
+        let from = (Hook::Output, Match::LeavesForOutside);
+        let ways = [(self.treatment.ways.to, to), (self.treatment.ways.from, from)];
+        let mut rules = Vec::new();
+        for (_, (hook, outside)) in ways.into_iter().filter(|(meant, _)| *meant) {
+            let rule = |matches, verdict| Rule { hook, matches, verdict };
+            rules.push(rule(vec![Match::NeighbourDiscovery], Verdict::Spare));
+            rules.push(rule(vec![outside], Verdict::Count));
+            if change == Change::Make {
+                rules.push(rule([vec![outside], share(self.treatment.loss)].concat(), Verdict::Drop));
+            }
+        }
+        rules
+    }
+
+    /// Over all victims and both directions.
+    fn count(&self) -> Result<Count, Error> {
+        let mut sum = Count::default();
+        for table in self.places.iter().filter_map(|place| place.table.as_ref()) {
+            for hook in [Hook::Prerouting, Hook::Output] {
+                let counts = table.counts(hook).map_err(|source| self.failed("read the counters of", source))?;
+                // Spared, came, lost: as in `rules`.
+                sum.came += counts.get(1).copied().unwrap_or_default();
+                sum.lost += counts.get(2).copied().unwrap_or_default();
+            }
+        }
+        Ok(sum)
+    }
+
+    fn failed(&self, action: &'static str, source: impl std::error::Error) -> Error {
+        let victims: Vec<String> = self.victims.iter().map(ToString::to_string).collect();
+        Error::Packets { action, table: self.table.clone(), victims: victims.join(", "), why: source.to_string() }
+    }
+
+    /// Removes the tables that are left and looks whether they are gone; sentences of what is not.
+    fn remove(&mut self) -> Vec<String> {
+        let mut left = Vec::new();
+        for place in &mut self.places {
+            let Some(table) = place.table.take() else { continue };
+            if let Err(refused) = table.remove() {
+                left.push(refused.to_string());
+            }
+            match place.namespace.inside(nf_tables::tables) {
+                Ok(Ok(tables)) if tables.contains(&self.table) => {
+                    left.push(format!("table `{}` is still there; it goes with the agent", self.table));
+                }
+                Ok(Ok(_)) => {}
+                Ok(Err(refused)) => left.push(refused.to_string()),
+                Err(error) => left.push(format!("cannot look whether `{}` is gone: {error}", self.table)),
+            }
+        }
+        left
+    }
+}
+
+fn share(loss: Loss) -> Vec<Match> {
+    match loss {
+        Loss::All => Vec::new(),
+        Loss::Uniform(share) => vec![Match::Share { millionths: (share * 1e6).round() as u32 }],
+    }
+}
+
+impl Fault<Services> for PacketFault {
+    fn prepare(&mut self, _: &mut Services) -> Result<Vec<Undo>, Error> {
+        self.places.clear();
+        for victim in &self.victims {
+            let namespace = netns::open(victim)?;
+            let tables = namespace
+                .inside(nf_tables::tables)
+                .map_err(|source| self.failed("enter the namespace for", source))?
+                .map_err(|refused| self.failed("look for others than", refused))?;
+            if let Some(other) = tables.iter().find(|name| name.starts_with("brunt-") && !name.starts_with(&self.run)) {
+                let text = format!(
+                    "another run acts on the packets of {victim} (nf_tables table `{other}`); two that do not know of each \
+                     other cannot be told apart in what is measured. Wait for its end"
+                );
+                return Err(Error::Refused(text));
+            }
+            self.places.push(Place { namespace, table: None });
+        }
+        Ok(vec![Undo::EndsWithAgent { what: format!("nf_tables table `{}`", self.table) }])
+    }
+
+    fn inject(&mut self, _: &mut Services, change: Change) -> Result<(), Error> {
+        let rules = self.rules(change);
+        for at in 0..self.places.len() {
+            if self.places[at].table.is_some() {
+                continue;
+            }
+            let installed = self.beats.install(&self.places[at].namespace, &self.table, &rules);
+            self.places[at].table = Some(installed.map_err(|refused| self.failed("install", refused))?);
+        }
+        Ok(())
+    }
+
+    fn verify(&mut self, _: &mut Services) -> Result<Seen, Error> {
+        Ok(judge(self.treatment.loss, self.count()?))
+    }
+
+    fn revert(&mut self, _: &mut Services) -> Reverted {
+        let held = self.places.iter().any(|place| place.table.is_some());
+        let count = self.count();
+        let residue = count.iter().filter(|count| count.lost > 0).map(|count| format!("{} lost", packets(count.lost)));
+        let residue = residue.collect();
+        let effect = match count {
+            Ok(count) => judge(self.treatment.loss, count),
+            Err(error) => Seen::Absent(error.to_string()),
+        };
+        let left = self.remove();
+        let error = (!left.is_empty()).then(|| format!("{}: {}", self.id, left.join("; ")));
+        Reverted { effect, rollback_verified: held.then_some(error.is_none()), residue, error }
+    }
+}
+
+fn packets(number: u64) -> String {
+    amount(number, "packet")
+}
+
+/// What the counters say. The kernel drops, and it counts what it drops; what must be shown is that it drops as many as it
+/// was asked to.
+fn judge(loss: Loss, Count { came, lost }: Count) -> Seen {
+    if came == 0 {
+        return Seen::NotExercised("no packet came along".into());
+    }
+    let of = format!("{} of {}", grouped(lost), packets(came));
+    match loss {
+        // One may have been counted by the first rule and not by the second yet.
+        Loss::All if lost + 1 >= came => Seen::Yes(format!("lost {of}")),
+        Loss::All => Seen::Absent(format!("{of} were lost, and all should have been")),
+        Loss::Uniform(share) => {
+            let (came, lost) = (came as f64, lost as f64);
+            // Below ten losses the share cannot be told; that there were any is enough to see that it acts.
+            if came * share < 10.0 {
+                return match lost > 0.0 {
+                    true => Seen::Yes(format!("lost {of}")),
+                    false => Seen::NotExercised(format!("{of} were lost: too few came along for a share of {share}")),
+                };
+            }
+            let [low, high] = interval(lost / came, came);
+            let (text, asked) =
+                (format!("{of} ({:.2} %, asked for {:.2} %)", 100.0 * lost / came, 100.0 * share), share);
+            if (low..=high).contains(&asked) {
+                Seen::Yes(format!("lost {text}"))
+            } else {
+                Seen::Absent(format!("{text} were lost"))
+            }
+        }
+    }
+}
+
+/// The interval in which the true share lies with 99.99 %, by Wilson's score (E. B. Wilson, JASA 22, 1927).
+fn interval(observed: f64, number: f64) -> [f64; 2] {
+    const Z: f64 = 3.891;
+    let spread = Z * Z / number;
+    let middle = (observed + spread / 2.0) / (1.0 + spread);
+    let half = Z / (1.0 + spread) * (observed * (1.0 - observed) / number + spread / (4.0 * number)).sqrt();
+    [middle - half, middle + half]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_that_chance_explains_is_seen_and_one_that_it_does_not_is_absent() {
+        let of = |lost, came| judge(Loss::Uniform(0.05), Count { came, lost });
+        assert_eq!(of(0, 0), Seen::NotExercised("no packet came along".into()));
+        assert_eq!(
+            of(0, 100),
+            Seen::NotExercised("0 of 100 packets were lost: too few came along for a share of 0.05".into())
+        );
+        assert_eq!(of(1, 100), Seen::Yes("lost 1 of 100 packets".into()));
+        assert_eq!(of(1010, 20_000), Seen::Yes("lost 1,010 of 20,000 packets (5.05 %, asked for 5.00 %)".into()));
+        // 31 per packet-root is one standard deviation; six of them are no chance.
+        assert!(matches!(of(1190, 20_000), Seen::Absent(_)));
+        assert!(matches!(of(820, 20_000), Seen::Absent(_)));
+        assert!(matches!(of(0, 20_000), Seen::Absent(_)));
+    }
+
+    #[test]
+    fn what_passes_a_partition_is_told() {
+        let of = |lost, came| judge(Loss::All, Count { came, lost });
+        assert_eq!(of(12, 12), Seen::Yes("lost 12 of 12 packets".into()));
+        assert_eq!(of(11, 12), Seen::Yes("lost 11 of 12 packets".into()));
+        assert_eq!(of(0, 12), Seen::Absent("0 of 12 packets were lost, and all should have been".into()));
+    }
+
+    #[test]
+    fn the_interval_is_wilsons() {
+        // By hand for 5 of 100: (0.05 + 0.0757) / 1.1514 +- 3.891 / 1.1514 * sqrt(0.000475 + 0.0003785)
+        let [low, high] = interval(0.05, 100.0);
+        assert!((low - 0.0105).abs() < 0.002 && (high - 0.2079).abs() < 0.002, "{low} {high}");
+    }
+}

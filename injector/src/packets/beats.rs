@@ -1,0 +1,122 @@
+//! Keeps the leases of all tables alive, on a thread of its own: the agent's loop may be busy with a verb for longer.
+//!
+//! It does so only while the agent's own lease lives. Whatever stops the runner, or the agent, therefore stops the rules.
+
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread;
+use std::time::Duration;
+
+use crate::agent::lease::boottime;
+use crate::namespace::Namespace;
+use crate::netlink::nf_tables::{Hook, Leased, Refused, Rule};
+
+/// So many beats fit into a lease: four may be late.
+const BEATS: u32 = 5;
+
+/// The leases that one agent holds.
+#[derive(Debug)]
+pub struct Beats {
+    lease: Duration,
+    /// Boot time in nanoseconds until which the agent may go on.
+    until: AtomicU64,
+    tables: Mutex<Vec<Weak<Table>>>,
+}
+
+/// A table in some namespace whose lease is kept alive. Its rules end when this is dropped.
+#[derive(Debug)]
+pub struct Table(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    /// `None` once it is removed.
+    leased: Option<Leased>,
+    /// Why its lease could not be renewed.
+    failure: Option<String>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Beats {
+    /// Begins; nothing beats until the first table is there.
+    pub fn new(lease: Duration) -> Arc<Self> {
+        Arc::new(Self { lease, until: AtomicU64::new(0), tables: Mutex::default() })
+    }
+
+    /// The agent has heard of the runner and may go on until then (boot time).
+    pub fn extend(&self, until: Duration) {
+        self.until.store(u64::try_from(until.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Puts rules into a namespace; they act when this returns.
+    ///
+    /// # Errors
+    /// Nothing is changed then.
+    pub fn install(self: &Arc<Self>, namespace: &Namespace, name: &str, rules: &[Rule]) -> Result<Arc<Table>, Refused> {
+        let inside = |why| Refused { part: "enter the network namespace", why };
+        let leased = namespace.inside(|| Leased::install(name, self.lease, rules)).map_err(inside)??;
+        let table = Arc::new(Table(Mutex::new(State { leased: Some(leased), failure: None })));
+        let mut tables = locked(&self.tables);
+        let first = tables.is_empty();
+        tables.push(Arc::downgrade(&table));
+        drop(tables);
+        if first {
+            self.start().map_err(|why| Refused { part: "keep the lease alive", why })?;
+        }
+        Ok(table)
+    }
+
+    /// The thread ends when no table is left; the next one starts another.
+    fn start(self: &Arc<Self>) -> io::Result<()> {
+        let this = Arc::clone(self);
+        thread::Builder::new().name("brunt-beats".into()).spawn(move || {
+            loop {
+                thread::sleep(this.lease / BEATS);
+                let mut tables = locked(&this.tables);
+                tables.retain(|table| table.strong_count() > 0);
+                if tables.is_empty() {
+                    return;
+                }
+                let alive: Vec<Arc<Table>> = tables.iter().filter_map(Weak::upgrade).collect();
+                drop(tables);
+                if boottime() < Duration::from_nanos(this.until.load(Ordering::Relaxed)) {
+                    alive.iter().for_each(|table| table.beat());
+                }
+            }
+        })?;
+        Ok(())
+    }
+}
+
+impl Table {
+    fn beat(&self) {
+        let mut state = locked(&self.0);
+        if let Some(leased) = &mut state.leased
+            && let Err(refused) = leased.beat()
+        {
+            state.failure = Some(refused.to_string());
+        }
+    }
+
+    /// Packets that each rule at this hook has counted, in their order.
+    ///
+    /// # Errors
+    /// The table is gone, or its lease could not be renewed: nobody knows whether its rules have acted all the time.
+    pub fn counts(&self, hook: Hook) -> io::Result<Vec<u64>> {
+        let mut state = locked(&self.0);
+        if let Some(failure) = &state.failure {
+            return Err(io::Error::other(failure.clone()));
+        }
+        let leased = state.leased.as_mut().ok_or_else(|| io::Error::other("the rules are removed"))?;
+        leased.counts(hook)
+    }
+
+    /// Removes it; again, nothing happens.
+    pub fn remove(&self) -> Result<(), Refused> {
+        let leased = locked(&self.0).leased.take();
+        leased.map_or(Ok(()), Leased::remove)
+    }
+}

@@ -1,0 +1,199 @@
+//! Faults on packets, in network namespaces that the test made: they act in their window, are seen, and are gone afterwards,
+//! also when nobody is left to remove them.
+
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use brunt_injector::netlink::nf_tables;
+use brunt_report::results::Verdict;
+use brunt_tests::answering::Answering;
+use brunt_tests::brunt::{Brunt, Running};
+use brunt_tests::ended::{fault, window};
+use brunt_tests::namespaces::Namespaces;
+use brunt_tests::scenario::Scenario;
+use brunt_tests::{host, machine};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// Load from the client's namespace on a service in the server's, and this timeline.
+fn scenario(network: &Namespaces, service: &Answering, timeline: &str) -> Scenario {
+    Scenario::new(&format!(
+        "
+        version: 1
+        name: packets
+        seed: 3
+        targets:
+          api: {{ url: \"http://{}:{}\" }}
+          lab: {{ netns: {} }}
+        load:
+          main: {{ target: api, get: /, rate: 200/s, for: timeline, timeout: 5s }}
+        slos:
+          fast: {{ metric: latency.p95, max: 100ms, over: 1s }}
+        steady_state: {{ all_of: [ fast ] }}
+        timeline:
+{timeline}
+        safety: {{ lease: 2s }}
+        ",
+        Namespaces::SERVER,
+        service.port(),
+        network.server,
+    ))
+}
+
+/// brunt itself works in the client's namespace, and reaches into the server's by its name.
+fn run(network: &Namespaces, scenario: &Scenario) -> Brunt {
+    Brunt::run(scenario).under(["ip", "netns", "exec", &network.client])
+}
+
+/// The tables of nf_tables in the server's namespace.
+fn tables(network: &Namespaces) -> Vec<String> {
+    network.of_server().inside(nf_tables::tables).expect("root may enter").expect("the kernel lists them")
+}
+
+/// Whether a connection from the client's namespace is taken.
+fn connects(network: &Namespaces, service: &Answering) -> bool {
+    let address = SocketAddr::from((Namespaces::SERVER, service.port()));
+    let connect = || TcpStream::connect_timeout(&address, Duration::from_millis(150)).is_ok();
+    network.of_client().inside(connect).expect("root may enter")
+}
+
+/// Of a running brunt: its agent's process.
+fn agent(run: &Running) -> i32 {
+    let marked = host::marked(run.mark());
+    let agent = marked.iter().find(|process| process.command.ends_with(" agent")).expect("brunt has an agent");
+    i32::try_from(agent.pid).expect("a process id")
+}
+
+#[test]
+fn a_fifth_of_the_packets_is_lost_in_the_window_and_none_afterwards() {
+    let _machine = machine::alone();
+    let network = Namespaces::pair();
+    let service = Answering::inside(&network.server);
+    let timeline = "
+          - baseline: 3s
+          - { id: bad-line, fault: network.loss, target: lab, for: 5s, with: { loss: 20% } }
+          - recover: { within: 10s }
+        ";
+    let ended = run(&network, &scenario(&network, &service, timeline)).go().expect_code(0);
+
+    let results = ended.results();
+    assert_eq!(results.summary.verdict, Verdict::Pass);
+    let seen = fault(&results, "bad-line");
+    assert!(seen.verified && seen.rollback_verified == Some(true), "{seen:?}");
+    assert!(ended.stdout.contains("nf_tables") || format!("{seen:?}").contains("nf_tables"), "{seen:?}");
+    // A lost packet of a short exchange is sent again after 200 ms at the earliest, and many are.
+    let p95 = |name: &str| window(&results, name).latency_ms.p95;
+    assert!(p95("baseline").is_some_and(|ms| ms < 50.0), "{:?}", p95("baseline"));
+    assert!(p95("fault:bad-line").is_some_and(|ms| ms > 190.0), "{:?}", p95("fault:bad-line"));
+    assert_eq!(tables(&network), Vec::<String>::new());
+}
+
+#[test]
+fn a_partition_is_felt_as_silence_and_everything_goes_on_when_it_is_healed() {
+    let _machine = machine::alone();
+    let network = Namespaces::pair();
+    let service = Answering::inside(&network.server);
+    let timeline = "
+          - baseline: 2s
+          - { id: cut, fault: network.partition, target: lab, for: 2s }
+          - recover: { within: 10s }
+        ";
+    let ended = run(&network, &scenario(&network, &service, timeline)).go().expect_code(0);
+
+    let results = ended.results();
+    let seen = fault(&results, "cut");
+    assert!(seen.verified && seen.rollback_verified == Some(true), "{seen:?}");
+    // What was sent during the cut waited for its end: the first ones for nearly two seconds.
+    assert!(window(&results, "fault:cut").latency_ms.p95.is_some_and(|ms| ms > 1_000.0), "{ended}");
+    assert_eq!(window(&results, "fault:cut").errors, 0, "{ended}");
+}
+
+/// A scenario whose only fault cuts the server off for longer than the test looks.
+fn cut_for_long(network: &Namespaces, service: &Answering) -> Running {
+    let timeline = "
+          - { id: cut, fault: network.partition, target: lab, for: 60s }
+        ";
+    let scenario = scenario(network, service, timeline);
+    let run = run(network, &scenario).start();
+    run.wait_for("event=fault.verified");
+    assert!(!connects(network, service), "the server is cut off");
+    run
+}
+
+fn send(signal: Signal, process: i32) {
+    kill(Pid::from_raw(process), signal).expect("it is alive");
+}
+
+#[test]
+fn s1_agent_stopped_traffic_flows() {
+    let _machine = machine::shared();
+    let network = Namespaces::pair();
+    let service = Answering::inside(&network.server);
+    let run = cut_for_long(&network, &service);
+    let agent = agent(&run);
+    // Both, so that nobody is left who could notice and remove the table: the kernel alone holds the lease.
+    run.signal(Signal::SIGSTOP);
+    send(Signal::SIGSTOP, agent);
+    let stopped = Instant::now();
+    let flows = host::comes_true(Duration::from_secs(4), || connects(&network, &service));
+    let after = stopped.elapsed();
+    let left = tables(&network);
+    send(Signal::SIGKILL, agent);
+    run.signal(Signal::SIGKILL);
+    run.wait();
+
+    assert!(flows && after < Duration::from_millis(2_700), "traffic flowed {after:?} after both were stopped");
+    assert_eq!(left.len(), 1, "the table was still there, and did nothing: {left:?}");
+}
+
+#[test]
+fn s2_both_killed_no_rule_left() {
+    let _machine = machine::shared();
+    let network = Namespaces::pair();
+    let service = Answering::inside(&network.server);
+    let run = cut_for_long(&network, &service);
+    let agent = agent(&run);
+    run.signal(Signal::SIGKILL);
+    send(Signal::SIGKILL, agent);
+    run.wait();
+
+    assert!(host::comes_true(Duration::from_secs(1), || tables(&network).is_empty()), "{:?}", tables(&network));
+    assert!(connects(&network, &service));
+}
+
+#[test]
+fn a_namespace_that_is_not_there_is_refused_before_anything_runs() {
+    let _machine = machine::shared();
+    let network = Namespaces::pair();
+    let service = Answering::inside(&network.server);
+    let timeline = "
+          - { id: cut, fault: network.partition, target: lab, for: 1s }
+        ";
+    let story = scenario(&network, &service, timeline);
+    let gone = Brunt::run(&story).args(["--set", "targets.lab.netns=nowhere"]).go().expect_code(3);
+    gone.expect_said("there is no network namespace `nowhere`").expect_said("ip netns list");
+
+    let nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--"];
+    let plan = Brunt::with(["plan"]).arg(story.path()).under(nobody).go();
+    plan.expect_said("run brunt as root");
+}
+
+#[test]
+fn s8_two_runs_on_one_namespace_are_told_apart_by_refusing_the_second() {
+    let _machine = machine::shared();
+    let network = Namespaces::pair();
+    let service = Answering::inside(&network.server);
+    let first = cut_for_long(&network, &service);
+    // Another user of the namespace, with another name: brunt goes by what is in the kernel.
+    let timeline = "
+          - { id: line, fault: network.loss, target: lab, for: 1s, with: { loss: 5% } }
+        ";
+    let elsewhere = Answering::inside(&network.client);
+    let url = format!("targets.api.url=http://10.77.0.1:{}", elsewhere.port());
+    let second = run(&network, &scenario(&network, &service, timeline)).args(["--set", &url]).go();
+    let second = second.expect_said("another run acts on the packets of");
+    assert_ne!(second.code, 0, "{second}");
+    first.signal(Signal::SIGTERM);
+    first.wait();
+    assert_eq!(tables(&network), Vec::<String>::new());
+}
