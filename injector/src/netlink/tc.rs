@@ -190,7 +190,7 @@ impl Request {
         let mut attributes = Message::default();
         attributes.name(1, kind); // TCA_KIND
         if let Some(options) = options {
-            attributes.attribute(2, options); // TCA_OPTIONS
+            attributes.attribute(2, &tree::as_set(kind, options)); // TCA_OPTIONS
         }
         let says = format!("put back {} {}", named(Object::Qdisc, kind), place_says(place));
         let flags = Verb::Replace.flags();

@@ -67,7 +67,7 @@ mod tests {
     use super::*;
     use crate::fault::Undo;
     use crate::netlink::tc::rate::Rate;
-    use crate::netlink::tc::shaped::Shaped;
+    use crate::netlink::tc::shaped::{Shape, Shaped};
     use crate::netlink::tc::tree::Tree;
     use crate::netlink::testing::in_a_namespace;
 
@@ -83,7 +83,7 @@ mod tests {
                 assert!(made.unwrap().success());
                 let before = Tree::of(&mut Tc::open().unwrap()).unwrap();
                 let mut shaped = Shaped::prepare(|queues| queues.name != "lo").unwrap();
-                shaped.install(Rate { bytes_per_second: 1000 }).unwrap();
+                shaped.install(&Shape::Rate(Rate { bytes_per_second: 1000 })).unwrap();
                 (before, shaped.before().to_vec())
             })
             .unwrap();

@@ -1,7 +1,7 @@
-//! A rate for some of what leaves a namespace's links: an htb with one class that only a leased rule leads into.
+//! A rate, or netem, for some of what leaves a namespace's links: a root with a class that only a leased rule leads into.
 //!
-//! What the rule does not send there goes past the class, unlimited; so what is left behind by a death changes nothing. The class
-//! has a queue of its own with a limit of its own: by default that would be the link's txqueuelen, which may be 0 (rule 7; the
+//! For a rate the root is an htb, for netem a prio whose bands nobody gets into by himself (rule 2). What the rule does not send
+//! there goes past the class, unharmed; so what is left behind by a death changes nothing. The class has a queue of its own with a limit of its own: by default that would be the link's txqueuelen, which may be 0 (rule 7; the
 //! kernel makes 1000 of a 0 when it gets a qdisc, and undoing puts the 0 back).
 //! Link and snapshot are of one namespace; the socket stays in it, whichever thread uses it.
 
@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use super::fifo::Fifo;
 use super::htb::{Class, Htb};
+use super::netem::Netem;
+use super::prio::Prio;
 use super::rate::Rate;
 use super::statistics::Statistics;
 use super::tree::{OWN, Queues, Restored, Taken, Tree};
@@ -18,20 +20,38 @@ use super::{Handle, Place, Refused, Request, Tc, Verb};
 
 /// The root that brunt puts on a link.
 pub const ROOT: Handle = Handle::qdisc(*OWN.start());
-/// The class that shapes: what a rule gives this priority goes at its rate.
+/// The class that shapes: what a rule gives this priority goes through it. In a prio it is the second band.
 pub const CLASS: Handle = ROOT.class(2);
 const LEAF: Handle = Handle::qdisc(*OWN.start() + 1);
+/// The first band of a prio, for everything else.
+const FREE: Handle = ROOT.class(1);
+const FREE_LEAF: Handle = Handle::qdisc(*OWN.start() + 2);
+/// How many packets may wait there.
+const ROOM: u32 = 1000;
 
-/// How long what waits may take to leave when the rate is taken off. One packet of 64 KiB at 10 Mbit/s takes 52 ms.
+/// How long what waits may take to leave when a rate is taken off. One packet of 64 KiB at 10 Mbit/s takes 52 ms.
 const DRAIN: Duration = Duration::from_millis(80);
+/// The same for netem, which lets go of a packet at its time and not before.
+const DRAIN_NETEM: Duration = Duration::from_millis(600);
 
-/// Links of one namespace whose class has a rate, or is about to have one.
+/// What becomes of the packets in the class.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Shape {
+    /// They leave at this rate.
+    Rate(Rate),
+    /// They are delayed, lost, and so on.
+    Netem(Box<Netem>),
+}
+
+/// Links of one namespace whose class shapes, or is about to.
 #[derive(Debug)]
 pub struct Shaped {
     tc: Tc,
     before: Vec<Queues>,
     /// Links whose root is ours: an htb cannot be put in the place of itself.
     rooted: Vec<u32>,
+    /// What was asked for last.
+    shape: Option<Shape>,
 }
 
 /// Why a rate cannot be put on.
@@ -61,7 +81,7 @@ impl Shaped {
             return Err(Cannot::NoLink);
         }
         before.iter().try_for_each(Queues::free)?;
-        Ok(Self { tc, before, rooted: Vec::new() })
+        Ok(Self { tc, before, rooted: Vec::new(), shape: None })
     }
 
     /// What was there: the undo record.
@@ -69,22 +89,41 @@ impl Shaped {
         &self.before
     }
 
-    /// Puts the rate on each link. Calling it again changes nothing but the rate.
+    /// Puts it on each link. Calling it again with another rate, or another netem, changes that.
     ///
     /// # Errors
-    /// The kernel refused; [`Shaped::restore`] then takes off what is there. `NotFound`: it has no htb.
-    pub fn install(&mut self, rate: Rate) -> Result<(), Refused> {
-        for link in self.before.iter().map(|queues| queues.link) {
+    /// The kernel refused; [`Shaped::restore`] then takes off what is there. `NotFound`: it has no htb, prio or netem.
+    pub fn install(&mut self, shape: &Shape) -> Result<(), Refused> {
+        self.shape = Some(shape.clone());
+        for link in self.before.iter().map(|queues| queues.link).collect::<Vec<_>>() {
+            self.requests(link, shape).iter().try_for_each(|request| self.tc.ask(request))?;
             if !self.rooted.contains(&link) {
-                self.tc.ask(&Request::qdisc(Verb::Replace, Place::root(link, ROOT), &Htb { direct_packets: 1000 }))?;
                 self.rooted.push(link);
             }
-            let class = Place { link, parent: ROOT, handle: CLASS };
-            self.tc.ask(&Request::class(Verb::Replace, class, &Class { rate, burst: burst(rate) }))?;
-            let leaf = Place { link, parent: CLASS, handle: LEAF };
-            self.tc.ask(&Request::qdisc(Verb::Replace, leaf, &Fifo::Bytes(room(rate))))?;
         }
         Ok(())
+    }
+
+    /// In the order in which they leave no gap: the root lets everything pass until the class is there.
+    fn requests(&self, link: u32, shape: &Shape) -> Vec<Request> {
+        let (root, class) = (Place::root(link, ROOT), Place { link, parent: ROOT, handle: CLASS });
+        let leaf = Place { link, parent: CLASS, handle: LEAF };
+        let free = Place { link, parent: FREE, handle: FREE_LEAF };
+        let new = !self.rooted.contains(&link);
+        let mut requests = Vec::new();
+        match shape {
+            Shape::Rate(rate) => {
+                requests.extend(new.then(|| Request::qdisc(Verb::Replace, root, &Htb { direct_packets: ROOM })));
+                requests.push(Request::class(Verb::Replace, class, &Class { rate: *rate, burst: burst(*rate) }));
+                requests.push(Request::qdisc(Verb::Replace, leaf, &Fifo::Bytes(room(*rate))));
+            }
+            Shape::Netem(netem) => {
+                requests.extend(new.then(|| Request::qdisc(Verb::Replace, root, &Prio)));
+                requests.extend(new.then(|| Request::qdisc(Verb::Replace, free, &Fifo::Packets(ROOM))));
+                requests.push(Request::qdisc(Verb::Replace, leaf, &**netem));
+            }
+        }
+        requests
     }
 
     /// What went through the classes of all links.
@@ -104,13 +143,20 @@ impl Shaped {
         Ok(sum)
     }
 
-    /// Lets go at once, and in order, what waits; then puts back what was there. Says what became of each link, and how many
-    /// bytes were still waiting and are lost.
+    /// Lets go what waits, in order: at once where a rate held it, at its time where netem does, for a moment at most. Then puts
+    /// back what was there. Says what became of each link, and how many bytes were still waiting and are lost.
     ///
     /// # Errors
     /// The kernel refused. Trying again is harmless.
     pub fn restore(&mut self) -> Result<(Vec<Restored>, u32), Refused> {
-        let lost = self.drain();
+        let lost = match self.shape.take() {
+            None => 0,
+            Some(Shape::Rate(_)) => {
+                self.unlimit();
+                self.drain(DRAIN)
+            }
+            Some(Shape::Netem(_)) => self.drain(DRAIN_NETEM),
+        };
         let mut all = Vec::new();
         for queues in &self.before {
             all.push(queues.restore(&mut self.tc)?);
@@ -119,7 +165,7 @@ impl Shaped {
         Ok((all, lost))
     }
 
-    fn drain(&mut self) -> u32 {
+    fn unlimit(&mut self) {
         /// 400 Gbit/s.
         const NO_LIMIT: Rate = Rate { bytes_per_second: 50_000_000_000 };
         for link in self.before.iter().map(|queues| queues.link) {
@@ -127,7 +173,10 @@ impl Shaped {
             // Refused where it is not there, and then nothing waits.
             let _ = self.tc.ask(&Request::class(Verb::Change, class, &Class { rate: NO_LIMIT, burst: 1 << 30 }));
         }
-        let until = Instant::now() + DRAIN;
+    }
+
+    fn drain(&mut self, within: Duration) -> u32 {
+        let until = Instant::now() + within;
         loop {
             let backlog = self.statistics().map_or(0, |statistics| statistics.backlog);
             if backlog == 0 || Instant::now() > until {

@@ -263,6 +263,24 @@ fn without_counters(kind: &str, options: &[u8]) -> Vec<u8> {
     kept.bytes().to_vec()
 }
 
+/// Options as they must be asked for to be dumped like this. fq_codel keeps times in units of 1,024 ns and dumps microseconds,
+/// rounding down both ways: what is set to 7,000 us is dumped as 6,999, and set to that is dumped as 6,998. One more is exact.
+pub(super) fn as_set(kind: &str, options: &[u8]) -> Vec<u8> {
+    /// `TCA_FQ_CODEL_TARGET`, `TCA_FQ_CODEL_INTERVAL`, `TCA_FQ_CODEL_CE_THRESHOLD`
+    const TIMES: [u16; 3] = [1, 3, 7];
+    if kind != "fq_codel" {
+        return options.to_vec();
+    }
+    let mut set = super::Message::default();
+    for (kind, data) in super::super::message::attributes(options) {
+        match data.try_into().map(u32::from_ne_bytes) {
+            Ok(time) if TIMES.contains(&kind) => set.attribute(kind, &time.saturating_add(1).to_ne_bytes()),
+            _ => set.attribute(kind, data),
+        }
+    }
+    set.bytes().to_vec()
+}
+
 /// `struct tc_htb_glob` ends with the packets that were in no class.
 fn htb_without_counter(kind: &str, options: &[u8]) -> Vec<u8> {
     let mut options = options.to_vec();

@@ -110,7 +110,7 @@ fn a_rate_is_kept_within_3_percent_by_tcp_and_udp_and_nothing_else_is_held() {
         let table = Leased::install("brunt-test", Duration::from_secs(60), &rules).unwrap();
         for megabits in [5, 50] {
             let rate = Rate { bytes_per_second: megabits * 1_000_000 / 8 };
-            shaped.install(rate).unwrap();
+            shaped.install(&Shape::Rate(rate)).unwrap();
             let v6 = [DATAGRAM[0], DATAGRAM[1] + 20];
             let measured = [
                 ("TCP", off(tcp(&other, PORT), SEGMENT, rate)),
@@ -138,7 +138,7 @@ fn a_class_that_was_left_behind_is_inert() {
     in_a_namespace("netlink::tc::shaped::tests::a_class_that_was_left_behind_is_inert", || {
         let other = other_end();
         let rate = Rate { bytes_per_second: 20_000 };
-        Shaped::prepare(not_loopback).unwrap().install(rate).unwrap();
+        Shaped::prepare(not_loopback).unwrap().install(&Shape::Rate(rate)).unwrap();
         let table = Leased::install("brunt-test", Duration::from_secs(60), &[to_port(Transport::Udp)]).unwrap();
         let slow = udp(&other, "10.9.0.2", PORT);
         assert!(slow < 1.5 * rate.bytes_per_second as f64, "{slow:.0} bytes/s through the rule");
@@ -156,7 +156,7 @@ fn rule_7_a_link_whose_txqueuelen_is_0_has_room_and_keeps_its_0() {
         sh("ip link set va txqueuelen 0");
         let before = Tree::of(&mut Tc::open().unwrap()).unwrap();
         let mut shaped = Shaped::prepare(not_loopback).unwrap();
-        shaped.install(Rate { bytes_per_second: 12_500 }).unwrap();
+        shaped.install(&Shape::Rate(Rate { bytes_per_second: 12_500 })).unwrap();
         let table = Leased::install("brunt-test", Duration::from_secs(60), &[to_port(Transport::Udp)]).unwrap();
         // A burst of 50 waits, where the kernel's own limit would let one packet wait.
         let receiver = other.inside(|| UdpSocket::bind(("10.9.0.2", PORT))).unwrap().unwrap();
