@@ -27,6 +27,7 @@ use rustix::time::{
 };
 
 use crate::error::Error;
+use crate::fault::container::on_containers;
 use crate::fault::packet::PacketFault;
 use crate::fault::process::on_processes;
 use crate::fault::{Fault, Reverted, Undo};
@@ -318,6 +319,7 @@ impl Agent {
 /// The fault that an order asks for.
 fn fault_of(order: &Order, run_id: &str, beats: &Arc<Beats>) -> Result<Box<dyn Fault<Services>>, Error> {
     match order.packets {
+        None if order.kind.starts_with("container.") => on_containers(order),
         Some(treatment) => Ok(Box::new(PacketFault::new(order, treatment, run_id, Arc::clone(beats)))),
         None => on_processes(order),
     }

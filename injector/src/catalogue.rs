@@ -44,6 +44,15 @@ const fn process(kind: &'static str, feels: &'static str, verified: &'static str
     Entry { kind, on, feels, privilege: "same user, or root", rung: "signals by pidfd", verified, undone }
 }
 
+/// The engine pauses, stops and restarts; kills go past it.
+const ENGINE: &str = "Docker Engine and pidfd";
+
+/// A fault that the agent does to containers.
+const fn container(kind: &'static str, feels: &'static str, verified: &'static str, undone: &'static str) -> Entry {
+    let privilege = "the Docker Engine's socket";
+    Entry { kind, on: &[TargetKind::Docker], feels, privilege, rung: ENGINE, verified, undone }
+}
+
 const HELD: &str = "the first message that it acted on was held for the drawn delay";
 const DROPPED: &str = "every packet that came along was dropped, by the kernel's counters";
 const COUNTED: &str = "at least one connection or request was affected, by the proxy's own counters";
@@ -95,6 +104,33 @@ pub const ALL: &[Entry] = &[
         verified: "the old process has ended, a new one runs",
         undone: "it undoes itself",
     },
+    Entry {
+        kind: "container.kill",
+        on: &[TargetKind::Docker],
+        feels: "it is gone at once, as after a crash, so its restart policy acts",
+        privilege: "the Docker Engine's socket, and root, or its user where it runs without root",
+        rung: ENGINE,
+        verified: "the pidfd of its main process says that it has ended",
+        undone: "it has no inverse; a restart policy brings it back, and the window lasts until then",
+    },
+    container(
+        "container.pause",
+        "nothing in it runs, and its kernel goes on accepting: silence instead of resets",
+        "its cgroup says that it is frozen",
+        "unpaused by the runner, the agent, or `brunt cleanup`; what was paused before is refused",
+    ),
+    container(
+        "container.restart",
+        "it is asked to end, killed after `grace`, and starts cold",
+        "the old main process has ended, a new one runs",
+        "it undoes itself; if it stays down, the agent or `brunt cleanup` starts it",
+    ),
+    container(
+        "container.stop",
+        "it is asked to end, killed after `grace`, and stays down",
+        "the pidfd of its main process says that it has ended, and it is still down",
+        "started by the runner, the agent, or `brunt cleanup`; one that ends with `--rm` is refused",
+    ),
     Entry {
         kind: "exec",
         on: &[TargetKind::Service, TargetKind::Process],

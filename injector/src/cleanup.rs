@@ -92,7 +92,14 @@ fn replay(path: &Path, found: &Found, report: &mut CleanupReport) {
     let run = &found.header.run_id;
     if boot_id().is_ok_and(|boot| boot != found.header.boot_id) {
         // Every process that it names ended with that boot; the same pids are strangers now.
-        for entry in &found.open {
+        let (outlives, ended): (Vec<_>, Vec<_>) =
+            found.open.iter().partition(|entry| entry.undo.iter().any(Undo::outlives_a_boot));
+        let failures = report.failed.len();
+        outlives.into_iter().rev().for_each(|entry| undo_entry(path, run, entry, report));
+        if report.failed.len() > failures {
+            return;
+        }
+        for entry in ended {
             report.found.push(format!("run {run}: {} `{}`, from before the last boot", entry.kind, entry.fault));
             report.undone.push(format!("run {run}: `{}` ended with that boot; nothing was touched", entry.fault));
         }
@@ -158,7 +165,12 @@ fn wait_for_agent(run: &str, agent: ProcessId, grace: Duration, report: &mut Cle
 /// An agent runs the commands that undo `exec` faults one after the other.
 fn time_for_commands(found: &Found) -> Duration {
     let undo = found.open.iter().flat_map(|entry| &entry.undo);
-    undo.map(|undo| if let Undo::Run { command, .. } = undo { command.within } else { Duration::ZERO }).sum()
+    let time = |undo: &Undo| match undo {
+        Undo::Run { command, .. } => command.within,
+        Undo::StartContainers { grace, .. } => *grace,
+        _ => Duration::ZERO,
+    };
+    undo.map(time).sum()
 }
 
 fn remove(path: &Path, report: &mut CleanupReport) {

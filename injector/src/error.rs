@@ -102,6 +102,9 @@ pub enum Error {
     /// A command of an `exec` fault.
     #[error(transparent)]
     Command(crate::command::CommandError),
+    /// The Docker Engine could not be reached, or said no.
+    #[error(transparent)]
+    Docker(#[from] DockerError),
     /// brunt does not do this, on purpose.
     #[error("refused: {0}")]
     Refused(String),
@@ -256,4 +259,58 @@ pub enum ResolveError {
         /// What failed.
         why: String,
     },
+}
+
+/// The Docker Engine of this host could not be asked, or said no.
+#[derive(Debug, thiserror::Error)]
+pub enum DockerError {
+    /// An engine behind TCP or ssh: its processes and cgroups are not ours to see.
+    #[error(
+        "DOCKER_HOST is {host}, and brunt hits only containers of this host, whose processes it can see: set it to \
+         unix:///path/of/docker.sock, or unset it"
+    )]
+    NotHere {
+        /// The value.
+        host: String,
+    },
+    /// No engine runs here, or it is not for this user.
+    #[error("no Docker Engine: there is no {}; start it, or name its socket in DOCKER_HOST", list(looked_at))]
+    NoSocket {
+        /// Where one would be.
+        looked_at: Vec<PathBuf>,
+    },
+    /// No answer came.
+    #[error("the Docker Engine at {} could not {action}: {why}", socket.display())]
+    Failed {
+        /// What was asked for.
+        action: &'static str,
+        /// Its socket.
+        socket: PathBuf,
+        /// Why not.
+        why: String,
+    },
+    /// It said no.
+    #[error("the Docker Engine refused to {action}: {why} (HTTP {status})")]
+    Refused {
+        /// What was asked for.
+        action: &'static str,
+        /// The HTTP status.
+        status: u16,
+        /// Its own words.
+        why: String,
+    },
+    /// Something else than an engine listens there.
+    #[error("what answers at {} to `{action}` is no Docker Engine: {source}", socket.display())]
+    Answer {
+        /// What was asked for.
+        action: &'static str,
+        /// Its socket.
+        socket: PathBuf,
+        /// What is wrong with the answer.
+        source: serde_json::Error,
+    },
+}
+
+fn list(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" and no ")
 }

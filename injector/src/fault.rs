@@ -2,12 +2,14 @@
 //!
 //! The injector drives them in this order, and writes what `prepare` returns to the journal before `inject`. A fault is
 //! one file below this folder and one line in `catalogue`. It acts at a *place*: stream faults (`network`, `tcp`, `http`)
-//! at the proxy in the runner's process (`Fault<Arc<Proxy>>`), faults on processes and packets in the agent (`Fault<Services>`), commands on
-//! this host, from the runner (`Fault<Host>`). The verbs block; the injector calls those of the proxy on a thread that may, the agent bounds them by being quick.
+//! at the proxy in the runner's process (`Fault<Arc<Proxy>>`), faults on processes, containers and packets in the agent
+//! (`Fault<Services>`), commands on this host, from the runner (`Fault<Host>`). The verbs block; the injector calls those of
+//! the proxy on a thread that may, the agent bounds them by being quick.
 //!
 //! Stream faults differ only in what they do to a connection; `fault/link.rs` has their verbs. Packet faults differ only in
 //! what happens to a packet; `fault/packet.rs` has theirs.
 
+pub mod container;
 pub mod delay;
 pub mod exec;
 pub mod http;
@@ -87,6 +89,18 @@ pub enum Undo {
         /// Those that were running before they were stopped.
         processes: Vec<crate::process::ProcessId>,
     },
+    /// These containers are thawed.
+    Unpause {
+        /// Those that ran before they were frozen.
+        containers: Vec<container::Held>,
+    },
+    /// These containers are started, if they do not run.
+    StartContainers {
+        /// Those that ran before they were stopped.
+        containers: Vec<container::Held>,
+        /// They were given so long to end, so an engine that was asked to stop them may still be at it.
+        grace: std::time::Duration,
+    },
     /// SIGKILL to every process that carries the mark of this run in its environment.
     EndMarked {
         /// The run.
@@ -122,7 +136,14 @@ pub enum Undo {
     },
 }
 
+impl Undo {
+    /// Whether the change may still be there after the machine was started again: an engine leaves down what was stopped.
+    pub fn outlives_a_boot(&self) -> bool {
+        matches!(self, Self::StartContainers { .. })
+    }
+}
+
 /// Whether the timeline's step ends with the act itself (`process.kill`), or lasts `for` some time.
 pub fn is_instant(kind: &str) -> bool {
-    matches!(kind, "process.kill" | "process.restart")
+    matches!(kind, "process.kill" | "process.restart" | "container.kill" | "container.restart")
 }

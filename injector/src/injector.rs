@@ -280,6 +280,7 @@ impl Inner {
                 let hit = held.into_iter().filter(|victim| alive.contains(victim)).collect();
                 Members { total: alive.len(), alive, hit }
             }
+            Target::Docker(wanted) => target::docker::members(fault, wanted, &held)?,
             Target::Url(_) | Target::NotBuilt(_) => Members { alive: Vec::new(), total: 0, hit: Vec::new() },
         };
         target::pick(self.seed, fault, members)

@@ -5,8 +5,10 @@
 
 pub mod agent;
 pub mod catalogue;
+pub mod cgroup;
 pub mod cleanup;
 pub mod command;
+pub mod docker;
 pub mod error;
 pub mod event;
 pub mod fault;

@@ -1,10 +1,12 @@
 //! Who is hit: the members of a target, and which of them a fault picks. Looking touches nothing.
 
+pub mod docker;
 pub mod netns;
 pub mod process;
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::path::PathBuf;
 
 use brunt_scenario::plan::{Fault, LinkTo, Plan, Target};
 use rand::{Rng, SeedableRng};
@@ -43,6 +45,17 @@ pub enum Victim {
         /// Which one; names are given again.
         identity: Option<Identity>,
     },
+    /// A container of this host.
+    Container {
+        /// Its name, which decides the order.
+        name: String,
+        /// What the engine calls it, never used twice.
+        id: String,
+        /// The socket of its engine.
+        engine: PathBuf,
+        /// Its main process as this host sees it; `None` where only the member is meant.
+        process: Option<ProcessId>,
+    },
     /// A listener of a link.
     Listener {
         /// Name of the link.
@@ -64,9 +77,17 @@ impl Victim {
     /// Its process, if it has one and that is known.
     pub fn pid(&self) -> Option<u32> {
         match self {
-            Self::Instance { process, .. } => process.map(|process| process.pid),
+            Self::Instance { process, .. } | Self::Container { process, .. } => process.map(|process| process.pid),
             Self::Process { process, .. } => Some(process.pid),
             Self::Namespace { .. } | Self::Listener { .. } => None,
+        }
+    }
+
+    /// The id of a container.
+    pub fn container(&self) -> Option<&str> {
+        match self {
+            Self::Container { id, .. } => Some(id),
+            _ => None,
         }
     }
 
@@ -75,6 +96,9 @@ impl Victim {
         match self {
             Self::Instance { service, index, .. } => {
                 Self::Instance { service: service.clone(), index: *index, process: None }
+            }
+            Self::Container { name, id, engine, .. } => {
+                Self::Container { name: name.clone(), id: id.clone(), engine: engine.clone(), process: None }
             }
             other => other.clone(),
         }
@@ -88,6 +112,8 @@ impl fmt::Display for Victim {
             Self::Instance { service, index, process: None } => write!(f, "{service}-{index}"),
             Self::Process { process, name } => write!(f, "{name} ({process})"),
             Self::Namespace { name, .. } => write!(f, "network namespace {name}"),
+            Self::Container { name, process: Some(process), .. } => write!(f, "{name} ({process})"),
+            Self::Container { name, process: None, .. } => f.write_str(name),
             Self::Listener { link, listener } => write!(f, "{link}[{listener}]"),
         }
     }
@@ -178,10 +204,14 @@ fn choose(seed: u64, fault: &str, mut members: Vec<Victim>, count: usize) -> Vec
 
 /// Whether this kind acts on this kind of target at all.
 pub fn check_fit(fault: &Fault, target: &Target) -> Result<(), ResolveError> {
+    let on_container = fault.kind.starts_with("container.");
     let on_process = fault.kind.starts_with("process.") || fault.kind == "exec";
     let why = match target {
         Target::Netns(_) if packet::treatment(fault.kind, &fault.with).is_some() => return Ok(()),
-        Target::Link(_) if !on_process => return Ok(()),
+        Target::Link(_) if !on_process && !on_container => return Ok(()),
+        Target::Docker(_) if on_container => return Ok(()),
+        Target::Docker(_) => "what it does to containers is not built yet",
+        _ if on_container => "only a `docker` target has containers",
         Target::Service(_) if on_process => return Ok(()),
         Target::Process(_) if fault.kind == "process.restart" || fault.with.duration("restart_after").is_some() => {
             "only a `service` can be started again, for brunt does not know how others are started"
@@ -208,7 +238,7 @@ pub fn check_commands(fault: &Fault) -> Result<(), ResolveError> {
 }
 
 /// Whom a fault will hit, before anything runs (`brunt plan`). Instances and listeners are named without their processes:
-/// their number and the seed decide already. Processes of this host are really looked for.
+/// their number and the seed decide already. Processes and containers of this host are really looked for.
 pub fn resolve_dry(plan: &Plan, fault: &Fault) -> Result<Victims, ResolveError> {
     let Some(target) = plan.targets.get(&fault.target) else {
         let why = "it is not among the plan's targets".into();
@@ -230,6 +260,7 @@ pub fn resolve_dry(plan: &Plan, fault: &Fault) -> Result<Victims, ResolveError> 
         }
         Target::Process(wanted) => process::find(&fault.target, wanted, fault.allow_empty)?,
         Target::Netns(name) => netns::find(fault, name)?,
+        Target::Docker(wanted) => docker::find(&fault.target, wanted, fault.allow_empty)?,
         Target::Url(_) | Target::NotBuilt(_) => Vec::new(),
     };
     pick(plan.seed, fault, Members { total: alive.len(), alive, hit: Vec::new() })

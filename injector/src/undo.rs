@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::command;
-use crate::fault::Undo;
+use crate::fault::{Undo, container};
 use crate::mark;
 use crate::process::{Pidfd, ProcessId, Stat};
 
@@ -20,11 +20,9 @@ const SETTLE: Duration = Duration::from_secs(2);
 /// Does it. `Ok` says in sentences what was done or was found not to be needed; `Err` what a person must do.
 pub fn apply(undo: &Undo) -> Result<Vec<String>, String> {
     match undo {
-        Undo::Continue { processes } => {
-            let done: Vec<_> = processes.iter().map(|process| resume(*process)).collect();
-            let failed: Vec<String> = done.iter().filter_map(|one| one.as_ref().err().cloned()).collect();
-            if failed.is_empty() { Ok(done.into_iter().flatten().collect()) } else { Err(failed.join("; ")) }
-        }
+        Undo::Continue { processes } => each(processes, |process| resume(*process)),
+        Undo::Unpause { containers } => each(containers, container::thaw),
+        Undo::StartContainers { containers, grace } => each(containers, |held| container::start(held, *grace)),
         Undo::EndMarked { run_id } => end_marked(run_id),
         Undo::Run { command, mark } => {
             command::end_in_flight(mark);
@@ -38,6 +36,18 @@ pub fn apply(undo: &Undo) -> Result<Vec<String>, String> {
         Undo::EndsWithAgent { what } => Ok(vec![format!("{what} ended with the agent")]),
         Undo::Nothing { why } => Ok(vec![why.clone()]),
     }
+}
+
+/// Every one, whatever becomes of the others.
+fn each<T>(all: &[T], undo: impl Fn(&T) -> Result<String, String>) -> Result<Vec<String>, String> {
+    let (mut done, mut failed) = (Vec::new(), Vec::new());
+    for one in all {
+        match undo(one) {
+            Ok(sentence) => done.push(sentence),
+            Err(sentence) => failed.push(sentence),
+        }
+    }
+    if failed.is_empty() { Ok(done) } else { Err(failed.join("; ")) }
 }
 
 /// Continues a stopped process and waits until it is seen running. A process that is gone needs nothing, and what now has

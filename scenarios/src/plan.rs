@@ -283,7 +283,9 @@ pub enum Target {
     Process(ProcessMatch),
     /// A network namespace with this name.
     Netns(String),
-    /// Known to the language, not built: `docker` or `kubernetes`.
+    /// Containers of this host.
+    Docker(DockerMatch),
+    /// Known to the language, not built: `kubernetes`.
     NotBuilt(TargetKind),
 }
 
@@ -296,6 +298,7 @@ impl Target {
             Self::Link(_) => TargetKind::Link,
             Self::Process(_) => TargetKind::Process,
             Self::Netns(_) => TargetKind::Netns,
+            Self::Docker(_) => TargetKind::Docker,
             Self::NotBuilt(kind) => *kind,
         }
     }
@@ -314,6 +317,28 @@ pub struct ProcessMatch {
     pub port: Option<u16>,
     /// How many are expected.
     pub count: Option<usize>,
+}
+
+/// How containers of this host are found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DockerMatch {
+    /// The one with this name.
+    Name(String),
+    /// Those with this label.
+    Label {
+        /// Its name.
+        key: String,
+        /// Its value, which must be the same.
+        value: String,
+    },
+    /// Those of one service of a compose project.
+    Compose {
+        /// The project.
+        project: String,
+        /// The service.
+        service: String,
+    },
 }
 
 /// What one user does, step by step.

@@ -118,6 +118,9 @@ pub struct Order {
     pub restart_after: Option<Duration>,
     /// Faults on packets only: what happens to them.
     pub packets: Option<Treatment>,
+    /// `container.stop` and `container.restart`: how long each may take to end by itself.
+    #[serde(default)]
+    pub grace: Option<Duration>,
 }
 
 /// One instance of a service: everything that is needed to start it, and to start it again. Its environment may hold

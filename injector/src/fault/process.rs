@@ -33,7 +33,7 @@ fn process_of(victim: &Victim, services: &Services) -> Result<ProcessId, Error> 
                 _ => Ok(now),
             }
         }
-        Victim::Listener { .. } | Victim::Namespace { .. } => {
+        Victim::Listener { .. } | Victim::Namespace { .. } | Victim::Container { .. } => {
             Err(Error::Unfit { kind: "process.*".into(), why: format!("{victim} is no process") })
         }
     }

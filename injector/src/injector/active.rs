@@ -12,10 +12,13 @@ use crate::error::Error;
 use crate::fault::exec::{Exec, Host};
 use crate::fault::link::LinkFault;
 use crate::fault::packet;
-use crate::fault::{Change, Fault, Reverted, Seen, Undo};
+use crate::fault::{Change, Fault, Reverted, Seen, Undo, container};
 use crate::journal::Entry;
 use crate::proxy::Proxy;
 use crate::target::{Victim, Victims};
+
+/// What an engine of containers takes at most, beside the time that it gives them to end.
+const ENGINE: Duration = Duration::from_secs(5);
 
 /// A fault that was resolved.
 pub(super) struct Active {
@@ -64,6 +67,7 @@ impl Active {
                 victims: victims.picked.clone(),
                 restart_after: fault.with.duration("restart_after"),
                 packets: packet::treatment(fault.kind, &fault.with).transpose()?,
+                grace: fault.with.duration("grace"),
             }),
         };
         let (id, kind, victims) = (fault.id.clone(), fault.kind, victims.picked.clone());
@@ -124,7 +128,7 @@ impl Active {
     fn prepare(&mut self, inner: &Inner) -> Result<Vec<Undo>, Error> {
         match &mut self.acting {
             Acting::OnLink(fault) => fault.prepare(&mut inner.proxy.clone()),
-            Acting::InAgent(order) => match inner.agent.ask(Ask::Prepare(order.clone()), ANSWER)? {
+            Acting::InAgent(order) => match inner.agent.ask(Ask::Prepare(order.clone()), answers_within(self.kind))? {
                 Answer::Prepared(undo) => Ok(undo),
                 other => Err(Error::Protocol(format!("`prepare` was answered with {other:?}"))),
             },
@@ -138,7 +142,7 @@ impl Active {
             Acting::OnLink(fault) => fault.inject(&mut inner.proxy.clone(), inner.change),
             Acting::InAgent(_) => {
                 let ask = Ask::Inject { fault: self.id.clone(), change: inner.change };
-                inner.agent.ask(ask, ANSWER).map(drop)
+                inner.agent.ask(ask, answers_within(self.kind)).map(drop)
             }
             Acting::OnHost(fault) => fault.inject(&mut Host, inner.change),
             Acting::OnNobody => Ok(()),
@@ -156,6 +160,10 @@ impl Active {
                 let keys = self.victims.iter().filter_map(Victim::instance);
                 keys.map(|key| inner.watch.stop_within(&key)).max().unwrap_or_default() + Duration::from_secs(2)
             }
+            (Acting::InAgent(order), "container.restart" | "container.stop") => {
+                order.grace.unwrap_or(container::GRACE) + ENGINE
+            }
+            (Acting::InAgent(_), "container.kill" | "container.pause") => ENGINE,
             (Acting::InAgent(_), _) => Duration::from_secs(1),
         };
         let until = boottime() + patience;
@@ -173,10 +181,12 @@ impl Active {
         }
         match &mut self.acting {
             Acting::OnLink(fault) => fault.verify(&mut inner.proxy.clone()),
-            Acting::InAgent(_) => match inner.agent.ask(Ask::Verify { fault: self.id.clone() }, ANSWER)? {
-                Answer::Seen(seen) => Ok(seen),
-                other => Err(Error::Protocol(format!("`verify` was answered with {other:?}"))),
-            },
+            Acting::InAgent(_) => {
+                match inner.agent.ask(Ask::Verify { fault: self.id.clone() }, answers_within(self.kind))? {
+                    Answer::Seen(seen) => Ok(seen),
+                    other => Err(Error::Protocol(format!("`verify` was answered with {other:?}"))),
+                }
+            }
             Acting::OnHost(fault) => fault.verify(&mut Host),
             Acting::OnNobody => Ok(Seen::NotExercised("the target has no members".into())),
         }
@@ -217,17 +227,24 @@ impl Active {
         let nothing = |effect| Reverted { effect, rollback_verified: None, residue: Vec::new(), error: None };
         match &mut self.acting {
             Acting::OnLink(fault) => fault.revert(&mut inner.proxy.clone()),
-            Acting::InAgent(_) => match inner.agent.ask(Ask::Revert { fault: self.id.clone() }, ANSWER) {
-                Ok(Answer::Reverted(reverted)) => reverted,
-                Ok(other) => not_undone(format!("`revert` was answered with {other:?}")),
-                // The agent, or the watch after it, has undone everything, or says what is left.
-                Err(Error::AgentGone(reason)) => lost(&reason, inner.watch.left_behind()),
-                Err(error) => not_undone(error.to_string()),
-            },
+            Acting::InAgent(_) => {
+                match inner.agent.ask(Ask::Revert { fault: self.id.clone() }, answers_within(self.kind)) {
+                    Ok(Answer::Reverted(reverted)) => reverted,
+                    Ok(other) => not_undone(format!("`revert` was answered with {other:?}")),
+                    // The agent, or the watch after it, has undone everything, or says what is left.
+                    Err(Error::AgentGone(reason)) => lost(&reason, inner.watch.left_behind()),
+                    Err(error) => not_undone(error.to_string()),
+                }
+            }
             Acting::OnHost(fault) => fault.revert(&mut Host),
             Acting::OnNobody => nothing(Seen::NotExercised("the target has no members".into())),
         }
     }
+}
+
+/// The agent waits for the engine of containers, for a few calls at most.
+fn answers_within(kind: &str) -> Duration {
+    if kind.starts_with("container.") { ANSWER + ENGINE * 2 } else { ANSWER }
 }
 
 fn not_undone(why: String) -> Reverted {

@@ -41,6 +41,8 @@ pub struct Facts {
     pub may_signal_others: bool,
     /// Rules on packets were put into a network namespace, to try it; or why that cannot be.
     pub packet_rules: Result<(), String>,
+    /// The socket of the Docker Engine that answers, or why none does.
+    pub docker: Result<String, String>,
     /// Where a person reads.
     pub terminal: Terminal,
 }
@@ -123,6 +125,7 @@ pub fn made() -> Facts {
         uid: 1000,
         may_signal_others: false,
         packet_rules: Ok(()),
+        docker: Ok("/var/run/docker.sock".into()),
         terminal: Terminal { size: Some((160, 50)), term: "xterm-256color".into(), no_color: false, utf8: true },
     }
 }
@@ -147,5 +150,7 @@ pub fn spoil(facts: &mut Facts) {
         alive: vec!["soak-1a2b".into()],
         left_behind: vec!["shop-77aa".into(), "shop-99cc".into()],
     });
+    facts.docker =
+        Err("no Docker Engine: there is no /var/run/docker.sock; start it, or name its socket in DOCKER_HOST".into());
     facts.terminal = Terminal { size: Some((40, 10)), term: "dumb".into(), no_color: true, utf8: false };
 }

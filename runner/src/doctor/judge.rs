@@ -263,6 +263,11 @@ fn can(entry: &Entry, facts: &Facts) -> (bool, String) {
         Some("process") => {
             (true, format!("needs no more for processes of uid {}; root or CAP_KILL for those of others", facts.uid))
         }
+        Some("container") => match &facts.docker {
+            Ok(socket) if facts.may_signal_others => (true, format!("needs {socket}, which answers")),
+            Ok(socket) => (true, format!("needs {socket}, which answers; root or CAP_KILL for container.kill")),
+            Err(why) => (false, format!("lacks it: {why}")),
+        },
         _ if facts.loopback.is_err() => (false, "lacks 127.0.0.1: see `loopback`".to_owned()),
         _ => (true, "needs no rights".to_owned()),
     }

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use brunt_injector::docker::Docker;
+use brunt_injector::error::DockerError;
 use brunt_injector::journal;
 use nix::sys::resource::{Resource, getrlimit};
 use rustix::fs::Access;
@@ -42,6 +44,7 @@ pub fn look() -> Facts {
         uid: uid.as_raw(),
         may_signal_others: has_capability(&read("/proc/self/status"), CAP_KILL),
         packet_rules: brunt_injector::packets::try_rules(),
+        docker: docker().map_err(|why| why.to_string()),
         terminal: terminal(|name| std::env::var(name).ok()),
     }
 }
@@ -134,6 +137,13 @@ fn not_writable(folder: &Path) -> Option<String> {
     rustix::fs::access(there, Access::WRITE_OK | Access::EXEC_OK)
         .err()
         .map(|why| format!("{}: {}", there.display(), std::io::Error::from(why)))
+}
+
+/// Asks for the list of containers, as a run would.
+fn docker() -> Result<String, DockerError> {
+    let docker = Docker::of_this_host()?;
+    docker.list()?;
+    Ok(docker.socket().display().to_string())
 }
 
 fn terminal(variable: impl Fn(&str) -> Option<String>) -> Terminal {

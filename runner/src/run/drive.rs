@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use brunt_injector::target::process::find;
+use brunt_injector::target::{docker, process};
 use brunt_injector::{Event as InjectorEvent, Injector};
 use brunt_report::recorder::live::Live;
 use brunt_scenario::plan::{Fault, Plan, Probe, Target};
@@ -288,11 +288,21 @@ fn carry_out(todo: Todo, stage: &Stage, files: &Files, inputs: &UnboundedSender<
             });
         }
         Todo::CountMembers(fault) => {
-            let target = &turn(&plan, fault).target;
-            if let Some(Target::Process(matching)) = plan.targets.get(target) {
-                // A process that went away while it was looked at is no member; the next look is 250 ms away.
-                let count = find(target, matching, true).map_or(0, |found| found.len());
-                reply(Input::Members { fault, count });
+            let target = turn(&plan, fault).target;
+            match plan.targets.get(&target).cloned() {
+                Some(Target::Process(matching)) => {
+                    // A process that went away while it was looked at is no member; the next look is 250 ms away.
+                    let count = process::find(&target, &matching, true).map_or(0, |found| found.len());
+                    reply(Input::Members { fault, count });
+                }
+                Some(Target::Docker(matching)) => {
+                    // The engine may take its time.
+                    tokio::task::spawn_blocking(move || {
+                        let count = docker::count(&target, &matching);
+                        reply(Input::Members { fault, count });
+                    });
+                }
+                _ => {}
             }
         }
         Todo::AwaitReady { service, index, log_from } => {

@@ -404,7 +404,7 @@ impl Orchestrator {
                 self.verifying[fault] = true;
                 todos.push(Todo::Verify(fault));
             }
-            if self.faults[fault].instant && self.hits_processes(fault) {
+            if self.faults[fault].instant && self.hits_strangers(fault) {
                 todos.push(Todo::CountMembers(fault));
             }
         }

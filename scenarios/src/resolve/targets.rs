@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Resolver;
 use super::services::check_url;
 use crate::diagnostic::Code;
-use crate::plan::{ProcessMatch, Target};
+use crate::plan::{DockerMatch, ProcessMatch, Target};
 use crate::scenario::targets as written;
 
 impl Resolver<'_> {
@@ -52,5 +52,20 @@ fn resolved(target: &written::Target) -> Option<Target> {
     if let Some(name) = &target.netns {
         return Some(Target::Netns(name.value.clone()));
     }
+    if let Some(docker) = target.docker.as_ref().and_then(containers) {
+        return Some(Target::Docker(docker));
+    }
     target.kind().map(Target::NotBuilt)
+}
+
+/// `None` where the check of the form has complained already.
+fn containers(docker: &written::Docker) -> Option<DockerMatch> {
+    if let Some(name) = &docker.name {
+        return Some(DockerMatch::Name(name.clone()));
+    }
+    if let Some((key, value)) = docker.label.as_ref().and_then(|label| label.split_once('=')) {
+        return Some(DockerMatch::Label { key: key.to_owned(), value: value.to_owned() });
+    }
+    let (project, service) = (docker.compose_project.clone()?, docker.service.clone()?);
+    Some(DockerMatch::Compose { project, service })
 }

@@ -114,6 +114,10 @@ fn check_docker(docker: &Docker, problems: &mut Problems) {
         let help = "give both, or `name`, or `label`";
         problems.error(Code::E012, docker.span, "`compose_project` and `service` go together", help);
     }
+    if let Some(label) = docker.label.as_ref().filter(|label| !label.contains('=') || label.starts_with('=')) {
+        let help = "write name and value: `label: \"com.example.tier=db\"`";
+        problems.error(Code::E028, docker.span, format!("`{label}` is no label with its value"), help);
+    }
 }
 
 record! {

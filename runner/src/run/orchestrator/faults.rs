@@ -38,7 +38,7 @@ impl Orchestrator {
         let id = self.faults[fault].id.clone();
         match outcome {
             Ok(Hit { instances, of }) => {
-                if self.hits_processes(fault) {
+                if self.hits_strangers(fault) {
                     // Nobody tells how many strangers there are but a look at them, and the last one before the act counts.
                     self.whole_at[fault] = self.whole_at[fault].max(of);
                 }
@@ -131,9 +131,9 @@ impl Orchestrator {
         self.whole_again(fault, count, now)
     }
 
-    /// Whether a fault hits processes that brunt did not start.
-    pub(super) fn hits_processes(&self, fault: usize) -> bool {
-        matches!(self.plan.targets.get(&self.faults[fault].target), Some(Target::Process(_)))
+    /// Whether a fault hits processes or containers that brunt did not start.
+    pub(super) fn hits_strangers(&self, fault: usize) -> bool {
+        matches!(self.plan.targets.get(&self.faults[fault].target), Some(Target::Process(_) | Target::Docker(_)))
     }
 
     /// An instant fault's window ends when its target has as many ready members as before.
