@@ -7,8 +7,10 @@
 //! which would fire when the *thread* that started it ends. One thread, one loop, nothing in it waits for long, and a
 //! runner that does not read its answers cannot block it.
 
+pub mod guard;
 pub mod handle;
 pub mod lease;
+pub mod network;
 pub mod pipes;
 pub mod protocol;
 pub mod services;
@@ -17,6 +19,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
+use std::process::Child;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,9 +40,10 @@ use crate::packets::Beats;
 use crate::process::{Pidfd, ProcessId};
 use crate::{sys, undo};
 use lease::{Lease, boottime};
+use network::Network;
 use pipes::{Input, Output};
 use protocol::{Answer, Ask, FromAgent, Happening, Hello, Order, ToAgent};
-use services::Services;
+use services::{Key, Services};
 
 /// The whole life of the agent; returns its exit code. What a process does when it is called as
 /// `brunt agent`; standard input and output are its own from here on.
@@ -72,6 +76,8 @@ struct Agent {
     faults: BTreeMap<String, Box<dyn Fault<Services>>>,
     /// What undoes the faults that the runner makes and mends itself.
     held: BTreeMap<String, Vec<Undo>>,
+    /// Ends what an agent that was killed leaves; only runs with isolated services have one.
+    guard: Option<Child>,
     /// The request that is answered when the last service is gone.
     stopping: Option<u64>,
 }
@@ -112,6 +118,7 @@ impl Agent {
             journal,
             faults: BTreeMap::new(),
             held: BTreeMap::new(),
+            guard: None,
             stopping: None,
         })
     }
@@ -207,6 +214,7 @@ impl Agent {
         let (faults, services) = (&mut self.faults, &mut self.services);
         let unknown = |fault: &str| format!("no fault `{fault}` was prepared");
         let answer = match ask {
+            Ask::Network { alias, instances } => return self.isolate(&alias, instances),
             Ask::Start(spec) => services.start(spec).map(Answer::Started),
             Ask::Prepare(order) => fault_of(&order, &self.run_id, &self.beats).and_then(|mut fault| {
                 let undo = fault.prepare(services)?;
@@ -242,6 +250,14 @@ impl Agent {
         answer.map_err(|error| error.to_string())
     }
 
+    /// The guard first: from the first namespace on somebody is there who ends what would hold it.
+    fn isolate(&mut self, alias: &str, instances: Vec<Key>) -> Result<Answer, String> {
+        let guard = guard::start(&self.run_id);
+        self.guard = Some(guard.map_err(|error| format!("cannot start the guard of isolated services: {error}"))?);
+        let network = Network::build(&self.run_id, alias, instances).map_err(|error| error.to_string())?;
+        Ok(Answer::Network(self.services.isolate(network)))
+    }
+
     fn tell(&mut self, what: Happening) {
         let now = clock_gettime(ClockId::Monotonic);
         let at = now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64;
@@ -263,6 +279,11 @@ impl Agent {
         match undo::end_marked(&self.run_id) {
             Ok(_) => self.note(journal::SERVICES),
             Err(error) => left.push(error),
+        }
+        if let Some(guard) = self.guard.take() {
+            self.services.end_isolation();
+            self.note(journal::NETWORK);
+            left.extend(dismiss(guard));
         }
         let failed = !left.is_empty();
         match ending {
@@ -323,6 +344,12 @@ fn fault_of(order: &Order, run_id: &str, beats: &Arc<Beats>) -> Result<Box<dyn F
         Some(treatment) => Ok(Box::new(PacketFault::new(order, treatment, run_id, Arc::clone(beats)))),
         None => on_processes(order),
     }
+}
+
+/// A guard ends when nobody holds its input any more, and has nothing to do then.
+fn dismiss(mut guard: Child) -> Option<String> {
+    drop(guard.stdin.take());
+    guard.wait().err().map(|error| format!("cannot wait for the guard of isolated services: {error}"))
 }
 
 fn silence(expired: lease::Expired) -> String {

@@ -8,6 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::agent::network::{self, Wire};
 use crate::error::Error;
 use crate::fault::Undo;
 use crate::journal::{self, Found};
@@ -58,7 +59,25 @@ pub fn cleanup(state_dir: Option<&Path>) -> Result<CleanupReport, Error> {
         }
     }
     end_orphans(&live, &mut report);
+    take_wires_away(&live, &mut report);
     Ok(report)
+}
+
+/// Wires to isolated services without any journal: those whose agent is dead. The kernel takes them away with the last process
+/// behind them, which the search for orphans has just ended.
+fn take_wires_away(live: &BTreeSet<String>, report: &mut CleanupReport) {
+    for Wire { name, alias, run_id, agent } in network::wires() {
+        if live.contains(&run_id) || agent.is_alive() {
+            continue;
+        }
+        let what = format!("run {run_id}: the wire {name} to isolated services that outlived it");
+        match undo::take_away(&name, &alias) {
+            Ok(None) => continue,
+            Ok(Some(done)) => report.undone.push(format!("{what}: {done}")),
+            Err(error) => report.failed.push(format!("{what}: {error}")),
+        }
+        report.found.push(what);
+    }
 }
 
 fn journals(folder: &Path) -> Result<Vec<PathBuf>, Error> {
@@ -137,7 +156,8 @@ fn undo_entry(path: &Path, run: &str, entry: &journal::Entry, report: &mut Clean
         }
     }
     // Services that had all ended left nothing behind.
-    let nothing = sentences.is_empty() && entry.undo.iter().all(|undo| matches!(undo, Undo::EndMarked { .. }));
+    let ended_alone = |undo: &Undo| matches!(undo, Undo::EndMarked { .. } | Undo::Network { .. });
+    let nothing = sentences.is_empty() && entry.undo.iter().all(ended_alone);
     if whole && !nothing {
         report.found.push(format!("run {run}: {what}"));
         report.undone.push(format!("run {run}: {what}: {}", sentences.join("; ")));

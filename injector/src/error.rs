@@ -118,6 +118,14 @@ pub enum Error {
         /// Why it failed.
         source: io::Error,
     },
+    /// The network of isolated services could not be built.
+    #[error("isolated services: cannot {what}: {source}")]
+    Network {
+        /// What was tried.
+        what: &'static str,
+        /// Why it failed.
+        source: io::Error,
+    },
     /// A link could not be opened.
     #[error("cannot open link `{link}` at {address}: {source}")]
     Listen {

@@ -122,6 +122,14 @@ pub enum Undo {
         /// What the links had.
         links: Vec<Queues>,
     },
+    /// The namespaces of isolated services end with the agent and the last of them; this takes away the host's end of their
+    /// wire, should it have stayed.
+    Network {
+        /// The interface on the host.
+        wire: String,
+        /// What stands beside it: another one of that name is not ours.
+        alias: String,
+    },
     /// The change ends with the runner's process: stream faults live in its proxy.
     EndsWithRunner,
     /// The change ends with the agent's process: the kernel removes what its sockets own.

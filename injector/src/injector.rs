@@ -17,6 +17,7 @@ use brunt_scenario::units::Offset;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::agent::handle::{Handle, Launch};
+use crate::agent::network::{self, Layout};
 use crate::agent::protocol::{Answer, Ask, Instance, InstanceSpec, StopReport};
 use crate::agent::services::Key;
 use crate::error::{Error, ResolveError};
@@ -34,6 +35,9 @@ pub type Clock = Arc<dyn Fn() -> Offset + Send + Sync>;
 
 /// How long the agent may take to answer what it does at once.
 const ANSWER: Duration = Duration::from_secs(5);
+
+/// How long it may take to make some hundred namespaces, on a machine that is busy.
+const TO_BUILD: Duration = Duration::from_secs(60);
 
 /// How to start.
 pub struct Options {
@@ -138,6 +142,13 @@ impl Injector {
         Ok((Self { inner: Arc::new(inner) }, receiver))
     }
 
+    /// Gives each of these instances (service, index) a network namespace, before any service is started. What stands in the
+    /// answer holds until the end of the run.
+    pub async fn isolate(&self, instances: Vec<Key>) -> Result<Layout, Error> {
+        let inner = self.inner.clone();
+        blocking(move || inner.isolate(instances)).await?
+    }
+
     /// Starts an instance of a service as a child of the agent. It is not ready when this returns.
     pub async fn start_instance(&self, spec: InstanceSpec) -> Result<Instance, Error> {
         let inner = self.inner.clone();
@@ -233,6 +244,18 @@ impl Injector {
 }
 
 impl Inner {
+    fn isolate(&self, instances: Vec<Key>) -> Result<Layout, Error> {
+        let run = self.watch.run_id();
+        let (wire, alias) = (network::wire_of(run), network::alias_of(run, self.agent.id));
+        let undo = vec![Undo::Network { wire, alias: alias.clone() }];
+        self.write_down(&Entry { fault: journal::NETWORK.into(), kind: "isolate".into(), undo: undo.clone() })?;
+        self.watch.holds(journal::NETWORK, undo);
+        match self.agent.ask(Ask::Network { alias, instances }, TO_BUILD)? {
+            Answer::Network(layout) => Ok(layout),
+            other => Err(Error::Protocol(format!("`network` was answered with {other:?}"))),
+        }
+    }
+
     fn start_instance(&self, spec: InstanceSpec) -> Result<Instance, Error> {
         if self.watch.expect_services() {
             let undo = vec![Undo::EndMarked { run_id: self.watch.run_id().to_owned() }];

@@ -17,6 +17,8 @@ use crate::error::Error;
 use crate::fault::Undo;
 use crate::process::{ProcessId, boot_id};
 
+/// The entry of the network of isolated services; no fault can have this name.
+pub const NETWORK: &str = "(network)";
 /// The entry that undoes all services of a run together; no fault can have this name.
 pub const SERVICES: &str = "(services)";
 
@@ -48,7 +50,7 @@ pub struct Header {
 /// A change that may be in place, and what undoes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// The fault's id, or [`SERVICES`].
+    /// The fault's id, or [`SERVICES`], or [`NETWORK`].
     pub fault: String,
     /// Its kind.
     pub kind: String,

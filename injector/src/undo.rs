@@ -12,6 +12,7 @@ use rustix::process::Signal;
 use crate::command;
 use crate::fault::{Undo, container};
 use crate::mark;
+use crate::netlink::link;
 use crate::process::{Pidfd, ProcessId, Stat};
 
 /// How long a signal may take to be seen in /proc.
@@ -32,6 +33,7 @@ pub fn apply(undo: &Undo) -> Result<Vec<String>, String> {
             }
         }
         Undo::Queues { at, namespace, links } => queues::restore(at, *namespace, links),
+        Undo::Network { wire, alias } => take_away(wire, alias).map(|done| done.into_iter().collect()),
         Undo::EndsWithRunner => Ok(vec!["ended with the run's own process".into()]),
         Undo::EndsWithAgent { what } => Ok(vec![format!("{what} ended with the agent")]),
         Undo::Nothing { why } => Ok(vec![why.clone()]),
@@ -95,6 +97,32 @@ pub fn end_marked(run_id: &str) -> Result<Vec<String>, String> {
         }
     }
     Err(format!("processes of run {run_id} keep appearing"))
+}
+
+/// The kernel takes a network down in its own time once nobody holds it, and the wire with it. What is there after that is
+/// removed, unless it is somebody else's. Empty when there was nothing to do.
+pub fn take_away(wire: &str, alias: &str) -> Result<Option<String>, String> {
+    let by_hand =
+        |error: io::Error| format!("cannot remove the interface {wire}: {error}; run `ip link delete {wire}`");
+    let mut socket = link::open().map_err(by_hand)?;
+    let until = Instant::now() + SETTLE;
+    let mut seen = false;
+    loop {
+        let found = match link::by_name(&mut socket, wire) {
+            Ok(found) if found.alias == alias => found,
+            Ok(_) => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(seen.then(|| "it went with the last process behind it".into()));
+            }
+            Err(error) => return Err(by_hand(error)),
+        };
+        seen = true;
+        if Instant::now() > until {
+            let removed = link::remove(&mut socket, found.index).map_err(by_hand);
+            return removed.map(|()| Some(format!("the interface {wire} removed")));
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// SIGKILL, then waits for the end. `Ok` when it was gone already.

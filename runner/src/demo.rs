@@ -22,6 +22,7 @@ mod resilience;
 mod server;
 
 use std::io;
+use std::net::SocketAddr;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -44,10 +45,10 @@ pub enum Service {
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
     /// The port is taken, or may not be used.
-    #[error("cannot listen on 127.0.0.1:{port}")]
+    #[error("cannot listen on {at}")]
     Listen {
-        /// The port that was asked for.
-        port: u16,
+        /// The place that was asked for.
+        at: SocketAddr,
         /// What the system said.
         source: io::Error,
     },
@@ -64,14 +65,17 @@ pub enum DemoError {
     Start(#[from] io::Error),
 }
 
-/// Serves on 127.0.0.1 until SIGTERM or SIGINT arrives. `variable` reads the environment.
-pub fn serve(service: Service, port: u16, variable: impl Fn(&'static str) -> Option<String>) -> Result<(), DemoError> {
+/// Serves there until SIGTERM or SIGINT arrives. `variable` reads the environment.
+pub fn serve(
+    service: Service,
+    at: SocketAddr,
+    variable: impl Fn(&'static str) -> Option<String>,
+) -> Result<(), DemoError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        let listener =
-            TcpListener::bind(("127.0.0.1", port)).await.map_err(|source| DemoError::Listen { port, source })?;
+        let listener = TcpListener::bind(at).await.map_err(|source| DemoError::Listen { at, source })?;
         tokio::select! {
             ended = answer(service, listener, variable) => ended,
             _ = terminate.recv() => Ok(()),

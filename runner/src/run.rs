@@ -244,7 +244,8 @@ async fn stage(
 ) -> Result<(Stage, Load), RunError> {
     permission::check(plan, options.allow_exec).await?;
     let secrets = Arc::new(Secrets::of(plan));
-    let mut layout = services::lay_out(plan, exe)?;
+    let network = services::isolate(plan, injector).await?;
+    let mut layout = services::lay_out(plan, exe, network.as_ref())?;
     services::open_links(plan, &mut layout, injector).await?;
     for service in &plan.services {
         services::start(service, &layout, &files.logs(), &secrets, injector).await?;

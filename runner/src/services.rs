@@ -5,9 +5,11 @@
 //! that they end even if this process is killed.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
+use brunt_injector::agent::network;
 use brunt_injector::{Injector, InstanceSpec, ResolveError};
 use brunt_scenario::plan::{Addresses, Fault, LinkTo, Plan, Ready, Service, UnknownAddress};
 
@@ -43,6 +45,9 @@ pub enum ServiceError {
         /// What is not known.
         source: UnknownAddress,
     },
+    /// The network of the isolated ones could not be built.
+    #[error(transparent)]
+    Network(brunt_injector::Error),
     /// The process did not start.
     #[error("service `{service}`: {source}")]
     Start {
@@ -85,35 +90,63 @@ pub fn filled(fault: &Fault, layout: &Layout) -> Result<Fault, ResolveError> {
 /// Where everything listens.
 #[derive(Debug, Clone, Default)]
 pub struct Layout {
-    /// Service name to the port of each instance.
-    pub ports: BTreeMap<String, Vec<u16>>,
+    /// Service name to the place of each instance.
+    pub places: BTreeMap<String, Vec<SocketAddr>>,
+    /// brunt's own address in the network of the isolated services, if there are any: links listen there.
+    pub own: Option<IpAddr>,
     /// What fills the late parts of texts.
     pub addresses: Addresses,
 }
 
-/// Chooses the ports of all instances.
+/// Has a network built for the isolated services; `None` if there are none.
+///
+/// # Errors
+/// When this user may not, or no range of addresses is free. Nothing is left then.
+pub async fn isolate(plan: &Plan, injector: &Injector) -> Result<Option<network::Layout>, ServiceError> {
+    let isolated = plan.services.iter().filter(|service| service.isolated);
+    let instances: Vec<(String, usize)> =
+        isolated.flat_map(|service| (0..service.instances).map(|index| (service.name.clone(), index))).collect();
+    match instances.is_empty() {
+        true => Ok(None),
+        false => injector.isolate(instances).await.map(Some).map_err(ServiceError::Network),
+    }
+}
+
+/// Chooses the ports of all instances. In a network of its own each has its address.
 ///
 /// # Errors
 /// When a fixed port is taken or too few are free.
-pub fn lay_out(plan: &Plan, exe: &Path) -> Result<Layout, ServiceError> {
+pub fn lay_out(plan: &Plan, exe: &Path, network: Option<&network::Layout>) -> Result<Layout, ServiceError> {
     let wanted = plan.services.iter().filter(|service| service.port.is_none()).map(|service| service.instances).sum();
     let mut free = port::free_ports(wanted).map_err(ServiceError::Ports)?.into_iter();
     let mut layout = Layout::default();
     layout.addresses.exe = exe.display().to_string();
+    layout.own = network.map(|network| network.brunt.v4.into());
     for service in &plan.services {
         let ports: Vec<u16> = match service.port {
+            Some(port) if service.isolated => vec![port; service.instances],
             Some(port) => {
-                std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, port))
+                std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port))
                     .map_err(|_| ServiceError::PortInUse { service: service.name.clone(), port })?;
                 vec![port]
             }
             None => free.by_ref().take(service.instances).collect(),
         };
-        let urls = ports.iter().map(|port| format!("http://127.0.0.1:{port}")).collect();
+        let address = |index| address_of(network.filter(|_| service.isolated), &service.name, index);
+        let places: Vec<SocketAddr> =
+            ports.into_iter().enumerate().map(|(index, port)| SocketAddr::new(address(index), port)).collect();
+        let urls = places.iter().map(|place| format!("http://{place}")).collect();
         layout.addresses.services.insert(service.name.clone(), urls);
-        layout.ports.insert(service.name.clone(), ports);
+        layout.places.insert(service.name.clone(), places);
     }
     Ok(layout)
+}
+
+/// Where an instance is reached: in its network, if it has one.
+fn address_of(network: Option<&network::Layout>, service: &str, index: usize) -> IpAddr {
+    let places = network.into_iter().flat_map(|network| &network.instances);
+    let mut own = places.filter(|((name, place), ..)| name == service && *place == index);
+    own.next().map_or(Ipv4Addr::LOCALHOST.into(), |(_, _, addresses)| addresses.v4.into())
 }
 
 /// Opens the listeners of all links; their upstreams need not listen yet.
@@ -121,16 +154,18 @@ pub fn lay_out(plan: &Plan, exe: &Path) -> Result<Layout, ServiceError> {
 /// # Errors
 /// When an address is taken.
 pub async fn open_links(plan: &Plan, layout: &mut Layout, injector: &Injector) -> Result<(), ServiceError> {
+    // At brunt's own loopback isolated services could not reach them.
+    let reachable = layout.own.map(|own| SocketAddr::new(own, 0).to_string());
     for link in &plan.links {
         let (upstreams, https) = match &link.to {
             LinkTo::Service(name) => {
-                let ports = layout.ports.get(name).map(Vec::as_slice).unwrap_or_default();
-                (ports.iter().map(|port| format!("127.0.0.1:{port}")).collect(), false)
+                let places = layout.places.get(name).map(Vec::as_slice).unwrap_or_default();
+                (places.iter().map(SocketAddr::to_string).collect(), false)
             }
             LinkTo::Address { host, port, https } => (vec![format!("{host}:{port}")], *https),
         };
         let listeners = injector
-            .open_link(&link.name, https, upstreams, link.listen.as_deref())
+            .open_link(&link.name, https, upstreams, link.listen.as_deref().or(reachable.as_deref()))
             .await
             .map_err(|source| ServiceError::Link { link: link.name.clone(), source })?;
         let scheme = if https { "https" } else { "http" };
@@ -153,8 +188,8 @@ pub async fn start(
 ) -> Result<(), ServiceError> {
     let mut started = Vec::with_capacity(service.instances);
     let address = |source| ServiceError::Address { service: service.name.clone(), source };
-    for (index, port) in layout.ports[&service.name].iter().enumerate() {
-        let fill = |text: &brunt_scenario::plan::Text| text.fill(&layout.addresses, Some(*port)).map_err(address);
+    for (index, place) in layout.places[&service.name].iter().enumerate() {
+        let fill = |text: &brunt_scenario::plan::Text| text.fill(&layout.addresses, Some(*place)).map_err(address);
         let mut command = service.run.iter().map(fill).collect::<Result<Vec<_>, _>>()?.into_iter();
         let log = log::path(logs, &service.name, index);
         let spec = InstanceSpec {
@@ -176,11 +211,11 @@ pub async fn start(
             .start_instance(spec)
             .await
             .map_err(|source| ServiceError::Start { service: service.name.clone(), source })?;
-        started.push((index, *port, Log { path: log, from: instance.log_from }));
+        started.push((index, *place, Log { path: log, from: instance.log_from }));
     }
-    for (index, port, log) in started {
+    for (index, place, log) in started {
         tokio::select! {
-            ready = wait_ready(service, index, port, &log, secrets) => ready?,
+            ready = wait_ready(service, index, place, &log, secrets) => ready?,
             status = end_of(injector, &service.name, index) => {
                 let why = format!("it ended before it was ready: {status}");
                 return Err(not_ready(service, index, why, &log, secrets));
@@ -207,29 +242,40 @@ async fn end_of(injector: &Injector, service: &str, index: usize) -> String {
 pub async fn wait_ready(
     service: &Service,
     index: usize,
-    port: u16,
+    place: SocketAddr,
     log: &Log,
     secrets: &Secrets,
 ) -> Result<(), ServiceError> {
     let deadline = tokio::time::Instant::now() + service.ready_within;
     loop {
-        let answer = is_ready(&service.ready, port, log).await;
+        let answer = is_ready(&service.ready, place, log).await;
         let Err(why) = answer else { return Ok(()) };
         if tokio::time::Instant::now() >= deadline {
             let seconds = service.ready_within.as_secs_f64();
-            let why = format!("not ready after {seconds} s: {why}");
+            let why = format!("not ready after {seconds} s: {why}{}", hint(service, place));
             return Err(not_ready(service, index, why, log, secrets));
         }
         tokio::time::sleep(READY_POLL).await;
     }
 }
 
-async fn is_ready(ready: &Ready, port: u16, log: &Log) -> Result<(), String> {
+/// What most often keeps an isolated service from being reached.
+fn hint(service: &Service, place: SocketAddr) -> String {
+    match service.isolated && !matches!(service.ready, Ready::Log(_)) {
+        true => format!(
+            "; it is isolated: 127.0.0.1 is its own there, so it must listen on {} (`${{address}}`) or on all addresses",
+            place.ip()
+        ),
+        false => String::new(),
+    }
+}
+
+async fn is_ready(ready: &Ready, place: SocketAddr, log: &Log) -> Result<(), String> {
     let timeout = Duration::from_secs(1);
     match ready {
-        Ready::Tcp => probe::connect(&format!("127.0.0.1:{port}"), timeout).await,
+        Ready::Tcp => probe::connect(&place.to_string(), timeout).await,
         Ready::Http(path) => {
-            let url = format!("http://127.0.0.1:{port}{path}");
+            let url = format!("http://{place}{path}");
             match probe::get(&url, timeout, false).await? {
                 status if status < 400 => Ok(()),
                 status => Err(format!("GET {path} answered {status}")),

@@ -179,13 +179,14 @@ impl Filler<'_> {
         if expression == "brunt.exe" {
             return Some(late(Piece::BruntExe));
         }
-        if expression == "port" {
+        if let Some(own) = own_part(expression) {
             if !in_service {
                 let help = "use `${services.<name>.url}` for the address of a service";
-                self.problems.error(Code::E040, at, "`${port}` has a meaning only inside of a service", help);
+                let message = format!("`${{{expression}}}` has a meaning only inside of a service");
+                self.problems.error(Code::E040, at, message, help);
                 return None;
             }
-            return Some(late(Piece::OwnPort));
+            return Some(late(own));
         }
         match expression.split('.').collect::<Vec<_>>().as_slice() {
             ["vars", name] => self.named(name, at, "vars"),
@@ -210,7 +211,7 @@ impl Filler<'_> {
         } else if self.env.contains_key(expression) {
             format!("did you mean `${{env.{expression}}}`?")
         } else {
-            "known are vars.x, matrix.x, env.NAME, secret.env.X, secret.file.path, brunt.exe, port, services.x.url(s), \
+            "known are vars.x, matrix.x, env.NAME, secret.env.X, secret.file.path, brunt.exe, port, address, services.x.url(s), \
              links.x.url(s); `$${` is a literal `${`"
                 .to_owned()
         };
@@ -276,6 +277,15 @@ impl Filler<'_> {
         };
         self.problems.error(Code::E041, at, message, help);
         None
+    }
+}
+
+/// What an instance of a service is told about itself.
+fn own_part(expression: &str) -> Option<Piece> {
+    match expression {
+        "port" => Some(Piece::OwnPort),
+        "address" => Some(Piece::OwnAddress),
+        _ => None,
     }
 }
 

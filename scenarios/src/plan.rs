@@ -7,6 +7,7 @@ mod feeders;
 mod load;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -106,6 +107,8 @@ pub enum Piece {
     BruntExe,
     /// `${port}`: the port of the service instance that is being started.
     OwnPort,
+    /// `${address}`: the address at which that instance is reached.
+    OwnAddress,
     /// `${services.x.url}` (`all: false`, exactly one instance) or `.urls` (comma-separated).
     Service {
         /// The service's name.
@@ -127,7 +130,7 @@ pub enum Piece {
 pub struct Addresses {
     /// The path of the running binary.
     pub exe: String,
-    /// Service name to one URL an instance (`http://127.0.0.1:port`).
+    /// Service name to one URL an instance (`http://127.0.0.1:port`, isolated ones at addresses of their own).
     pub services: BTreeMap<String, Vec<String>>,
     /// Link name to one URL a listener (https where the link's `to:` is https).
     pub links: BTreeMap<String, Vec<String>>,
@@ -139,19 +142,21 @@ impl Text {
         Self(vec![Piece::Literal(text.into())])
     }
 
-    /// Fills in the late parts. `own_port` is the port of the instance that is being started. The error names the first
+    /// Fills in the late parts. `own` is the address and port of the instance that is being started. The error names the first
     /// part that is not known yet or is not unique.
-    pub fn fill(&self, known: &Addresses, own_port: Option<u16>) -> Result<String, UnknownAddress> {
+    pub fn fill(&self, known: &Addresses, own: Option<SocketAddr>) -> Result<String, UnknownAddress> {
         let mut out = String::new();
         for piece in &self.0 {
             match piece {
                 Piece::Literal(text) => out.push_str(text),
                 Piece::Secret(secret) => out.push_str(secret.expose()),
                 Piece::BruntExe => out.push_str(&known.exe),
-                Piece::OwnPort => match own_port {
-                    Some(port) => out.push_str(&port.to_string()),
-                    None => return Err(UnknownAddress("${port}".into())),
-                },
+                Piece::OwnPort | Piece::OwnAddress if own.is_none() => {
+                    let name = if *piece == Piece::OwnPort { "${port}" } else { "${address}" };
+                    return Err(UnknownAddress(name.into()));
+                }
+                Piece::OwnPort => out.extend(own.map(|own| own.port().to_string())),
+                Piece::OwnAddress => out.extend(own.map(|own| own.ip().to_string())),
                 Piece::Service { name, all } => out.push_str(&urls("services", name, *all, known.services.get(name))?),
                 Piece::Link { name, all } => out.push_str(&urls("links", name, *all, known.links.get(name))?),
             }
@@ -194,6 +199,7 @@ impl std::fmt::Display for Text {
                 Piece::Secret(_) => f.write_str("***")?,
                 Piece::BruntExe => f.write_str("brunt")?,
                 Piece::OwnPort => f.write_str("<port>")?,
+                Piece::OwnAddress => f.write_str("<address>")?,
                 Piece::Service { name, all } => write!(f, "<services.{name}.{}>", if *all { "urls" } else { "url" })?,
                 Piece::Link { name, all } => write!(f, "<links.{name}.{}>", if *all { "urls" } else { "url" })?,
             }
@@ -220,8 +226,10 @@ pub struct Service {
     pub env: Vec<(String, Text)>,
     /// How many, at least 1.
     pub instances: usize,
-    /// A fixed port (then `instances` is 1) or a free one.
+    /// A fixed port (then `instances` is 1, or each is isolated) or a free one.
     pub port: Option<u16>,
+    /// Each instance lives in a network namespace of its own.
+    pub isolated: bool,
     /// When an instance counts as ready.
     pub ready: Ready,
     /// How long it may take to get ready.

@@ -1,5 +1,6 @@
 //! What the parts say about each other: names that must exist, rules that span several places.
 
+mod isolation;
 mod parameters;
 mod references;
 mod templates;
@@ -17,6 +18,7 @@ use crate::tables::Tables;
 /// Tells every rule of the language that the scenario breaks as a whole.
 pub(crate) fn validate(root: &Root, filled: &Filled, tables: &Tables, sources: &Sources, problems: &mut Problems) {
     references::check(root, filled, sources, problems);
+    isolation::check(root, problems);
     templates::check(root, tables, problems);
     timeline::check(root, problems);
 }

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::agent::network::Layout;
+use crate::agent::services::Key;
 use crate::fault::{Change, Reverted, Seen, Undo};
 use crate::packets::Treatment;
 use crate::process::ProcessId;
@@ -49,6 +51,13 @@ pub struct Hello {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ask {
+    /// Build the network of the isolated services, before any of them is started.
+    Network {
+        /// What a person reads beside the interface that this makes on the host.
+        alias: String,
+        /// Who gets a namespace.
+        instances: Vec<Key>,
+    },
     /// Start an instance of a service.
     Start(InstanceSpec),
     /// Stop all services, the last started first.
@@ -92,6 +101,7 @@ impl Ask {
     /// For error messages.
     pub fn name(&self) -> &'static str {
         match self {
+            Self::Network { .. } => "network",
             Self::Start(_) => "start",
             Self::StopServices => "stop services",
             Self::Prepare(_) => "prepare",
@@ -211,6 +221,8 @@ pub enum FromAgent {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
+    /// To network.
+    Network(Layout),
     /// To start.
     Started(Instance),
     /// To stop services.

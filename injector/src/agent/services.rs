@@ -16,8 +16,10 @@ use std::time::Duration;
 use rustix::process::{Signal, kill_process_group};
 
 use crate::agent::lease::boottime;
+use crate::agent::network::{Layout, Network};
 use crate::agent::protocol::{Happening, Instance, InstanceSpec, StopReport};
 use crate::error::Error;
+use crate::namespace::Namespace;
 use crate::process::{self, Pidfd, ProcessId, Stat, in_words, raw};
 
 /// Service and instance.
@@ -30,6 +32,8 @@ pub struct Services {
     /// In the order of their first start.
     order: Vec<String>,
     stopping: Option<Stopping>,
+    /// Where isolated instances live, whichever process they are at the moment.
+    network: Option<Network>,
     /// What [`Services::settle`] saw, for the next [`Services::tick`].
     news: Vec<Happening>,
 }
@@ -70,7 +74,23 @@ struct Stopping {
 impl Services {
     /// None yet; each will carry this mark.
     pub fn new(mark: impl Into<Vec<(String, String)>>) -> Self {
-        Self { mark: mark.into(), instances: BTreeMap::new(), order: Vec::new(), stopping: None, news: Vec::new() }
+        let (mark, instances, order, news) = (mark.into(), BTreeMap::new(), Vec::new(), Vec::new());
+        Self { mark, instances, order, stopping: None, network: None, news }
+    }
+
+    /// From now on instances that have a place in this network are started there, also after a fault.
+    pub fn isolate(&mut self, network: Network) -> Layout {
+        self.network.insert(network).layout()
+    }
+
+    /// Lets go of the network. Call it when no service runs any more.
+    pub fn end_isolation(&mut self) {
+        self.network = None;
+    }
+
+    /// The network of the isolated services.
+    pub fn network(&self) -> Option<&Network> {
+        self.network.as_ref()
     }
 
     /// Starts an instance.
@@ -79,7 +99,7 @@ impl Services {
         if self.instances.get(&key).is_some_and(|slot| slot.live.is_some()) {
             return Err(Error::Refused(format!("{} runs already", label(&key))));
         }
-        let live = spawn(&spec, &self.mark)?;
+        let live = spawn(&spec, &self.mark, self.network.as_ref().and_then(|network| network.place(&key)))?;
         let instance = live.instance(&key);
         if !self.order.contains(&spec.service) {
             self.order.push(spec.service.clone());
@@ -289,7 +309,8 @@ impl Services {
             return None;
         }
         slot.comeback = None;
-        match spawn(&slot.spec, &self.mark) {
+        let place = self.network.as_ref().and_then(|network| network.place(key));
+        match spawn(&slot.spec, &self.mark, place) {
             Ok(live) => {
                 let instance = live.instance(key);
                 (slot.live, slot.failure) = (Some(live), None);
@@ -354,8 +375,9 @@ fn failed(action: &'static str, key: &Key, id: ProcessId, source: io::Error) -> 
 }
 
 /// Standard input is empty, output and errors go to the log, no other descriptor is passed on (the agent keeps
-/// whatever it inherited for itself, and opens with CLOEXEC).
-fn spawn(spec: &InstanceSpec, mark: &[(String, String)]) -> Result<Live, Error> {
+/// whatever it inherited for itself, and opens with CLOEXEC). An instance with a place of its own is forked by a thread that
+/// is there; it is a child of this process all the same.
+fn spawn(spec: &InstanceSpec, mark: &[(String, String)], place: Option<&Namespace>) -> Result<Live, Error> {
     let key = (spec.service.clone(), spec.index);
     let failed = |program: String, source| Error::Start { instance: label(&key), program, source };
     let at_log = |source| failed(format!("its log {}", spec.log.display()), source);
@@ -369,7 +391,8 @@ fn spawn(spec: &InstanceSpec, mark: &[(String, String)]) -> Result<Live, Error> 
         let source = io::Error::new(io::ErrorKind::NotFound, "no such folder");
         return Err(failed(format!("its working folder {}", spec.cwd.display()), source));
     }
-    let mut child = Command::new(&spec.program)
+    let mut command = Command::new(&spec.program);
+    command
         .args(&spec.args)
         .current_dir(&spec.cwd)
         .envs(spec.env.iter().cloned())
@@ -377,9 +400,12 @@ fn spawn(spec: &InstanceSpec, mark: &[(String, String)]) -> Result<Live, Error> 
         .stdin(Stdio::null())
         .stdout(log)
         .stderr(errors)
-        .process_group(0)
-        .spawn()
-        .map_err(|source| failed(format!("`{}`", spec.program), source))?;
+        .process_group(0);
+    let spawned = match place {
+        None => command.spawn(),
+        Some(place) => place.inside(|| command.spawn()).and_then(|spawned| spawned),
+    };
+    let mut child = spawned.map_err(|source| failed(format!("`{}`", spec.program), source))?;
     // It is our child and not collected, so its pid means it, even if it has ended already.
     match ProcessId::of(child.id()).and_then(Pidfd::open) {
         Ok(handle) => Ok(Live { child, handle, log_from, ending: None }),

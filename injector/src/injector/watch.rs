@@ -204,18 +204,20 @@ impl Watch {
     /// Undoes what the agent held. It has done so itself if it could, and then there is nothing to do.
     fn recover(&self) -> Vec<String> {
         let mut left = Vec::new();
-        let held = std::mem::take(&mut *locked(&self.undo));
+        let mut held = std::mem::take(&mut *locked(&self.undo));
+        // Held up by the services that live in it.
+        let network = held.remove_entry(journal::NETWORK);
         // What the agent has noted as undone may have changed again since, by somebody else's hand.
         let open = journal::read(&self.journal).ok().map(|found| found.open);
         let is_open = |fault: &str| open.as_ref().is_none_or(|open| open.iter().any(|entry| entry.fault == fault));
-        for (fault, undo) in held.into_iter().filter(|(fault, _)| is_open(fault)) {
+        let undo = |(fault, undo): (String, Vec<Undo>)| {
             let failures: Vec<String> = undo.iter().filter_map(|undo| undo::apply(undo).err()).collect();
-            if failures.is_empty() {
-                left.extend(journal::note_undone(&self.journal, &fault, "runner").err().map(|error| error.to_string()));
-            } else {
-                left.push(format!("{fault}: {}", failures.join("; ")));
+            match failures.is_empty() {
+                true => journal::note_undone(&self.journal, &fault, "runner").err().map(|error| error.to_string()),
+                false => Some(format!("{fault}: {}", failures.join("; "))),
             }
-        }
+        };
+        left.extend(held.into_iter().filter(|(fault, _)| is_open(fault)).filter_map(undo));
         match undo::end_marked(&self.run_id) {
             Ok(_) if self.services_expected.load(Ordering::SeqCst) => {
                 let noted = journal::note_undone(&self.journal, journal::SERVICES, "runner");
@@ -224,6 +226,7 @@ impl Watch {
             Ok(_) => {}
             Err(error) => left.push(error),
         }
+        left.extend(network.filter(|(fault, _)| is_open(fault)).and_then(undo));
         for known in locked(&self.instances).values_mut() {
             known.process = None;
         }

@@ -18,6 +18,7 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args.as_slice() {
+        ["agent", "--guard", run] => ExitCode::from(brunt_injector::agent::guard::main(run)),
         ["agent"] => ExitCode::from(brunt_injector::agent::main()),
         ["hold", state, lease, pid] => {
             let lease = lease.parse().expect("the lease is a number of milliseconds");

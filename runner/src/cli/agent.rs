@@ -5,8 +5,15 @@
 #[command(
     after_help = "Speaks JSON lines on standard input and output. There is nothing to type: `brunt run` starts it."
 )]
-pub struct Args {}
+pub struct Args {
+    /// Wait for the end of standard input, then end every service of this run.
+    #[arg(long, value_name = "RUN", hide = true)]
+    guard: Option<String>,
+}
 
-pub fn run(_: &Args) -> u8 {
-    brunt_injector::agent::main()
+pub fn run(args: &Args) -> u8 {
+    match &args.guard {
+        Some(run) => brunt_injector::agent::guard::main(run),
+        None => brunt_injector::agent::main(),
+    }
 }

@@ -1,5 +1,7 @@
 //! `brunt demo-service NAME --port N`: one service of the toy shop, as `shop.brunt.yaml` starts it.
 
+use std::net::{IpAddr, SocketAddr};
+
 use super::Failure;
 use crate::demo::{self, Service};
 
@@ -17,7 +19,7 @@ Examples:
   ORDERS_URL=http://127.0.0.1:9000 brunt demo-service gateway --port 8080
   curl -d '{\"sku\":\"A1\",\"amount\":3}' http://127.0.0.1:8080/orders";
 
-/// Run one service of the demo shop on 127.0.0.1, until SIGTERM.
+/// Run one service of the demo shop, until SIGTERM.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
@@ -27,9 +29,12 @@ pub struct Args {
     /// The TCP port to listen on.
     #[arg(long)]
     port: u16,
+    /// The address to listen on.
+    #[arg(long, default_value = "127.0.0.1")]
+    address: IpAddr,
 }
 
 pub fn run(args: &Args) -> Result<u8, Failure> {
-    demo::serve(args.service, args.port, |name| std::env::var(name).ok())?;
+    demo::serve(args.service, SocketAddr::new(args.address, args.port), |name| std::env::var(name).ok())?;
     Ok(0)
 }

@@ -79,6 +79,7 @@ fn describe(plan: &Plan) -> String {
     }
     let schedule = times::Schedule::of(plan);
     parts::services(&mut page, plan);
+    parts::network(&mut page, plan);
     parts::links(&mut page, plan);
     load::write(&mut page, plan, &schedule);
     parts::steady_state(&mut page, plan);

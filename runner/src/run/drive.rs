@@ -356,10 +356,10 @@ async fn await_ready(
     secrets: &Secrets,
 ) -> Result<(), String> {
     let found = plan.services.iter().find(|candidate| candidate.name == service);
-    let (Some(service), Some(port)) = (found, layout.ports.get(service).and_then(|ports| ports.get(index))) else {
+    let (Some(service), Some(place)) = (found, layout.places.get(service).and_then(|places| places.get(index))) else {
         return Err(format!("no service `{service}` with an instance {index} in this run"));
     };
-    let ready = services::wait_ready(service, index, *port, log, secrets).await;
+    let ready = services::wait_ready(service, index, *place, log, secrets).await;
     ready.map_err(|error| match error {
         // Its last lines become a part of the finding.
         ServiceError::NotReady { why, .. } => why,

@@ -13,9 +13,6 @@ impl Resolver<'_> {
     pub(super) fn services(&mut self, folder: &Path) -> Vec<Service> {
         let mut services = Vec::new();
         for (name, service) in self.root.services.iter().flat_map(|services| services.iter()) {
-            if let Some(isolate) = service.isolate.as_ref().filter(|isolate| isolate.value) {
-                self.not_built(isolate.span, "`isolate` (a network namespace of its own) is not built yet");
-            }
             services.push(resolved(&name.value, service, folder));
         }
         self.in_order(services)
@@ -116,6 +113,7 @@ fn resolved(name: &str, service: &written::Service, folder: &Path) -> Service {
         env: service.env.iter().flat_map(|env| &env.0).map(|(k, v)| (k.value.clone(), v.clone())).collect(),
         instances: service.instances.as_ref().map_or(1, |count| usize::try_from(count.value).unwrap_or(usize::MAX)),
         port: service.port.as_ref().map(|port| port.value),
+        isolated: service.isolate.as_ref().is_some_and(|isolate| isolate.value),
         ready: http.or(log).unwrap_or(Ready::Tcp),
         ready_within: ready.and_then(|ready| ready.within).unwrap_or(READY_WITHIN),
         stop_signal: stop.and_then(|stop| stop.signal).unwrap_or(written::Signal::Term).number(),

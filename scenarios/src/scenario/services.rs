@@ -25,7 +25,7 @@ record! {
     optional port: Spanned<u16>,
     /// When an instance counts as ready; default: its port accepts a connection within 10s.
     optional ready: Ready,
-    /// In a network namespace of its own.
+    /// In a network namespace of its own; it must listen on `${address}` or on all addresses.
     optional isolate: Spanned<bool>,
     /// How it is asked to end.
     optional stop: Stop,
@@ -35,12 +35,13 @@ fn check(service: &Service, problems: &mut Problems) {
     if service.run.is_empty() {
         return;
     }
+    let isolated = service.isolate.as_ref().is_some_and(|isolate| isolate.value);
     if let Some(instances) = service.instances.as_ref() {
         if !(1..=MAX_INSTANCES).contains(&instances.value) {
             let help = format!("from 1 to {MAX_INSTANCES}");
             problems.error(Code::E028, instances.span, format!("{} instances", instances.value), help);
-        } else if let (true, Some(port)) = (instances.value > 1, &service.port) {
-            let help = "remove `port`: each instance then gets a free one, as `${port}`";
+        } else if let (true, Some(port)) = (instances.value > 1 && !isolated, &service.port) {
+            let help = "remove `port`: each instance then gets a free one, as `${port}`; or give each a network: `isolate: true`";
             problems.error(Code::E066, port.span, "several instances cannot share one port", help);
         }
     }

@@ -66,6 +66,7 @@ fn written(text: &Text) -> String {
             Piece::Secret(_) => out.push_str("***"),
             Piece::BruntExe => out.push_str("${brunt.exe}"),
             Piece::OwnPort => out.push_str("${port}"),
+            Piece::OwnAddress => out.push_str("${address}"),
             Piece::Service { name, all } => out.push_str(&format!("${{services.{name}.{}}}", word(*all))),
             Piece::Link { name, all } => out.push_str(&format!("${{links.{name}.{}}}", word(*all))),
         }

@@ -16,6 +16,7 @@ mod guardrails;
 mod haproxy;
 mod honesty;
 mod init;
+mod isolate;
 mod load_shapes;
 mod matrix;
 mod memory;

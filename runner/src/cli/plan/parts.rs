@@ -23,12 +23,32 @@ pub fn services(page: &mut Page, plan: &Plan) {
             let within = print_duration(service.ready_within);
             vec![
                 service.name.clone(),
-                plural(service.instances, "instance"),
+                plural(service.instances, "instance") + if service.isolated { ", isolated" } else { "" },
                 format!("`{}`, ready when {ready} within {within}", command.join(" ")),
             ]
         })
         .collect();
     page.section("services, started and stopped by brunt", &rows);
+}
+
+/// The network of isolated services: what is made on this host, and what becomes of it.
+pub fn network(page: &mut Page, plan: &Plan) {
+    let isolated = plan.services.iter().filter(|service| service.isolated).map(|service| service.instances).sum();
+    if isolated == 0 {
+        return;
+    }
+    let row = |word: &str, text: String| vec![word.to_owned(), text];
+    let namespaces = format!("one for {}, and one between them that routes", plural(isolated, "instance"));
+    let rows = [
+        row("namespaces", namespaces),
+        row(
+            "addresses",
+            "a range of 10.0.0.0/8 or 198.18.0.0/15 that no route of this host touches, and IPv6 twins".into(),
+        ),
+        row("on this host", "an interface brunt-XXXXXXXX with a route to that range, nothing else".into()),
+        row("undone", "all of it ends with the agent, however that ends".into()),
+    ];
+    page.section("network of the isolated services", &rows);
 }
 
 /// Wires that brunt will put between them.

@@ -11,6 +11,21 @@ fn the_plan_of_the_shop_says_what_when_to_whom_and_how_it_is_undone() {
 }
 
 #[test]
+fn the_plan_of_isolated_services_says_what_is_made_on_this_host() {
+    let text = "
+version: 1
+seed: 7
+services:
+  orders: { run: [ orders, \"${address}:${port}\" ], isolate: true, instances: 3, port: 80 }
+  gateway: { run: [ gateway, \"${services.orders.urls}\" ] }
+targets: { shop: { service: gateway } }
+load: { main: { get: /, rate: 1/s, for: 5s } }
+";
+    let plan = scenario::plan_of_text("isolated.brunt.yaml", text, &[], &Overrides::default(), &[]);
+    insta::assert_snapshot!(describe(&plan.expect("the scenario is valid")));
+}
+
+#[test]
 fn the_plan_of_a_mixed_load_says_who_does_what_with_which_rows_and_connections() {
     let text = "
 version: 1

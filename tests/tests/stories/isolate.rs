@@ -1,0 +1,200 @@
+//! `isolate: true`: the shop in network namespaces, each instance in its own; and that nothing of them is left, whoever dies.
+//!
+//! As root: in a network namespace that the test makes, so that every interface and every route can be compared. A test that
+//! is not run by root makes it in a user namespace, where it is root.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use brunt_tests::brunt::{Brunt, Running};
+use brunt_tests::scenario::Scenario;
+use brunt_tests::{host, machine};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// The lease of these runs, and what the machine may need on top to take everything down.
+const GONE_WITHIN: Duration = Duration::from_secs(10);
+
+fn shop(timeline: &str) -> Scenario {
+    Scenario::new(&format!(
+        "
+        version: 1
+        name: isolated
+        seed: 7
+        services:
+          payments:
+            run: [ \"${{brunt.exe}}\", demo-service, payments, --port, \"${{port}}\", --address, \"${{address}}\" ]
+            instances: 2
+            isolate: true
+            port: 8080
+            ready: {{ http: /healthz }}
+          orders:
+            run: [ \"${{brunt.exe}}\", demo-service, orders, --port, \"${{port}}\", --address, \"${{address}}\" ]
+            env: {{ PAYMENTS_URLS: \"${{services.payments.urls}}\", RESILIENT: \"true\" }}
+            isolate: true
+            ready: {{ http: /healthz }}
+          gateway:
+            run: [ \"${{brunt.exe}}\", demo-service, gateway, --port, \"${{port}}\", --address, \"${{address}}\" ]
+            env: {{ ORDERS_URL: \"${{links.gateway-orders.url}}\" }}
+            isolate: true
+        links: {{ gateway-orders: {{ to: orders }} }}
+        targets:
+          shop: {{ service: gateway }}
+          payments: {{ service: payments }}
+          wire: {{ link: gateway-orders }}
+        load:
+          buy:
+            target: shop
+            post: /orders
+            json: {{ sku: A1, amount: 3 }}
+            headers: {{ Idempotency-Key: \"{{{{ uuid() }}}}\" }}
+            rate: 50/s
+            for: timeline
+            timeout: 2s
+        safety: {{ lease: 1s }}
+        timeline:
+        {timeline}
+        gates:
+          - {{ id: quiet, metric: error_rate, window: baseline, max: 0% }}
+        "
+    ))
+}
+
+/// A network namespace of the test's own, held by a process that sleeps.
+struct Lab(Child);
+
+impl Lab {
+    fn new() -> Self {
+        let mut command = Command::new("unshare");
+        if !nix::unistd::geteuid().is_root() {
+            command.args(["--user", "--map-root-user"]);
+        }
+        command.args(["--net", "--", "sh", "-c", "ip link set lo up && echo up && exec sleep 600"]);
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("unshare is part of util-linux");
+        let mut said = [0; 3];
+        let mut stdout = child.stdout.take().expect("stdout is piped");
+        std::io::Read::read_exact(&mut stdout, &mut said).expect("the namespace is made");
+        Self(child)
+    }
+
+    /// What stands before a command that is to work there.
+    fn prefix(&self) -> Vec<String> {
+        let mut words = vec!["nsenter".to_owned(), "-t".to_owned(), self.0.id().to_string(), "-n".to_owned()];
+        if !nix::unistd::geteuid().is_root() {
+            words.extend(["-U".to_owned(), "--preserve-credentials".to_owned()]);
+        }
+        words
+    }
+
+    /// Interfaces, addresses and routes of both families, as `ip` shows them.
+    fn state(&self) -> String {
+        let show = |what: &[&str]| {
+            let words = [self.prefix(), vec!["ip".to_owned()], what.iter().map(|word| (*word).to_owned()).collect()];
+            let words = words.concat();
+            let output = Command::new(&words[0]).args(&words[1..]).output().expect("nsenter and ip are there");
+            assert!(output.status.success(), "{words:?}: {output:?}");
+            String::from_utf8_lossy(&output.stdout).into_owned()
+        };
+        [show(&["-o", "address"]), show(&["-o", "link"]), show(&["route", "show", "table", "all"])].concat()
+            + &show(&["-6", "route", "show", "table", "all"])
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Which network namespace a process is in; `None` when the process is gone.
+fn namespace(pid: u32) -> Option<PathBuf> {
+    std::fs::read_link(format!("/proc/{pid}/ns/net")).ok()
+}
+
+/// The services of a run: their command (with port and address) and the namespace that each is in.
+fn services(run: &Running) -> BTreeMap<String, PathBuf> {
+    let all = host::marked(run.mark()).into_iter().filter(|process| process.command.contains("demo-service"));
+    all.filter_map(|process| Some((process.command, namespace(process.pid)?))).collect()
+}
+
+fn agent(run: &Running) -> u32 {
+    let all = host::marked(run.mark());
+    let agent = all.iter().find(|process| process.command.ends_with(" agent"));
+    agent.unwrap_or_else(|| panic!("no agent among {all:?}")).pid
+}
+
+/// No process of the host is in one of these namespaces.
+fn deserted(namespaces: &[PathBuf]) -> bool {
+    let pids = std::fs::read_dir("/proc").expect("/proc is mounted");
+    let pids = pids.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    !pids.filter_map(namespace).any(|inhabited| namespaces.contains(&inhabited))
+}
+
+#[test]
+fn the_shop_runs_in_namespaces_under_load_and_an_instance_comes_back_where_it_was() {
+    let _machine = machine::shared();
+    let lab = Lab::new();
+    let before = lab.state();
+    let scenario = shop(
+        "
+          - baseline: 2s
+          - { id: killed, fault: process.kill, target: payments, pick: one, with: { restart_after: 500ms } }
+          - { id: slow, fault: network.latency, target: wire, for: 2s, with: { latency: 20ms } }
+        ",
+    );
+    let run = Brunt::run(&scenario).under(lab.prefix()).start();
+    run.wait_for("event=baseline.started");
+    let first = services(&run);
+    assert_eq!(first.len(), 4, "{first:?}");
+    let places: std::collections::BTreeSet<_> = first.values().chain(&namespace(run.pid())).cloned().collect();
+    assert_eq!(places.len(), 5, "each in its own, and none with brunt: {first:?}");
+    assert_eq!(first.keys().filter(|command| command.contains("payments --port 8080")).count(), 2, "one port for both");
+
+    run.wait_for("event=service.ready");
+    assert_eq!(services(&run), first, "the same commands, hence addresses, in the same namespaces");
+    let ended = run.wait().expect_code(0);
+    let results = ended.results();
+    for fault in &results.summary.faults {
+        assert!(fault.verified, "{}", fault.id);
+    }
+    assert_eq!(host::left_by(&ended.mark), []);
+    assert_eq!(lab.state(), before);
+}
+
+#[test]
+fn whoever_is_killed_no_process_no_namespace_no_interface_and_no_route_is_left() {
+    let _machine = machine::shared();
+    for victims in ["runner", "agent", "both"] {
+        let lab = Lab::new();
+        let before = lab.state();
+        let scenario = shop("  - baseline: 60s");
+        let run = Brunt::run(&scenario).under(lab.prefix()).start();
+        run.wait_for("event=baseline.started");
+        assert_ne!(lab.state(), before, "there is a wire");
+        let namespaces: Vec<PathBuf> = services(&run).into_values().collect();
+        assert_eq!(namespaces.len(), 4);
+        let agent = Pid::from_raw(agent(&run).cast_signed());
+        let mark = run.mark().to_owned();
+        if victims != "agent" {
+            run.signal(Signal::SIGKILL);
+        }
+        if victims != "runner" {
+            kill(agent, Signal::SIGKILL).expect("the agent is there");
+        }
+        let home = run.home();
+        let ended = run.wait();
+        let gone = || host::marked(&mark).is_empty() && deserted(&namespaces) && lab.state() == before;
+        assert!(
+            host::comes_true(GONE_WITHIN, gone),
+            "{victims} killed: {:?}, deserted: {}, before:\n{before}after:\n{}{ended}",
+            host::marked(&mark),
+            deserted(&namespaces),
+            lab.state()
+        );
+        let cleanup = Brunt::with(["cleanup"]).under(lab.prefix()).state_in(&home.path().join("state")).go();
+        assert!(cleanup.expect_code(0).stdout.contains("nothing"), "{victims} killed");
+    }
+}
