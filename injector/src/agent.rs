@@ -13,6 +13,7 @@ pub mod lease;
 pub mod network;
 pub mod pipes;
 pub mod protocol;
+pub mod rights;
 pub mod services;
 
 use std::collections::BTreeMap;
@@ -49,6 +50,10 @@ use services::{Key, Services};
 /// `brunt agent`; standard input and output are its own from here on.
 pub fn main() -> u8 {
     sys::keep_from_children();
+    if let Err(error) = rights::keep_from_children() {
+        eprintln!("brunt agent: cannot give up what services must not have: {error}");
+        return 1;
+    }
     // EPERM when it leads a group already, as a shell's job would: then it has no terminal to lose in a pipe either.
     let _ = rustix::process::setsid();
     match Agent::greet() {

@@ -115,6 +115,9 @@ pub enum Failure {
     /// The run did not begin.
     #[error(transparent)]
     Run(Box<RunError>),
+    /// Isolated services cannot be had here, or not with the rest of the run.
+    #[error(transparent)]
+    Isolation(#[from] crate::isolation::Impossible),
     /// Journals could not be read.
     #[error("cannot clean up")]
     Cleanup(#[from] brunt_injector::Error),
@@ -158,7 +161,7 @@ impl Failure {
     fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::Scenario(_) | Self::Demo(DemoError::Environment { .. }) => 2,
-            Self::Demo(DemoError::Listen { .. }) | Self::Files(_) => 3,
+            Self::Demo(DemoError::Listen { .. }) | Self::Files(_) | Self::Isolation(_) => 3,
             Self::Run(error) => error.exit_code(),
             Self::Cleanup(_) => 6,
             Self::File { action: "read", .. } => 2,

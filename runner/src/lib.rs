@@ -10,6 +10,7 @@ pub mod environment;
 pub mod exit;
 pub mod files;
 pub mod init;
+pub mod isolation;
 pub mod load;
 pub mod operator;
 pub mod probe;

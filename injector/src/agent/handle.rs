@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use crate::agent::lease::{SHORTEST, boottime};
 use crate::agent::protocol::{Answer, Ask, FromAgent, Happening, Hello, ToAgent};
+use crate::agent::rights;
 use crate::error::Error;
 use crate::process::ProcessId;
 
@@ -92,13 +93,9 @@ impl Handle {
         let failed = |action| move |source| Error::AgentIo { action, source };
         let log = launch.journal.with_extension("agent.log");
         let stderr = own_file(&log).map_err(failed("open its log"))?;
-        let mut child = Command::new(&launch.exe)
-            .arg("agent")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(stderr)
-            .spawn()
-            .map_err(failed("start it"))?;
+        let mut command = Command::new(&launch.exe);
+        command.arg("agent").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(stderr);
+        let mut child = rights::start_with(&mut command).map_err(failed("start it"))?;
         let closed = || io::Error::other("its pipes are missing");
         let stdin = child.stdin.take().ok_or_else(closed).map_err(failed("talk to it"))?;
         let stdout = BufReader::new(child.stdout.take().ok_or_else(closed).map_err(failed("talk to it"))?);

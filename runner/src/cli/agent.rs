@@ -1,5 +1,8 @@
 //! `brunt agent`: the process beside a fault. `brunt run` starts it; it undoes everything when the run is gone.
 
+use super::complain;
+use crate::isolation;
+
 /// Hold faults and services for a run, which starts this by itself.
 #[derive(Debug, clap::Args)]
 #[command(
@@ -9,9 +12,21 @@ pub struct Args {
     /// Wait for the end of standard input, then end every service of this run.
     #[arg(long, value_name = "RUN", hide = true)]
     guard: Option<String>,
+    /// Say whether isolated services can be had here, in a network that nobody sees.
+    #[arg(long, hide = true)]
+    attempt: bool,
 }
 
 pub fn run(args: &Args) -> u8 {
+    if args.attempt {
+        return match isolation::attempt() {
+            Ok(_) => 0,
+            Err(impossible) => {
+                complain(&impossible.to_string());
+                3
+            }
+        };
+    }
     match &args.guard {
         Some(run) => brunt_injector::agent::guard::main(run),
         None => brunt_injector::agent::main(),

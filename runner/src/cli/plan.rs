@@ -11,6 +11,7 @@ use super::guide::{self, Example, Guide};
 use super::scenario::{self, Overrides};
 use super::{Failure, print, values};
 use crate::exit;
+use crate::isolation::{self, Way};
 
 /// Examples and the rest of the help.
 pub const GUIDE: Guide = Guide {
@@ -57,9 +58,28 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
     let described: Vec<String> =
         plans.chunk_by(|one, next| !next.cell.is_empty() && one.source == next.source).map(file).collect();
     print(&described.join("\n"))?;
+    let isolated = isolated(&plans)?;
     let missing = plans.iter().flat_map(|plan| &plan.not_built).map(|missing| missing.exit_code);
     let unresolved = plans.iter().filter(|plan| !parts::all_resolve(plan)).map(|_| 3);
-    Ok(exit::strongest(missing.chain(unresolved)))
+    Ok(exit::strongest(missing.chain(unresolved).chain(isolated)))
+}
+
+/// Says how isolated services would be had on this machine, by an attempt that nobody sees; the exit code if they cannot.
+fn isolated(plans: &[Plan]) -> Result<Option<u8>, Failure> {
+    if !plans.iter().any(isolation::is_wanted) {
+        return Ok(None);
+    }
+    let said = match isolation::look(plans) {
+        Ok(Way::Here) => return Ok(None),
+        Ok(Way::Apart) => {
+            "without root: services and load live in a user namespace, with a network of its own".to_owned()
+        }
+        Err(impossible) => {
+            print(&format!("\ncannot be run here: {impossible}\n"))?;
+            return Ok(Some(3));
+        }
+    };
+    print(&format!("\n{said}\n")).map(|()| None)
 }
 
 /// One scenario: its plan, or an overview of its cells and the first of them.

@@ -14,6 +14,7 @@ use super::scenario::{self, Overrides};
 use super::url::{self, UrlArgs};
 use super::{Failure, complain, not_a_file, print, streams, values};
 use crate::exit;
+use crate::isolation;
 use crate::run::{self, Options};
 use crate::ui;
 
@@ -149,6 +150,8 @@ enum Format {
 pub fn run(args: &Args) -> Result<u8, Failure> {
     refuse_unbuilt(args)?;
     let mut plans = plans(args)?;
+    // From here on there may be more than one thread, and then it is too late.
+    isolation::enter(&plans)?;
     let options = Options {
         out: args.out.clone(),
         workers: args.workers.map(usize::from),

@@ -3,12 +3,13 @@
 //! As root: in a network namespace that the test makes, so that every interface and every route can be compared. A test that
 //! is not run by root makes it in a user namespace, where it is root.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use brunt_tests::brunt::{Brunt, Running};
+use brunt_tests::brunt::{Brunt, Running, binary};
 use brunt_tests::scenario::Scenario;
 use brunt_tests::{host, machine};
 use nix::sys::signal::{Signal, kill};
@@ -149,7 +150,7 @@ fn the_shop_runs_in_namespaces_under_load_and_an_instance_comes_back_where_it_wa
     run.wait_for("event=baseline.started");
     let first = services(&run);
     assert_eq!(first.len(), 4, "{first:?}");
-    let places: std::collections::BTreeSet<_> = first.values().chain(&namespace(run.pid())).cloned().collect();
+    let places: BTreeSet<_> = first.values().chain(&namespace(run.pid())).cloned().collect();
     assert_eq!(places.len(), 5, "each in its own, and none with brunt: {first:?}");
     assert_eq!(first.keys().filter(|command| command.contains("payments --port 8080")).count(), 2, "one port for both");
 
@@ -197,4 +198,117 @@ fn whoever_is_killed_no_process_no_namespace_no_interface_and_no_route_is_left()
         let cleanup = Brunt::with(["cleanup"]).under(lab.prefix()).state_in(&home.path().join("state")).go();
         assert!(cleanup.expect_code(0).stdout.contains("nothing"), "{victims} killed");
     }
+}
+
+/// A run by a user without any right. Root becomes `nobody` for it; whoever else runs the tests is one already.
+fn by_nobody(scenario: &Scenario) -> Brunt {
+    let brunt = Brunt::run(scenario);
+    if !nix::unistd::geteuid().is_root() {
+        return brunt;
+    }
+    let open = |path: &Path, user: Option<u32>| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("root may");
+        std::os::unix::fs::chown(path, user, user).expect("root may");
+    };
+    open(scenario.folder().path(), None);
+    open(brunt.home(), Some(NOBODY));
+    // Where the binary lies nobody may look.
+    let copy = brunt.home().join("brunt");
+    std::fs::copy(binary(), &copy).expect("there is room for it");
+    open(&copy, None);
+    let user = NOBODY.to_string();
+    brunt.binary(copy).under(["setpriv", "--reuid", &user, "--regid", &user, "--clear-groups"])
+}
+
+const NOBODY: u32 = 65534;
+
+/// The capabilities that a process has, and its user as itself and its user namespace see it.
+fn rights(pid: u32) -> (String, String) {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+    let line = |name: &str| status.lines().find(|line| line.starts_with(name)).expect("every status has it").to_owned();
+    (line("CapPrm"), line("Uid"))
+}
+
+#[test]
+fn without_root_the_shop_runs_in_namespaces_as_the_user_that_started_it() {
+    let _machine = machine::shared();
+    let scenario = shop(
+        "
+          - baseline: 2s
+          - { id: killed, fault: process.kill, target: payments, pick: one, with: { restart_after: 500ms } }
+          - { id: slow, fault: network.latency, target: wire, for: 2s, with: { latency: 20ms } }
+        ",
+    );
+    let run = by_nobody(&scenario).start();
+    run.wait_for("event=baseline.started");
+    let first = services(&run);
+    let places: BTreeSet<_> = first.values().chain(&namespace(run.pid())).cloned().collect();
+    assert_eq!(places.len(), 5, "each in its own, and none with brunt: {first:?}");
+    assert_ne!(namespace(run.pid()), namespace(std::process::id()), "and brunt is not in that of this host");
+    let own = rights(run.pid()).1;
+    for service in host::marked(run.mark()).iter().filter(|process| process.command.contains("demo-service")) {
+        let (capabilities, user) = rights(service.pid);
+        assert_eq!(capabilities, "CapPrm:\t0000000000000000", "{service:?}");
+        assert_eq!(user, own, "{service:?}");
+    }
+    run.wait_for("event=service.ready");
+    assert_eq!(services(&run), first, "the same commands, hence addresses, in the same namespaces");
+    let ended = run.wait().expect_code(0);
+    assert!(ended.results().summary.faults.iter().all(|fault| fault.verified), "{ended}");
+    assert_eq!(host::left_by(&ended.mark), []);
+}
+
+#[test]
+fn without_root_nothing_is_left_either_whoever_is_killed() {
+    let _machine = machine::shared();
+    for victims in ["runner", "agent", "both"] {
+        let run = by_nobody(&shop("  - baseline: 60s")).start();
+        run.wait_for("event=baseline.started");
+        let mut namespaces: Vec<PathBuf> = services(&run).into_values().collect();
+        namespaces.extend(namespace(run.pid()));
+        assert_eq!(namespaces.len(), 5);
+        let agent = Pid::from_raw(agent(&run).cast_signed());
+        let mark = run.mark().to_owned();
+        if victims != "agent" {
+            run.signal(Signal::SIGKILL);
+        }
+        if victims != "runner" {
+            kill(agent, Signal::SIGKILL).expect("the agent is there");
+        }
+        let ended = run.wait();
+        let gone = || host::marked(&mark).is_empty() && deserted(&namespaces);
+        assert!(host::comes_true(GONE_WITHIN, gone), "{victims} killed: {:?}\n{ended}", host::marked(&mark));
+    }
+}
+
+#[test]
+fn without_root_what_needs_the_network_of_this_host_is_refused_before_anything_is_touched() {
+    let scenario = Scenario::new(
+        "
+        version: 1
+        services: { web: { run: [ web ], isolate: true } }
+        targets: { web: { service: web }, api: { url: \"http://10.9.8.7:80\" } }
+        load: { main: { target: web, get: /, rate: 1/s, for: 1s } }
+        ",
+    );
+    let ended = by_nobody(&scenario).start().wait().expect_code(3);
+    ended.expect_said("the run needs it for target `api` (http://10.9.8.7:80)");
+}
+
+/// Without capabilities, and where user namespaces are switched off.
+const FORBIDDEN: &str = "echo 0 > /proc/sys/user/max_user_namespaces && \
+                         exec setpriv --bounding-set=-all --inh-caps=-all --ambient-caps=-all -- \"$@\"";
+
+#[test]
+fn where_user_namespaces_are_off_plan_says_so_and_run_touches_nothing() {
+    let scenario = shop("  - baseline: 1s");
+    let forbidden = ["unshare", "--user", "--map-root-user", "--", "sh", "-c", FORBIDDEN, "sh"];
+    let path = scenario.path().display().to_string();
+    let plan = Brunt::with(["plan", path.as_str()]).under(forbidden).start().wait().expect_code(3);
+    let told = "sysctl -w user.max_user_namespaces=10000` as root, or run as root";
+    assert!(plan.stdout.contains("cannot be run here") && plan.stdout.contains(told), "{plan}");
+    let run = Brunt::run(&scenario).under(forbidden).start();
+    let home = run.home();
+    run.wait().expect_code(3).expect_said(told);
+    assert!(!home.path().join("state").exists(), "not even a journal");
 }
