@@ -39,7 +39,8 @@ pub enum Impossible {
 }
 
 /// How isolated services are had here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Way {
     /// In this host's network.
     Here,

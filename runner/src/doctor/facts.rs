@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::isolation::Way;
+
 /// Everything that the judgement hangs on.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Facts {
@@ -43,6 +45,8 @@ pub struct Facts {
     pub packet_rules: Result<(), String>,
     /// The socket of the Docker Engine that answers, or why none does.
     pub docker: Result<String, String>,
+    /// How services with `isolate: true` are had, by an attempt that nobody sees; or why not, with what helps.
+    pub isolation: Result<Way, String>,
     /// Where a person reads.
     pub terminal: Terminal,
 }
@@ -124,6 +128,7 @@ pub fn made() -> Facts {
         }),
         uid: 1000,
         may_signal_others: false,
+        isolation: Ok(Way::Apart),
         packet_rules: Ok(()),
         docker: Ok("/var/run/docker.sock".into()),
         terminal: Terminal { size: Some((160, 50)), term: "xterm-256color".into(), no_color: false, utf8: true },
@@ -134,6 +139,8 @@ pub fn made() -> Facts {
 #[cfg(test)]
 pub fn spoil(facts: &mut Facts) {
     facts.has_pidfd = false;
+    facts.isolation =
+        Err("this user cannot make network namespaces: Operation not permitted (os error 1); run as root".into());
     facts.usable_cores = 1;
     facts.cpu_quota = Some(0.5);
     facts.memory_limit_mib = Some(256);

@@ -6,6 +6,7 @@ use brunt_scenario::catalogue::{self as language, TargetKind};
 
 use super::facts::{Facts, Spread, State};
 use super::{Check, Diagnosis, Health, Rung};
+use crate::isolation::Way;
 
 /// With fewer open files than this not even a small run has what it needs.
 const DESCRIPTORS_NEEDED: u64 = 512;
@@ -32,6 +33,7 @@ pub fn judge(facts: &Facts) -> Diagnosis {
         loopback(facts),
         journals(facts),
         leftovers(facts),
+        isolation(facts),
         terminal(facts),
     ];
     Diagnosis { checks, rungs: rungs(facts) }
@@ -206,6 +208,18 @@ fn leftovers(facts: &Facts) -> Check {
     let found = format!("{}{and}", left.join(", "));
     let means = "runs that ended before they could undo: something may still be broken here";
     check("leftovers", Health::Weak, found, means, "brunt cleanup")
+}
+
+fn isolation(facts: &Facts) -> Check {
+    let (health, found, means) = match &facts.isolation {
+        Ok(Way::Here) => (Health::Ok, "with this user's rights, beside this host's network".to_owned(), ""),
+        Ok(Way::Apart) => {
+            let means = "no root needed; a run with isolated services cannot reach this host's network then";
+            (Health::Ok, "in a user namespace".to_owned(), means)
+        }
+        Err(why) => (Health::Weak, why.clone(), "no services with `isolate: true`: exit code 3"),
+    };
+    check("isolation", health, found, means, "root, or a system that lets its users make user namespaces")
 }
 
 fn terminal(facts: &Facts) -> Check {

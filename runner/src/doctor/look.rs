@@ -12,6 +12,7 @@ use rustix::process::{PidfdFlags, geteuid, getpid, pidfd_open};
 
 use super::facts::{Descriptors, Facts, State, Terminal};
 use super::timing;
+use crate::isolation;
 use crate::load::limits;
 
 /// The capability to signal processes of others.
@@ -45,6 +46,7 @@ pub fn look() -> Facts {
         may_signal_others: has_capability(&read("/proc/self/status"), CAP_KILL),
         packet_rules: brunt_injector::packets::try_rules(),
         docker: docker().map_err(|why| why.to_string()),
+        isolation: isolation::look(&[]).map_err(|impossible| impossible.to_string()),
         terminal: terminal(|name| std::env::var(name).ok()),
     }
 }
