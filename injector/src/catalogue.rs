@@ -30,12 +30,13 @@ const fn stream(kind: &'static str, feels: &'static str, verified: &'static str)
     Entry { kind, on: &[TargetKind::Link], feels, privilege: "none", rung: "brunt's proxy (stream)", verified, undone }
 }
 
-/// A fault that the kernel does to the packets of a network namespace.
+/// A fault that the kernel does to the packets of a network namespace: one with a name, or a container's.
 const fn packet(kind: &'static str, feels: &'static str, verified: &'static str) -> Entry {
     let undone =
         "the kernel removes the rules with the agent that owns them; they act only while it renews their lease";
     let privilege = "root (CAP_NET_ADMIN, CAP_SYS_ADMIN)";
-    Entry { kind, on: &[TargetKind::Netns], feels, privilege, rung: "nf_tables (packets)", verified, undone }
+    let on = &[TargetKind::Docker, TargetKind::Netns];
+    Entry { kind, on, feels, privilege, rung: "nf_tables (packets)", verified, undone }
 }
 
 /// A fault that the agent does to processes.

@@ -209,8 +209,8 @@ pub fn check_fit(fault: &Fault, target: &Target) -> Result<(), ResolveError> {
     let why = match target {
         Target::Netns(_) if packet::treatment(fault.kind, &fault.with).is_some() => return Ok(()),
         Target::Link(_) if !on_process && !on_container => return Ok(()),
-        Target::Docker(_) if on_container => return Ok(()),
-        Target::Docker(_) => "what it does to containers is not built yet",
+        Target::Docker(_) if on_container || packet::treatment(fault.kind, &fault.with).is_some() => return Ok(()),
+        Target::Docker(_) => "it acts neither on containers nor on packets",
         _ if on_container => "only a `docker` target has containers",
         Target::Service(_) if on_process => return Ok(()),
         Target::Process(_) if fault.kind == "process.restart" || fault.with.duration("restart_after").is_some() => {
@@ -260,7 +260,7 @@ pub fn resolve_dry(plan: &Plan, fault: &Fault) -> Result<Victims, ResolveError> 
         }
         Target::Process(wanted) => process::find(&fault.target, wanted, fault.allow_empty)?,
         Target::Netns(name) => netns::find(fault, name)?,
-        Target::Docker(wanted) => docker::find(&fault.target, wanted, fault.allow_empty)?,
+        Target::Docker(wanted) => docker::find_for(fault, wanted)?,
         Target::Url(_) | Target::NotBuilt(_) => Vec::new(),
     };
     pick(plan.seed, fault, Members { total: alive.len(), alive, hit: Vec::new() })

@@ -6,6 +6,7 @@
 
 pub mod answering;
 pub mod brunt;
+pub mod docker;
 pub mod ended;
 pub mod haproxy;
 pub mod host;

@@ -44,7 +44,7 @@ fn dependencies_point_one_way() {
         ("brunt-injector", BTreeSet::from(["brunt-scenario"])),
         ("brunt-report", BTreeSet::from(["brunt-scenario"])),
         ("brunt", BTreeSet::from(["brunt-injector", "brunt-report", "brunt-scenario"])),
-        ("brunt-tests", BTreeSet::from(["brunt-report"])),
+        ("brunt-tests", BTreeSet::from(["brunt-injector", "brunt-report"])),
     ]);
     assert_eq!(uses, expected);
 }

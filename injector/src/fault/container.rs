@@ -62,7 +62,8 @@ impl fmt::Display for Held {
 }
 
 impl Held {
-    fn of(kind: &str, victim: &Victim) -> Result<Self, Error> {
+    /// The container that a victim means.
+    pub fn of(kind: &str, victim: &Victim) -> Result<Self, Error> {
         let Victim::Container { name, id, engine, process } = victim else {
             return Err(Error::Unfit { kind: kind.into(), why: format!("{victim} is no container") });
         };
@@ -77,7 +78,7 @@ impl Held {
     }
 
     /// How it is now, if it is the one that was picked: same container, same process, in the container's cgroup.
-    fn still_there(&self) -> Result<Container, Error> {
+    pub fn still_there(&self) -> Result<Container, Error> {
         let gone = |why: String| Error::ProcessGone { process: format!("container {self}"), why };
         let now = self.docker().inspect(&self.id)?;
         let container = now.ok_or_else(|| gone("it was removed since it was picked".into()))?;
@@ -107,7 +108,8 @@ impl Held {
         format!("{name} runs again (pid {before} -> {pid}) since {}", now.state.started_at)
     }
 
-    fn failed(&self, action: &'static str, source: std::io::Error) -> Error {
+    /// Something could not be done to it.
+    pub fn failed(&self, action: &'static str, source: std::io::Error) -> Error {
         Error::Process { action, process: format!("container {self}"), source }
     }
 }

@@ -175,6 +175,11 @@ impl Fault<Services> for PacketFault {
     }
 
     fn verify(&mut self, _: &mut Services) -> Result<Seen, Error> {
+        // The namespace is held open here; a container that was started again has another one.
+        let ended = |victim: &&Victim| matches!(victim, Victim::Container { process: Some(it), .. } if !it.is_alive());
+        if let Some(victim) = self.victims.iter().find(ended) {
+            return Ok(Seen::Absent(format!("container {victim} has ended, and its network with it")));
+        }
         Ok(judge(self.treatment.loss, self.count()?))
     }
 

@@ -4,15 +4,20 @@
 //! the cgroup of a container's process has the container's id in its path. An engine that counts pids in another namespace
 //! than ours (brunt in a container, with the socket passed in) names strangers.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::time::{Duration, Instant};
 
 use brunt_scenario::plan::{DockerMatch, Fault};
 
 use crate::cgroup::Membership;
 use crate::docker::{Docker, Summary};
-use crate::error::ResolveError;
-use crate::process::Stat;
-use crate::target::{Members, Victim};
+use crate::error::{Error, ResolveError};
+use crate::fault::container::Held;
+use crate::fault::packet;
+use crate::namespace::Namespace;
+use crate::process::{self, Stat};
+use crate::target::{Members, Victim, netns};
 
 /// A container with this label set to `true` is no member of any target.
 pub const EXEMPT: &str = "brunt/exempt";
@@ -25,6 +30,7 @@ const NOTICED: Duration = Duration::from_secs(2);
 /// None fits (unless the fault has `allow_empty`), the engine cannot be asked, or one of them is where brunt itself runs.
 pub fn members(fault: &Fault, wanted: &DockerMatch, held: &[Victim]) -> Result<Members, ResolveError> {
     let Found { alive, ids } = look(&fault.target, wanted, fault.allow_empty)?;
+    check_networks(fault, &alive)?;
     let is_held = |id: &str| held.iter().any(|victim| victim.container() == Some(id));
     let held: Vec<&str> = ids.iter().map(String::as_str).filter(|id| is_held(id)).collect();
     let runs = |id: &str| alive.iter().any(|victim| victim.container() == Some(id));
@@ -32,6 +38,16 @@ pub fn members(fault: &Fault, wanted: &DockerMatch, held: &[Victim]) -> Result<M
     let total = alive.len() + held.iter().filter(|id| !runs(id)).count();
     let hit = alive.iter().filter(|victim| victim.container().is_some_and(is_held)).cloned().collect();
     Ok(Members { alive, total, hit })
+}
+
+/// All running containers that a fault may hit, by name.
+///
+/// # Errors
+/// As for [`members`].
+pub fn find_for(fault: &Fault, wanted: &DockerMatch) -> Result<Vec<Victim>, ResolveError> {
+    let alive = find(&fault.target, wanted, fault.allow_empty)?;
+    check_networks(fault, &alive)?;
+    Ok(alive)
 }
 
 /// All running containers that fit, by name.
@@ -68,6 +84,53 @@ fn look(target: &str, wanted: &DockerMatch, allow_empty: bool) -> Result<Found, 
         return Err(ResolveError::Empty { target: target.into(), why: why + "; `allow_empty: true` lets that pass" });
     }
     Ok(Found { alive, ids: members.iter().map(|member| member.id.clone()).collect() })
+}
+
+/// The network of a container, if it is the one that was picked.
+pub fn namespace(victim: &Victim) -> Result<Namespace, Error> {
+    let held = Held::of("network.*", victim)?;
+    let namespace =
+        Namespace::of_process(held.process.pid).map_err(|source| held.failed("enter the network of", source));
+    // Looked at afterwards: the pid meant this container's process when its namespace was opened.
+    held.still_there()?;
+    namespace
+}
+
+/// Faults on packets act on a network namespace, whoever is in it. One that others use too is refused: the host's
+/// (`--network host`), that of another container (`--network container:X`, `network_mode: service:X`), a sidecar's.
+fn check_networks(fault: &Fault, alive: &[Victim]) -> Result<(), ResolveError> {
+    if packet::treatment(fault.kind, &fault.with).is_none() {
+        return Ok(());
+    }
+    let target = &fault.target;
+    let search = |why: String| ResolveError::Search { target: target.clone(), why };
+    for victim in alive {
+        let (Some(pid), Some(id)) = (victim.pid(), victim.container()) else { continue };
+        let of = |pid: u32| fs::metadata(format!("/proc/{pid}/ns/net")).map(|file| file.ino());
+        let own = of(pid).map_err(|error| search(format!("the network of {victim}: {error}; run brunt as root")))?;
+        let protected =
+            |why: String| ResolveError::Protected { target: target.clone(), process: victim.to_string(), why };
+        if [1, std::process::id()].iter().any(|pid| of(*pid).is_ok_and(|other| other == own)) {
+            let why = "its network is that of the host, or of brunt itself, and a fault on packets would hit everything there";
+            return Err(protected(why.into()));
+        }
+        let all = process::all().map_err(|error| search(format!("cannot read /proc: {error}")))?;
+        let beside = all.iter().filter(|stat| of(stat.id.pid).is_ok_and(|other| other == own));
+        let strangers = beside.filter(|stat| !Membership::of(stat.id.pid).is_ok_and(|of| of.names(id)));
+        let list: Vec<String> = strangers.map(|stat| format!("{} ({})", stat.comm, stat.id)).collect();
+        if !list.is_empty() {
+            let why = format!(
+                "others share its network, and a fault on packets would hit them too: {}; hit the network of all of them \
+                 with a `netns` target",
+                list.join(", ")
+            );
+            return Err(protected(why));
+        }
+        let network =
+            Namespace::of_process(pid).map_err(|error| search(format!("the network of {victim}: {error}")))?;
+        netns::may_have_rules(&network, &format!("the network of {victim}")).map_err(search)?;
+    }
+    Ok(())
 }
 
 /// How many of them run now. One that went away while it was looked at is no member, and neither is any of an engine that

@@ -22,22 +22,21 @@ pub fn find(fault: &Fault, name: &str) -> Result<Vec<Victim>, ResolveError> {
         }
         Err(error) => return Err(ResolveError::Search { target, why: cure(name, &error) }),
     };
+    let what = format!("the network namespace `{name}`");
+    may_have_rules(&namespace, &what).map_err(|why| ResolveError::Search { target, why })?;
+    Ok(vec![Victim::Namespace { name: name.into(), identity: Some(namespace.identity()) }])
+}
+
+/// Whether this process may put rules into a namespace, and the kernel can; if not, what helps.
+pub(super) fn may_have_rules(namespace: &Namespace, what: &str) -> Result<(), String> {
     let may = capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::NET_ADMIN));
     if !may {
-        let why = format!(
-            "rules in the network namespace `{name}` need CAP_NET_ADMIN, which brunt does not have; run it as root"
-        );
-        return Err(ResolveError::Search { target, why });
+        return Err(format!("rules in {what} need CAP_NET_ADMIN, which brunt does not have; run it as root"));
     }
-    let listed = namespace.inside(nf_tables::tables).map_err(|error| cure(name, &error));
-    match listed.map(|tables| tables.map_err(|refused| refused.to_string())) {
-        Ok(Ok(_)) => Ok(vec![Victim::Namespace { name: name.into(), identity: Some(namespace.identity()) }]),
-        Ok(Err(why)) => {
-            let why = format!("{why}: the kernel must have nf_tables (`modprobe nf_tables`) to act on packets");
-            Err(ResolveError::Search { target, why })
-        }
-        Err(why) => Err(ResolveError::Search { target, why }),
-    }
+    let listed = namespace.inside(nf_tables::tables).map_err(|error| format!("cannot enter {what}: {error}"))?;
+    let modprobe =
+        |refused| format!("{refused}: the kernel must have nf_tables (`modprobe nf_tables`) to act on packets");
+    listed.map(drop).map_err(modprobe)
 }
 
 fn cure(name: &str, error: &io::Error) -> String {
@@ -55,6 +54,9 @@ fn cure(name: &str, error: &io::Error) -> String {
 
 /// The namespace that a victim means, which must still be the one that was picked.
 pub fn open(victim: &Victim) -> Result<Namespace, Error> {
+    if victim.container().is_some() {
+        return super::docker::namespace(victim);
+    }
     let Victim::Namespace { name, identity } = victim else {
         let why = format!("{victim} has no network namespace of its own");
         return Err(Error::Unfit { kind: "network.*".into(), why });
