@@ -344,7 +344,7 @@ impl Agent {
 
 /// The fault that an order asks for.
 fn fault_of(order: &Order, run_id: &str, beats: &Arc<Beats>) -> Result<Box<dyn Fault<Services>>, Error> {
-    match order.packets {
+    match order.packets.clone() {
         None if order.kind.starts_with("container.") => on_containers(order),
         Some(treatment) => Ok(Box::new(PacketFault::new(order, treatment, run_id, Arc::clone(beats)))),
         None => on_processes(order),

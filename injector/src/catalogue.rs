@@ -35,8 +35,7 @@ const fn packet(kind: &'static str, feels: &'static str, verified: &'static str)
     let undone =
         "the kernel removes the rules with the agent that owns them; they act only while it renews their lease";
     let privilege = "root (CAP_NET_ADMIN, CAP_SYS_ADMIN)";
-    let on = &[TargetKind::Docker, TargetKind::Netns];
-    Entry { kind, on, feels, privilege, rung: "nf_tables (packets)", verified, undone }
+    Entry { kind, on: PACKETS, feels, privilege, rung: "nf_tables (packets)", verified, undone }
 }
 
 /// A fault that the agent does to processes.
@@ -44,6 +43,9 @@ const fn process(kind: &'static str, feels: &'static str, verified: &'static str
     let on = &[TargetKind::Service, TargetKind::Process];
     Entry { kind, on, feels, privilege: "same user, or root", rung: "signals by pidfd", verified, undone }
 }
+
+/// What has packets: a process by the ports on which it listens.
+const PACKETS: &[TargetKind] = &[TargetKind::Service, TargetKind::Process, TargetKind::Docker, TargetKind::Netns];
 
 /// The engine pauses, stops and restarts; kills go past it.
 const ENGINE: &str = "Docker Engine and pidfd";

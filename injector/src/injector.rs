@@ -292,6 +292,7 @@ impl Inner {
 
     fn resolve(&self, fault: &PlannedFault, target: &Target) -> Result<Victims, ResolveError> {
         target::check_fit(fault, target)?;
+        target::check_rights(fault, target)?;
         target::check_commands(fault)?;
         let held = self.held();
         let members = match target {

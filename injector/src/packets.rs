@@ -8,12 +8,14 @@
 
 pub mod beats;
 pub mod queue;
+pub mod site;
 pub mod treatment;
 
 use crate::namespace::Namespace;
 use crate::netlink::nf_tables::{Hook, Leased, Match, Rule, Verdict};
 
 pub use beats::{Beats, Table};
+pub use site::{Passage, Site};
 pub use treatment::{Loss, Treatment};
 
 /// Whether this process may put rules on packets into a network namespace, and the kernel has them: it makes a namespace of its

@@ -2,6 +2,7 @@
 
 pub mod docker;
 pub mod netns;
+pub mod peers;
 pub mod process;
 
 use std::collections::BTreeSet;
@@ -207,7 +208,7 @@ pub fn check_fit(fault: &Fault, target: &Target) -> Result<(), ResolveError> {
     let on_container = fault.kind.starts_with("container.");
     let on_process = fault.kind.starts_with("process.") || fault.kind == "exec";
     let why = match target {
-        Target::Netns(_) if packet::treatment(fault.kind, &fault.with).is_some() => return Ok(()),
+        Target::Netns(_) | Target::Service(_) | Target::Process(_) if acts_on_packets(fault) => return Ok(()),
         Target::Link(_) if !on_process && !on_container => return Ok(()),
         Target::Docker(_) if on_container || packet::treatment(fault.kind, &fault.with).is_some() => return Ok(()),
         Target::Docker(_) => "it acts neither on containers nor on packets",
@@ -229,6 +230,20 @@ pub fn check_fit(fault: &Fault, target: &Target) -> Result<(), ResolveError> {
     Err(ResolveError::Unfit { kind: fault.kind.into(), target: fault.target.clone(), why: why.into() })
 }
 
+/// Whether a fault acts on the packets of targets that have any.
+fn acts_on_packets(fault: &Fault) -> bool {
+    packet::treatment(fault.kind, &fault.with).is_some()
+}
+
+/// Whether brunt may do to this target what the fault needs; touches nothing.
+pub fn check_rights(fault: &Fault, target: &Target) -> Result<(), ResolveError> {
+    match target {
+        // Of a namespace with a name, `netns::find` asks the namespace itself.
+        Target::Service(_) | Target::Process(_) if acts_on_packets(fault) => netns::check_own(&fault.target),
+        _ => Ok(()),
+    }
+}
+
 /// Whether the programs of an `exec` fault are there.
 pub fn check_commands(fault: &Fault) -> Result<(), ResolveError> {
     if fault.kind != "exec" {
@@ -245,6 +260,7 @@ pub fn resolve_dry(plan: &Plan, fault: &Fault) -> Result<Victims, ResolveError> 
         return Err(ResolveError::Empty { target: fault.target.clone(), why });
     };
     check_fit(fault, target)?;
+    check_rights(fault, target)?;
     check_commands(fault)?;
     let instances = |name: &str| plan.services.iter().find(|service| service.name == name).map_or(0, |s| s.instances);
     let alive: Vec<Victim> = match target {
@@ -284,6 +300,7 @@ mod tests {
             lasts: None,
             repeat: None,
             with: Params::default(),
+            from: None,
             place: "x.brunt.yaml:1".into(),
         }
     }

@@ -675,6 +675,8 @@ pub struct Fault {
     pub repeat: Option<Repeat>,
     /// What `with:` says, defaults filled in.
     pub with: Params,
+    /// Only traffic between the target and this one: a name among the targets, and what it is.
+    pub from: Option<(String, Target)>,
     /// `file:line` of the fault.
     pub place: String,
 }

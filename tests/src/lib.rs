@@ -2,7 +2,8 @@
 //! the machine afterwards.
 //!
 //! The stories stand in `tests/tests/stories/`, one topic a file. They know brunt from outside only: its command line,
-//! its files, its exit codes. `results.json` is read with the public types of `brunt-report`.
+//! its files, its exit codes. `results.json` is read with the public types of `brunt-report`, and the kernel is asked with those of
+//! `brunt-injector` what is left in a network namespace.
 
 pub mod answering;
 pub mod brunt;

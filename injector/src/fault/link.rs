@@ -201,6 +201,7 @@ mod tests {
             lasts: None,
             repeat: None,
             with,
+            from: None,
             place: "a.yaml:1".into(),
         }
     }

@@ -2,30 +2,28 @@
 //!
 //! The rules lie in a table of the target's network namespace that the agent's socket owns: the kernel removes it when the
 //! agent is gone, and its rules stop acting when nobody renews its lease. So there is nothing to restore, and the undo record
-//! says so. Traffic over the namespace's own loopback is never touched, nor is IPv6 neighbour discovery.
+//! says so. IPv6 neighbour discovery is never touched.
 //!
-//! *What arrives* is looked at before it is known whether it stays (PREROUTING), so a router loses what it would pass on.
-//! *What leaves* is looked at where it is made (OUTPUT): the kernel tells the sender of a datagram that is dropped there
-//! (EPERM), TCP takes it for a loss.
+//! Which packets a victim's are, `packets/site.rs` says. What is dropped where it is made (OUTPUT) is told to the sender of a
+//! datagram (EPERM); TCP takes it for a loss.
 
 pub mod blackhole;
 pub mod loss;
 pub mod partition;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use brunt_scenario::plan::Params;
+use brunt_scenario::plan::{Fault as PlannedFault, Params};
 
 use crate::agent::protocol::Order;
 use crate::agent::services::Services;
 use crate::error::Error;
 use crate::fault::link::{amount, grouped};
 use crate::fault::{Change, Fault, Reverted, Seen, Undo};
-use crate::namespace::Namespace;
 use crate::netlink::nf_tables::{self, Hook, Match, Rule, Verdict};
-use crate::packets::{Beats, Loss, Table, Treatment};
-use crate::target::Victim;
-use crate::target::netns;
+use crate::packets::{Beats, Loss, Site, Table, Treatment};
+use crate::target::{Victim, peers};
 
 /// What a kind of the catalogue does to packets; `None` for kinds that do not act on packets (or are not built).
 pub fn treatment(kind: &str, with: &Params) -> Option<Result<Treatment, Error>> {
@@ -37,10 +35,18 @@ pub fn treatment(kind: &str, with: &Params) -> Option<Result<Treatment, Error>> 
     })
 }
 
+/// What happens to the packets of a fault's victims, with the addresses of those whom `from` means as they are now; `None` for
+/// faults that do not act on packets. Blocks: a name may have to be looked up.
+pub fn order(fault: &PlannedFault) -> Result<Option<Treatment>, Error> {
+    let Some(treatment) = treatment(fault.kind, &fault.with) else { return Ok(None) };
+    let peers = fault.from.as_ref().map(|(name, target)| peers::addresses(name, target)).transpose()?;
+    Ok(Some(Treatment { peers, ..treatment? }))
+}
+
 /// A fault on the packets of its victims' namespaces.
 pub struct PacketFault {
     id: String,
-    /// How the tables of this run begin, and this fault's own.
+    /// How the tables of this run begin, and those of this fault, which has one for each victim.
     run: String,
     table: String,
     victims: Vec<Victim>,
@@ -49,10 +55,11 @@ pub struct PacketFault {
     places: Vec<Place>,
 }
 
-/// A victim's namespace, and the table there while the fault is active.
+/// Where a victim's packets pass, and the table there while the fault is active.
 struct Place {
-    namespace: Namespace,
-    table: Option<Arc<Table>>,
+    site: Site,
+    name: String,
+    table: Option<(Arc<Table>, Vec<Rule>)>,
 }
 
 /// Packets that came along, and how many of them were lost.
@@ -77,18 +84,19 @@ impl PacketFault {
         }
     }
 
-    /// What `nft list ruleset` shows of it.
-    fn rules(&self, change: Change) -> Vec<Rule> {
-        let to = (Hook::Prerouting, Match::ArrivedFromOutside);
-        let from = (Hook::Output, Match::LeavesForOutside);
-        let ways = [(self.treatment.ways.to, to), (self.treatment.ways.from, from)];
-        let mut rules = Vec::new();
-        for (_, (hook, outside)) in ways.into_iter().filter(|(meant, _)| *meant) {
+    /// What `nft list ruleset` shows of it: at each hook what is spared, then each passage counted and dropped.
+    fn rules(&self, site: &Site, change: Change) -> Vec<Rule> {
+        let ways = [(self.treatment.ways.to, &site.to), (self.treatment.ways.from, &site.from)];
+        let mut rules: Vec<Rule> = Vec::new();
+        for passage in ways.into_iter().filter(|(meant, _)| *meant).flat_map(|(_, passages)| passages) {
+            let hook = passage.hook;
             let rule = |matches, verdict| Rule { hook, matches, verdict };
-            rules.push(rule(vec![Match::NeighbourDiscovery], Verdict::Spare));
-            rules.push(rule(vec![outside], Verdict::Count));
+            if !rules.iter().any(|rule| rule.hook == hook) {
+                rules.push(rule(vec![Match::NeighbourDiscovery], Verdict::Spare));
+            }
+            rules.push(rule(passage.matches.clone(), Verdict::Count));
             if change == Change::Make {
-                rules.push(rule([vec![outside], share(self.treatment.loss)].concat(), Verdict::Drop));
+                rules.push(rule([passage.matches.clone(), share(self.treatment.loss)].concat(), Verdict::Drop));
             }
         }
         rules
@@ -97,12 +105,17 @@ impl PacketFault {
     /// Over all victims and both directions.
     fn count(&self) -> Result<Count, Error> {
         let mut sum = Count::default();
-        for table in self.places.iter().filter_map(|place| place.table.as_ref()) {
-            for hook in [Hook::Prerouting, Hook::Output] {
+        for (table, rules) in self.places.iter().filter_map(|place| place.table.as_ref()) {
+            let hooks: BTreeSet<Hook> = rules.iter().map(|rule| rule.hook).collect();
+            for hook in hooks {
                 let counts = table.counts(hook).map_err(|source| self.failed("read the counters of", source))?;
-                // Spared, came, lost: as in `rules`.
-                sum.came += counts.get(1).copied().unwrap_or_default();
-                sum.lost += counts.get(2).copied().unwrap_or_default();
+                for (rule, count) in rules.iter().filter(|rule| rule.hook == hook).zip(counts) {
+                    match rule.verdict {
+                        Verdict::Count => sum.came += count,
+                        Verdict::Drop => sum.lost += count,
+                        _ => {}
+                    }
+                }
             }
         }
         Ok(sum)
@@ -117,17 +130,17 @@ impl PacketFault {
     fn remove(&mut self) -> Vec<String> {
         let mut left = Vec::new();
         for place in &mut self.places {
-            let Some(table) = place.table.take() else { continue };
+            let Some((table, _)) = place.table.take() else { continue };
             if let Err(refused) = table.remove() {
                 left.push(refused.to_string());
             }
-            match place.namespace.inside(nf_tables::tables) {
-                Ok(Ok(tables)) if tables.contains(&self.table) => {
-                    left.push(format!("table `{}` is still there; it goes with the agent", self.table));
+            match place.site.namespace.inside(nf_tables::tables) {
+                Ok(Ok(tables)) if tables.contains(&place.name) => {
+                    left.push(format!("table `{}` is still there; it goes with the agent", place.name));
                 }
                 Ok(Ok(_)) => {}
                 Ok(Err(refused)) => left.push(refused.to_string()),
-                Err(error) => left.push(format!("cannot look whether `{}` is gone: {error}", self.table)),
+                Err(error) => left.push(format!("cannot look whether `{}` is gone: {error}", place.name)),
             }
         }
         left
@@ -142,11 +155,15 @@ fn share(loss: Loss) -> Vec<Match> {
 }
 
 impl Fault<Services> for PacketFault {
-    fn prepare(&mut self, _: &mut Services) -> Result<Vec<Undo>, Error> {
+    fn prepare(&mut self, services: &mut Services) -> Result<Vec<Undo>, Error> {
         self.places.clear();
-        for victim in &self.victims {
-            let namespace = netns::open(victim)?;
-            let tables = namespace
+        for (number, victim) in self.victims.iter().enumerate() {
+            let mut site = Site::of(victim, services)?;
+            if let Some(peers) = &self.treatment.peers {
+                site = site.between(peers);
+            }
+            let tables = site
+                .namespace
                 .inside(nf_tables::tables)
                 .map_err(|source| self.failed("enter the namespace for", source))?
                 .map_err(|refused| self.failed("look for others than", refused))?;
@@ -157,19 +174,20 @@ impl Fault<Services> for PacketFault {
                 );
                 return Err(Error::Refused(text));
             }
-            self.places.push(Place { namespace, table: None });
+            self.places.push(Place { site, name: format!("{}-{number}", self.table), table: None });
         }
-        Ok(vec![Undo::EndsWithAgent { what: format!("nf_tables table `{}`", self.table) }])
+        Ok(vec![Undo::EndsWithAgent { what: format!("nf_tables tables `{}-*`", self.table) }])
     }
 
     fn inject(&mut self, _: &mut Services, change: Change) -> Result<(), Error> {
-        let rules = self.rules(change);
         for at in 0..self.places.len() {
             if self.places[at].table.is_some() {
                 continue;
             }
-            let installed = self.beats.install(&self.places[at].namespace, &self.table, &rules);
-            self.places[at].table = Some(installed.map_err(|refused| self.failed("install", refused))?);
+            let rules = self.rules(&self.places[at].site, change);
+            let installed = self.beats.install(&self.places[at].site.namespace, &self.places[at].name, &rules);
+            let table = installed.map_err(|refused| self.failed("install", refused))?;
+            self.places[at].table = Some((table, rules));
         }
         Ok(())
     }

@@ -22,7 +22,7 @@ pub fn on_processes(order: &Order) -> Result<Box<dyn Fault<Services>>, Error> {
 }
 
 /// The process that a victim means now. For an instance, the one that was picked must still be the one that runs.
-fn process_of(victim: &Victim, services: &Services) -> Result<ProcessId, Error> {
+pub(crate) fn process_of(victim: &Victim, services: &Services) -> Result<ProcessId, Error> {
     let gone = |why: &str| Error::ProcessGone { process: victim.to_string(), why: why.into() };
     match victim {
         Victim::Process { process, .. } => Ok(*process),

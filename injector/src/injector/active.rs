@@ -66,7 +66,7 @@ impl Active {
                 kind: fault.kind.to_owned(),
                 victims: victims.picked.clone(),
                 restart_after: fault.with.duration("restart_after"),
-                packets: packet::treatment(fault.kind, &fault.with).transpose()?,
+                packets: packet::order(fault)?,
                 grace: fault.with.duration("grace"),
             }),
         };

@@ -71,7 +71,7 @@ pub struct Refused {
 }
 
 /// Where in a packet's way a chain looks at it: the hook's number and the priority among other chains there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Hook {
     /// On arrival, before it is known whether it stays: `NF_INET_PRE_ROUTING`, priority mangle.
     Prerouting,

@@ -39,6 +39,13 @@ pub(super) fn may_have_rules(namespace: &Namespace, what: &str) -> Result<(), St
     listed.map(drop).map_err(modprobe)
 }
 
+/// The same of packets in brunt's own network namespace.
+pub fn check_own(target: &str) -> Result<(), ResolveError> {
+    let search = |why| ResolveError::Search { target: target.into(), why };
+    let own = Namespace::current().map_err(|error| search(error.to_string()))?;
+    may_have_rules(&own, "brunt's own network namespace").map_err(search)
+}
+
 fn cure(name: &str, error: &io::Error) -> String {
     let path = path_of(name);
     match error.kind() {

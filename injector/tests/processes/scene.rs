@@ -50,6 +50,7 @@ pub fn fault(id: &str, kind: &'static str, target: &str) -> Fault {
         lasts: None,
         repeat: None,
         with: Params::default(),
+        from: None,
         place: "test.brunt.yaml:1".into(),
     }
 }

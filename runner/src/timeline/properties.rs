@@ -22,6 +22,7 @@ fn fault(lasts: Option<u64>, repeat: Option<(u32, u64)>) -> Item {
         lasts: lasts.map(ms),
         repeat: repeat.map(|(times, every)| Repeat { times, every: ms(every) }),
         with: Params::default(),
+        from: None,
         place: "test:1".into(),
     }))
 }

@@ -23,6 +23,7 @@ fn fault(id: &str, lasts: Option<Duration>) -> Item {
         lasts,
         repeat: None,
         with: Params::default(),
+        from: None,
         place: "test:1".into(),
     }))
 }

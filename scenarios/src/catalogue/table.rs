@@ -97,7 +97,7 @@ pub const ALL: &[FaultKind] = &[
         "network.loss",
         "drops packets",
         NETWORKED,
-        &[Docker, Netns],
+        &[Service, Process, Docker, Netns],
         &[
             required("loss", Percent, "the share of packets that is dropped"),
             default(
@@ -151,14 +151,14 @@ pub const ALL: &[FaultKind] = &[
         "network.partition",
         "stalls all bytes and delivers them after healing; new connections hang",
         ANY_NETWORK,
-        &[Link, Docker, Netns],
+        &[Link, Service, Process, Docker, Netns],
         &[BOTH, SHARE],
     ),
     lasting(
         "network.blackhole",
         "discards all bytes; connections that lost some are reset on removal",
         ANY_NETWORK,
-        &[Link, Docker, Netns],
+        &[Link, Service, Process, Docker, Netns],
         &[BOTH, SHARE],
     ),
     lasting(

@@ -30,7 +30,7 @@ impl Resolver<'_> {
     }
 }
 
-fn resolved(target: &written::Target) -> Option<Target> {
+pub(super) fn resolved(target: &written::Target) -> Option<Target> {
     if let Some(url) = &target.url {
         return Some(Target::Url(url.value.clone()));
     }

@@ -1,11 +1,12 @@
 //! The timeline.
 
+use super::targets::resolved;
 use super::{MAX_AFFECTED, PREFLIGHT, Resolver};
 use crate::address::Url;
 use crate::catalogue::{self, FaultKind, TargetKind};
 use crate::decode::{Pairs, Spanned};
 use crate::diagnostic::Code;
-use crate::plan::{Delayed, Fault, Item, LoadChange, ParamValue, Params, Piece, Repeat, Text};
+use crate::plan::{Delayed, Fault, Item, LoadChange, ParamValue, Params, Piece, Repeat, Target, Text};
 use crate::scenario::timeline as written;
 use crate::source::Span;
 use crate::units::{CountOrShare, Factor};
@@ -77,6 +78,7 @@ impl Resolver<'_> {
             lasts: fault.lasts.as_ref().map(|lasts| lasts.value),
             repeat: fault.repeat.as_ref().and_then(|repeat| repeat_of(&repeat.value)),
             with,
+            from: self.peer(fault),
             place: self.sources.line(fault.span),
         })
     }
@@ -115,15 +117,10 @@ impl Resolver<'_> {
 
     /// What this version cannot do about a fault, each with the place of what asks for it.
     fn check_built(&mut self, kind: &FaultKind, fault: &written::Fault, target: Option<TargetKind>) {
-        let commons: [(&str, Option<Span>); 2] = [
-            ("from", fault.from.as_ref().map(|from| from.span)),
-            ("follow", fault.follow.as_ref().filter(|follow| follow.value).map(|follow| follow.span)),
-        ];
-        for (key, span) in commons {
-            if let Some(span) = span {
-                self.not_built(span, format!("`{key}` at a fault is not built yet"));
-            }
+        if let Some(follow) = fault.follow.as_ref().filter(|follow| follow.value) {
+            self.not_built(follow.span, "`follow` at a fault is not built yet");
         }
+        self.check_peer(kind, fault, target);
         let Some(target) = target.filter(|target| kind.takes.contains(target)) else { return };
         if kind.needs_packets(target) && !kind.built.contains(&target) {
             let what = format!(
@@ -138,6 +135,34 @@ impl Resolver<'_> {
             self.not_built(fault.kind.span, what);
         } else {
             self.check_tls(kind, &fault.target, fault.kind.span);
+        }
+    }
+
+    fn peer(&self, fault: &written::Fault) -> Option<(String, Target)> {
+        let name = &fault.from.as_ref()?.value;
+        let target = self.root.targets.as_ref()?.get(name)?;
+        Some((name.clone(), resolved(target)?))
+    }
+
+    /// `from` tells packets apart by the address at their other end: there must be packets, and an address.
+    fn check_peer(&mut self, kind: &FaultKind, fault: &written::Fault, target: Option<TargetKind>) {
+        let Some(from) = &fault.from else { return };
+        if target.is_some_and(|target| !kind.needs_packets(target)) {
+            let help = match target {
+                Some(TargetKind::Link) => {
+                    "remove `from`: a link is between two already, so give each pair a link of its own"
+                }
+                _ => "remove `from`",
+            };
+            self.problems.error(Code::E054, from.span, format!("`{}` on this target has no `from`", kind.name), help);
+            return;
+        }
+        let peer = self.root.targets.as_ref().and_then(|targets| targets.get(&from.value)?.kind());
+        if let Some(peer) = peer.filter(|peer| !matches!(peer, TargetKind::Url | TargetKind::Netns)) {
+            self.not_built(
+                from.span,
+                format!("`from` a {} target is not built yet; a url or netns target is", peer.word()),
+            );
         }
     }
 

@@ -197,3 +197,66 @@ fn s8_two_runs_on_one_namespace_are_told_apart_by_refusing_the_second() {
     first.wait();
     assert_eq!(tables(&network), Vec::<String>::new());
 }
+
+#[test]
+fn of_a_service_that_shares_its_network_only_the_packets_of_its_own_port_are_lost() {
+    let _machine = machine::alone();
+    let network = Namespaces::pair();
+    let service = Answering::inside(&network.server);
+    // brunt, its service and a stranger share one namespace; load goes to both over the loopback.
+    let stranger = Answering::inside(&network.client);
+    let program = brunt_tests::answering::program();
+    let story = Scenario::new(&format!(
+        "
+        version: 1
+        name: own-port
+        seed: 3
+        services:
+          own: {{ run: [ \"{}\", --port, \"${{port}}\" ] }}
+        targets:
+          own: {{ service: own }}
+          stranger: {{ url: \"http://127.0.0.1:{}\" }}
+        load:
+          hit: {{ target: own, get: /, rate: 100/s, for: timeline, timeout: 5s }}
+          beside: {{ target: stranger, get: /, rate: 100/s, for: timeline, timeout: 5s }}
+        timeline:
+          - baseline: 2s
+          - {{ id: cut, fault: network.partition, target: own, for: 2s }}
+          - pause: 2s
+        gates:
+          - {{ id: spared, journey: beside, metric: latency.max, max: 150ms, window: 'fault:cut' }}
+          - {{ id: cut-off, journey: hit, metric: latency.p50, min: 500ms, window: 'fault:cut' }}
+        ",
+        program.display(),
+        stranger.port(),
+    ));
+    let ended = run(&network, &story).go().expect_code(0);
+    let seen = fault(&ended.results(), "cut").clone();
+    assert!(seen.verified && seen.rollback_verified == Some(true), "{seen:?}");
+    drop(service);
+}
+
+#[test]
+fn from_limits_a_fault_to_the_packets_of_one_peer() {
+    let _machine = machine::alone();
+    let network = Namespaces::pair();
+    let service = Answering::inside(&network.server);
+    let cut_from = |from: &str| {
+        let timeline = format!(
+            "
+          - baseline: 1s
+          - {{ id: cut, fault: network.partition, target: lab, from: {from}, for: 1s }}
+        "
+        );
+        let story = scenario(&network, &service, &timeline);
+        let client = format!("targets.client.netns={}", network.client);
+        run(&network, &story).args(["--set", &client, "--set", "targets.other.url=http://10.77.0.99"]).go()
+    };
+    let hit = cut_from("client");
+    assert!(fault(&hit.results(), "cut").verified, "{hit}");
+    // Nothing comes from there: the fault is in place and has met no packet.
+    let spared = cut_from("other");
+    let results = spared.results();
+    assert!(!fault(&results, "cut").verified, "{spared}");
+    assert!(window(&results, "fault:cut").latency_ms.max.is_some_and(|ms| ms < 200.0), "{spared}");
+}

@@ -15,5 +15,5 @@ pub const KIND: &str = "network.blackhole";
 
 /// Reads `direction` (`both`).
 pub fn from_params(with: &Params) -> Result<Treatment, Error> {
-    Ok(Treatment { ways: ways(KIND, with, "both")?, loss: Loss::All })
+    Ok(Treatment { ways: ways(KIND, with, "both")?, peers: None, loss: Loss::All })
 }

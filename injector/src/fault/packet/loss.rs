@@ -24,5 +24,5 @@ pub fn from_params(with: &Params) -> Result<Treatment, Error> {
         None | Some("uniform") => {}
         Some(model) => return Err(unfit(&format!("`model: {model}` is not built yet; `uniform` is"))),
     }
-    Ok(Treatment { ways: ways(KIND, with, "both")?, loss: Loss::Uniform(share) })
+    Ok(Treatment { ways: ways(KIND, with, "both")?, peers: None, loss: Loss::Uniform(share) })
 }

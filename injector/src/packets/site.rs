@@ -1,0 +1,95 @@
+//! Where the packets of a victim pass, and how they are told from those of others there.
+//!
+//! A network namespace of its own: all packets that come in by a device or leave by one. A process that shares its namespace
+//! with others: those of the TCP ports on which it (or its process group) listens, and no others; neither the owner of a socket
+//! nor its control group tells them apart on the way in. Connections that the process itself opens are therefore not hit.
+//!
+//! What comes to the victim is looked at before it is known whether it stays (PREROUTING), so a router loses what it would pass
+//! on; what comes from it where it is made (OUTPUT). On the loopback each packet passes each of them once.
+
+use std::net::IpAddr;
+
+use crate::agent::services::Services;
+use crate::error::Error;
+use crate::fault::process::process_of;
+use crate::namespace::Namespace;
+use crate::netlink::nf_tables::{Addresses, Hook, Match, Transport};
+use crate::target::process::ports_of;
+use crate::target::{Victim, netns};
+
+/// A network namespace, and the two ways of a victim's packets through it.
+#[derive(Debug, Clone)]
+pub struct Site {
+    /// Where the rules belong.
+    pub namespace: Namespace,
+    /// What goes to the victim. A packet that fits several passages fits the first of them.
+    pub to: Vec<Passage>,
+    /// What comes from it.
+    pub from: Vec<Passage>,
+}
+
+/// Packets at one point of their way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Passage {
+    /// The point.
+    pub hook: Hook,
+    /// Which packets.
+    pub matches: Vec<Match>,
+}
+
+impl Site {
+    /// Of this victim, as it is now.
+    ///
+    /// # Errors
+    /// It is gone, or its packets cannot be told from those of others.
+    pub fn of(victim: &Victim, services: &Services) -> Result<Self, Error> {
+        match victim {
+            Victim::Namespace { .. } | Victim::Container { .. } => Ok(Self::whole(netns::open(victim)?)),
+            Victim::Process { .. } | Victim::Instance { .. } => {
+                Self::listening(victim, process_of(victim, services)?.pid)
+            }
+            Victim::Listener { .. } => {
+                let why = format!("the packets of {victim} cannot be hit");
+                Err(Error::Unfit { kind: "network.*".into(), why })
+            }
+        }
+    }
+
+    fn whole(namespace: Namespace) -> Self {
+        let passage = |hook, outside| vec![Passage { hook, matches: vec![outside] }];
+        Self {
+            namespace,
+            to: passage(Hook::Prerouting, Match::ArrivedFromOutside),
+            from: passage(Hook::Output, Match::LeavesForOutside),
+        }
+    }
+
+    fn listening(victim: &Victim, pid: u32) -> Result<Self, Error> {
+        let gone = |error: std::io::Error| Error::ProcessGone { process: victim.to_string(), why: error.to_string() };
+        let namespace = Namespace::of_process(pid).map_err(gone)?;
+        let ports = ports_of(&[pid]);
+        if ports.is_empty() {
+            let why = format!("{victim} listens on no TCP port, so its packets cannot be told from those of others");
+            return Err(Error::Unfit { kind: "network.*".into(), why });
+        }
+        let tcp = |hook, of: fn(u16) -> Match| {
+            let passage =
+                move |port: &u16| Passage { hook, matches: vec![Match::Transport(Transport::Tcp), of(*port)] };
+            ports.iter().map(passage).collect()
+        };
+        Ok(Self { to: tcp(Hook::Prerouting, Match::To), from: tcp(Hook::Output, Match::From), namespace })
+    }
+
+    /// Only what is exchanged with these addresses.
+    #[must_use]
+    pub fn between(self, peers: &[IpAddr]) -> Self {
+        let each = |passages: Vec<Passage>, of: fn(Addresses) -> Match| -> Vec<Passage> {
+            let with = |passage: &Passage, peer: &IpAddr| {
+                let matches = [passage.matches.as_slice(), &[of(Addresses::from(*peer))]].concat();
+                Passage { hook: passage.hook, matches }
+            };
+            passages.iter().flat_map(|passage| peers.iter().map(move |peer| with(passage, peer))).collect()
+        };
+        Self { to: each(self.to, Match::Source), from: each(self.from, Match::Destination), namespace: self.namespace }
+    }
+}
