@@ -181,12 +181,10 @@ impl Active {
         }
         match &mut self.acting {
             Acting::OnLink(fault) => fault.verify(&mut inner.proxy.clone()),
-            Acting::InAgent(_) => {
-                match inner.agent.ask(Ask::Verify { fault: self.id.clone() }, answers_within(self.kind))? {
-                    Answer::Seen(seen) => Ok(seen),
-                    other => Err(Error::Protocol(format!("`verify` was answered with {other:?}"))),
-                }
-            }
+            Acting::InAgent(_) => match inner.agent.ask(Ask::Verify { fault: self.id.clone() }, ANSWER)? {
+                Answer::Seen(seen) => Ok(seen),
+                other => Err(Error::Protocol(format!("`verify` was answered with {other:?}"))),
+            },
             Acting::OnHost(fault) => fault.verify(&mut Host),
             Acting::OnNobody => Ok(Seen::NotExercised("the target has no members".into())),
         }

@@ -212,6 +212,21 @@ fn a_container_that_was_paused_by_somebody_else_is_refused_and_left_paused() {
 }
 
 #[test]
+fn a_fault_on_a_container_that_does_nothing_is_found_out() {
+    let _machine = machine::shared();
+    let engine = Engine::shared();
+    let (api, db) = (engine.container(&[]), engine.container(&[]));
+    for kind in ["container.pause, for: 1s", "container.kill"] {
+        let timeline = format!("          - {{ id: it, target: db, fault: {kind} }}\n          - pause: 1s\n");
+        let ended = run(engine, &scenario(&api, &by_name(&db), &timeline)).env("BRUNT_TEST_NO_EFFECT", "1").go();
+        let results = ended.expect_code(5).results();
+        let seen = fault(&results, "it");
+        assert!(!seen.verified && seen.reason.contains("absent"), "{kind}: {seen:?}");
+        assert_eq!(db.state(), "running", "{kind}");
+    }
+}
+
+#[test]
 fn a_container_that_goes_away_between_plan_and_injection_is_named_and_nothing_else_is_hit() {
     let _machine = machine::shared();
     let engine = Engine::shared();
