@@ -9,7 +9,7 @@ mod watch;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use brunt_scenario::plan::{Fault as PlannedFault, ProcessMatch, Target};
@@ -71,6 +71,8 @@ struct Inner {
     watch: Arc<Watch>,
     journal: Mutex<Option<Journal>>,
     agent: Handle,
+    /// Of the isolated services, if there are any.
+    network: OnceLock<Layout>,
     proxy: Arc<Proxy>,
     /// In the order of injection.
     faults: Mutex<Vec<Arc<Slot>>>,
@@ -138,7 +140,8 @@ impl Injector {
         let proxy = Arc::new(Proxy::start_tracing(options.seed, decisions)?);
         let change = if options.force_no_effect { Change::Skip } else { Change::Make };
         let journal = Mutex::new(Some(journal));
-        let inner = Inner { seed: options.seed, change, watch, journal, agent, proxy, faults: Mutex::default() };
+        let (network, faults) = (OnceLock::new(), Mutex::default());
+        let inner = Inner { seed: options.seed, change, watch, journal, agent, network, proxy, faults };
         Ok((Self { inner: Arc::new(inner) }, receiver))
     }
 
@@ -251,7 +254,7 @@ impl Inner {
         self.write_down(&Entry { fault: journal::NETWORK.into(), kind: "isolate".into(), undo: undo.clone() })?;
         self.watch.holds(journal::NETWORK, undo);
         match self.agent.ask(Ask::Network { alias, instances }, TO_BUILD)? {
-            Answer::Network(layout) => Ok(layout),
+            Answer::Network(layout) => Ok(self.network.get_or_init(|| layout).clone()),
             other => Err(Error::Protocol(format!("`network` was answered with {other:?}"))),
         }
     }
@@ -339,7 +342,7 @@ impl Inner {
     }
 
     fn inject(&self, fault: &PlannedFault, victims: &Victims) -> Result<(), Error> {
-        let active = Mutex::new(Active::new(fault, victims, self.watch.run_id())?);
+        let active = Mutex::new(Active::new(fault, victims, self.watch.run_id(), self.network.get())?);
         let (id, over) = (fault.id.clone(), AtomicBool::new(false));
         let slot = Arc::new(Slot { id, victims: victims.picked.clone(), over, active });
         // Locked before anybody can find it: whoever reverts it now waits until it is in place.

@@ -29,6 +29,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// The scenario that `brunt demo` runs, byte for byte.
 pub const SCENARIO: &str = include_str!("demo/shop.brunt.yaml");
+/// The one of `brunt demo --packets`.
+pub const PACKETS: &str = include_str!("demo/packets.brunt.yaml");
 
 /// Which part of the shop a process is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

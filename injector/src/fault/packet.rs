@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use brunt_scenario::plan::{Fault as PlannedFault, Params};
 
+use crate::agent::network::Layout;
 use crate::agent::protocol::Order;
 use crate::agent::services::Services;
 use crate::error::Error;
@@ -37,9 +38,9 @@ pub fn treatment(kind: &str, with: &Params) -> Option<Result<Treatment, Error>> 
 
 /// What happens to the packets of a fault's victims, with the addresses of those whom `from` means as they are now; `None` for
 /// faults that do not act on packets. Blocks: a name may have to be looked up.
-pub fn order(fault: &PlannedFault) -> Result<Option<Treatment>, Error> {
+pub fn order(fault: &PlannedFault, network: Option<&Layout>) -> Result<Option<Treatment>, Error> {
     let Some(treatment) = treatment(fault.kind, &fault.with) else { return Ok(None) };
-    let peers = fault.from.as_ref().map(|(name, target)| peers::addresses(name, target)).transpose()?;
+    let peers = fault.from.as_ref().map(|(name, target)| peers::addresses(name, target, network)).transpose()?;
     Ok(Some(Treatment { peers, ..treatment? }))
 }
 

@@ -7,6 +7,7 @@ use brunt_scenario::plan::Fault as PlannedFault;
 
 use super::{ANSWER, Inner};
 use crate::agent::lease::boottime;
+use crate::agent::network::Layout;
 use crate::agent::protocol::{Answer, Ask, Order};
 use crate::error::Error;
 use crate::fault::exec::{Exec, Host};
@@ -50,7 +51,7 @@ enum State {
 
 impl Active {
     /// Checks the parameters; touches nothing.
-    pub fn new(fault: &PlannedFault, victims: &Victims, run_id: &str) -> Result<Self, Error> {
+    pub fn new(fault: &PlannedFault, victims: &Victims, run_id: &str, network: Option<&Layout>) -> Result<Self, Error> {
         let acting = match victims.picked.first() {
             None => Acting::OnNobody,
             Some(_) if fault.kind == "exec" => Acting::OnHost(Box::new(Exec::new(fault, victims, run_id)?)),
@@ -66,7 +67,7 @@ impl Active {
                 kind: fault.kind.to_owned(),
                 victims: victims.picked.clone(),
                 restart_after: fault.with.duration("restart_after"),
-                packets: packet::order(fault)?,
+                packets: packet::order(fault, network)?,
                 grace: fault.with.duration("grace"),
             }),
         };

@@ -1,5 +1,8 @@
 //! Where the packets of a victim pass, and how they are told from those of others there.
 //!
+//! An isolated service: what passes the namespace in the middle of its network (FORWARD) to or from one of its addresses,
+//! whichever process lives there at the moment; nobody is told of what is dropped there.
+//!
 //! A network namespace of its own: all packets that come in by a device or leave by one. A process that shares its namespace
 //! with others: those of the TCP ports on which it (or its process group) listens, and no others; neither the owner of a socket
 //! nor its control group tells them apart on the way in. Connections that the process itself opens are therefore not hit.
@@ -9,7 +12,7 @@
 
 use std::net::IpAddr;
 
-use crate::agent::services::Services;
+use crate::agent::services::{Key, Services};
 use crate::error::Error;
 use crate::fault::process::process_of;
 use crate::namespace::Namespace;
@@ -46,6 +49,9 @@ impl Site {
         match victim {
             Victim::Namespace { .. } | Victim::Container { .. } => Ok(Self::whole(netns::open(victim)?)),
             Victim::Process { .. } | Victim::Instance { .. } => {
+                if let Some(isolated) = victim.instance().and_then(|key| Self::isolated(&key, services)) {
+                    return Ok(isolated);
+                }
                 Self::listening(victim, process_of(victim, services)?.pid)
             }
             Victim::Listener { .. } => {
@@ -53,6 +59,17 @@ impl Site {
                 Err(Error::Unfit { kind: "network.*".into(), why })
             }
         }
+    }
+
+    fn isolated(key: &Key, services: &Services) -> Option<Self> {
+        let network = services.network()?;
+        let addresses = network.addresses(key)?;
+        let passages = |of: fn(Addresses) -> Match| -> Vec<Passage> {
+            let own = addresses.each().map(|own| vec![of(Addresses::from(own))]);
+            own.map(|matches| Passage { hook: Hook::Forward, matches }).collect()
+        };
+        let (to, from) = (passages(Match::Destination), passages(Match::Source));
+        Some(Self { namespace: network.hub().clone(), to, from })
     }
 
     fn whole(namespace: Namespace) -> Self {

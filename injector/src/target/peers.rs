@@ -5,17 +5,24 @@ use std::net::{IpAddr, ToSocketAddrs as _};
 use brunt_scenario::plan::{Addresses, Target};
 use nix::ifaddrs::getifaddrs;
 
+use crate::agent::network::Layout;
 use crate::error::Error;
 use crate::namespace::Namespace;
 
-/// All addresses of a target, of both families, as they are now. Blocks.
-pub fn addresses(name: &str, target: &Target) -> Result<Vec<IpAddr>, Error> {
+/// All addresses of a target, of both families, as they are now; those of isolated services are told by the run's network.
+/// Blocks.
+pub fn addresses(name: &str, target: &Target, network: Option<&Layout>) -> Result<Vec<IpAddr>, Error> {
     let failed = |why: String| Error::Unfit { kind: format!("from: {name}"), why };
     let found = match target {
         Target::Netns(namespace) => {
             let inside =
                 |error: std::io::Error| failed(format!("cannot look into network namespace `{namespace}`: {error}"));
             Namespace::named(namespace).and_then(|namespace| namespace.inside(of_devices)).map_err(inside)?
+        }
+        Target::Service(service) => {
+            let places = network.into_iter().flat_map(|network| &network.instances);
+            let own = places.filter(|((name, _), ..)| name == service);
+            own.flat_map(|(_, _, addresses)| addresses.each()).collect()
         }
         Target::Url(url) => {
             let url = url.fill(&Addresses::default(), None).map_err(|error| failed(error.to_string()))?;

@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 
 use brunt_report::render::text::{self, Style};
 use brunt_report::results::{GateVerdict, Results, Verdict};
+use brunt_scenario::plan::Plan;
 
 use super::guide::{self, Example, Guide};
 use super::run::carry_out;
 use super::scenario::{self, Overrides};
 use super::{Failure, complain, print, streams};
-use crate::demo::SCENARIO;
+use crate::demo::{PACKETS, SCENARIO};
+use crate::isolation;
 use crate::run::Options;
 use crate::ui;
 
@@ -20,12 +22,18 @@ const EXPECTED_TO_FAIL: &str = "slow-payment-is-contained";
 const DEFAULT_OUT: &str = "results/demo";
 /// How the scenario is called in messages.
 const NAME: &str = "shop.brunt.yaml";
+/// The same of `--packets`.
+const PACKETS_NAME: &str = "packets.brunt.yaml";
 
 /// Examples and the rest of the help.
 pub const GUIDE: Guide = Guide {
     examples: &[
         Example { line: "brunt demo", does: "two runs, about a minute; reports in results/demo/" },
         Example { line: "brunt demo --out /tmp/shop", does: "" },
+        Example {
+            line: "brunt demo --packets",
+            does: "real packets are lost between two services, with or without root",
+        },
         Example { line: "brunt demo --scenario > shop.brunt.yaml", does: "the scenario, to read and to change" },
     ],
     exit_status: &[
@@ -53,6 +61,14 @@ at another instance within a budget, a sick instance is left out for a while. It
 
 ";
 
+/// What is said before the shop whose wires lose packets.
+const LOSSY: &str = "\
+The toy shop, each instance in a network namespace of its own. For ten seconds 5 % of the packets
+between orders and payments are lost: TCP sends them again, 200 ms later at the earliest. Most orders
+do not notice; a few are late by that much or more, and as soon as the fault is gone nobody is.
+
+";
+
 /// See a toy shop break, and the same shop that does not (about a minute).
 ///
 /// Starts a gateway, orders and three payment instances on this machine, slows one instance down, later kills it, and judges;
@@ -66,12 +82,20 @@ pub struct Args {
     /// Write the scenario to stdout and end.
     #[arg(long)]
     scenario: bool,
+    /// The shop in network namespaces, while 5 % of the packets between orders and payments are lost.
+    ///
+    /// Half a minute. Without root it runs in a user namespace.
+    #[arg(long)]
+    packets: bool,
 }
 
 pub fn run(args: &Args) -> Result<u8, Failure> {
     if args.scenario {
-        print(SCENARIO)?;
+        print(if args.packets { PACKETS } else { SCENARIO })?;
         return Ok(0);
+    }
+    if args.packets {
+        return lossy(&out_folder(args.out.as_deref())?.join("packets"));
     }
     let out = out_folder(args.out.as_deref())?;
     print(INTRODUCTION)?;
@@ -88,10 +112,25 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
     Ok(u8::from(!(failed_as_expected(&naive) && resilient.summary.verdict == Verdict::Pass)))
 }
 
+/// The shop whose wires lose packets.
+fn lossy(out: &Path) -> Result<u8, Failure> {
+    print(LOSSY)?;
+    let plan = scenario::plan_of_text(PACKETS_NAME, PACKETS, &[], &Overrides::default(), &[])?;
+    isolation::enter(std::slice::from_ref(&plan))?;
+    let results = show(plan, out)?;
+    let report = out.join("report.html");
+    print(&format!("\nThe latency of that half minute is drawn in {}\n", report.display()))?;
+    Ok(results.summary.exit_code)
+}
+
 /// Runs the shop once and prints its summary.
 fn half(out: &Path, resilient: &str) -> Result<Results, Failure> {
     let overrides = Overrides::set_one("vars.resilient", resilient);
-    let plan = scenario::plan_of_text(NAME, SCENARIO, &[], &overrides, &[])?;
+    show(scenario::plan_of_text(NAME, SCENARIO, &[], &overrides, &[])?, out)
+}
+
+/// Runs a plan and prints its summary.
+fn show(plan: Plan, out: &Path) -> Result<Results, Failure> {
     let options = Options {
         out: Some(out.to_owned()),
         workers: None,

@@ -157,11 +157,19 @@ impl Resolver<'_> {
             self.problems.error(Code::E054, from.span, format!("`{}` on this target has no `from`", kind.name), help);
             return;
         }
-        let peer = self.root.targets.as_ref().and_then(|targets| targets.get(&from.value)?.kind());
+        let named = self.root.targets.as_ref().and_then(|targets| targets.get(&from.value));
+        let service = named.and_then(|target| self.root.services.as_ref()?.get(&target.service.as_ref()?.value));
+        if service.is_some_and(|service| service.isolate.as_ref().is_some_and(|isolate| isolate.value)) {
+            return;
+        }
+        let peer = named.and_then(|target| target.kind());
         if let Some(peer) = peer.filter(|peer| !matches!(peer, TargetKind::Url | TargetKind::Netns)) {
             self.not_built(
                 from.span,
-                format!("`from` a {} target is not built yet; a url or netns target is", peer.word()),
+                format!(
+                    "`from` a {} target is not built yet; a url or netns target is, and a service with `isolate: true`",
+                    peer.word()
+                ),
             );
         }
     }

@@ -10,6 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use brunt_tests::brunt::{Brunt, Running, binary};
+use brunt_tests::ended::Ended;
 use brunt_tests::scenario::Scenario;
 use brunt_tests::{host, machine};
 use nix::sys::signal::{Signal, kill};
@@ -206,10 +207,6 @@ fn by_nobody(scenario: &Scenario) -> Brunt {
     if !nix::unistd::geteuid().is_root() {
         return brunt;
     }
-    let open = |path: &Path, user: Option<u32>| {
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("root may");
-        std::os::unix::fs::chown(path, user, user).expect("root may");
-    };
     open(scenario.folder().path(), None);
     open(brunt.home(), Some(NOBODY));
     // Where the binary lies nobody may look.
@@ -218,6 +215,12 @@ fn by_nobody(scenario: &Scenario) -> Brunt {
     open(&copy, None);
     let user = NOBODY.to_string();
     brunt.binary(copy).under(["setpriv", "--reuid", &user, "--regid", &user, "--clear-groups"])
+}
+
+/// Everybody may look there, and it may be given away.
+fn open(path: &Path, user: Option<u32>) {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("root may");
+    std::os::unix::fs::chown(path, user, user).expect("root may");
 }
 
 const NOBODY: u32 = 65534;
@@ -311,4 +314,40 @@ fn where_user_namespaces_are_off_plan_says_so_and_run_touches_nothing() {
     let home = run.home();
     run.wait().expect_code(3).expect_said(told);
     assert!(!home.path().join("state").exists(), "not even a journal");
+}
+
+/// The scenario of `brunt demo --packets`: 5 % of the packets between orders and payments are lost.
+fn lossy_shop() -> Scenario {
+    let scenario = Brunt::with(["demo", "--packets", "--scenario"]).start().wait().expect_code(0);
+    Scenario::new(&scenario.stdout)
+}
+
+/// What retransmission looks like, and that it is over with the fault.
+fn lossy(ended: &Ended) {
+    let summary = ended.results().summary;
+    let fault = &summary.faults[0];
+    assert!(fault.verified && fault.rollback_verified == Some(true), "{ended}");
+    assert_eq!(fault.instances.len(), 3, "{ended}");
+    assert!(fault.recovery_time_s.is_some(), "{ended}");
+    let told = |quantile: Option<f64>| quantile.unwrap_or_else(|| panic!("no such figure: {ended}"));
+    let (faulty, before) = (&summary.windows["fault:lossy-wire"].latency_ms, &summary.windows["baseline"].latency_ms);
+    // TCP waits for at least 200 ms before it sends again; the usual request waits for nothing.
+    assert!(told(faulty.p99) > 200.0 && told(faulty.p50) < 100.0, "{ended}");
+    assert!(told(before.p95) < 100.0, "{ended}");
+    assert_eq!(host::left_by(&ended.mark), []);
+}
+
+#[test]
+fn real_packets_are_lost_between_two_services_and_the_tails_are_those_of_retransmission() {
+    let _machine = machine::alone();
+    let lab = Lab::new();
+    let before = lab.state();
+    lossy(&Brunt::run(&lossy_shop()).under(lab.prefix()).go().expect_code(0));
+    assert_eq!(lab.state(), before);
+}
+
+#[test]
+fn without_root_real_packets_are_lost_as_well() {
+    let _machine = machine::alone();
+    lossy(&by_nobody(&lossy_shop()).go().expect_code(0));
 }
