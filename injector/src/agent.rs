@@ -33,6 +33,7 @@ use rustix::time::{
 use crate::error::Error;
 use crate::fault::container::on_containers;
 use crate::fault::packet::PacketFault;
+use crate::fault::packet::bandwidth::BandwidthFault;
 use crate::fault::process::on_processes;
 use crate::fault::{Fault, Reverted, Undo};
 use crate::journal;
@@ -344,6 +345,9 @@ impl Agent {
 
 /// The fault that an order asks for.
 fn fault_of(order: &Order, run_id: &str, beats: &Arc<Beats>) -> Result<Box<dyn Fault<Services>>, Error> {
+    if let Some(bandwidth) = order.bandwidth {
+        return Ok(Box::new(BandwidthFault::new(order, bandwidth, run_id, Arc::clone(beats))));
+    }
     match order.packets.clone() {
         None if order.kind.starts_with("container.") => on_containers(order),
         Some(treatment) => Ok(Box::new(PacketFault::new(order, treatment, run_id, Arc::clone(beats)))),

@@ -76,6 +76,15 @@ pub const ALL: &[Entry] = &[
         "the share that the kernel's counters show has the one that was asked for in its 99.99 % interval",
     ),
     stream("network.bandwidth", "bytes come no faster than a rate that all connections share", PACED),
+    Entry {
+        kind: "network.bandwidth",
+        on: &[TargetKind::Netns],
+        feels: "what leaves waits before a thin wire (`direction: from`); what finds no room there is lost",
+        privilege: "root (CAP_NET_ADMIN, CAP_SYS_ADMIN)",
+        rung: "htb (packets)",
+        verified: "packets had to wait, and no more than the rate passed, by the kernel's counters",
+        undone: "the links get back what they had, compared; what a death leaves holds nothing, `brunt cleanup` removes it",
+    },
     stream("tcp.reset", "both sides get a reset", COUNTED),
     stream("tcp.timeout", "no byte passes, then the connection closes", SILENCED),
     stream("tcp.slow_close", "the close is passed on late", "the first close that it held was held for the delay"),
@@ -182,8 +191,9 @@ mod tests {
             assert_eq!(known.is_some(), kind.built.contains(&TargetKind::Link), "{}", kind.name);
         }
         for kind in brunt_scenario::catalogue::ALL {
-            let known = crate::fault::packet::treatment(kind.name, &Params::default());
-            assert_eq!(known.is_some(), kind.built.contains(&TargetKind::Netns), "{}", kind.name);
+            let known = crate::fault::packet::treatment(kind.name, &Params::default()).is_some()
+                || kind.name == crate::fault::packet::bandwidth::KIND;
+            assert_eq!(known, kind.built.contains(&TargetKind::Netns), "{}", kind.name);
         }
         assert!(ALL.iter().all(|entry| entry.language().name == entry.kind));
         assert!(find("process.paus", TargetKind::Service).is_none());

@@ -2,6 +2,8 @@
 //!
 //! Running it twice finds nothing the second time. What belongs to a run that is alive is left to it.
 
+mod queues;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
@@ -60,6 +62,7 @@ pub fn cleanup(state_dir: Option<&Path>) -> Result<CleanupReport, Error> {
     }
     end_orphans(&live, &mut report);
     take_wires_away(&live, &mut report);
+    queues::remove_orphans(&mut report);
     Ok(report)
 }
 

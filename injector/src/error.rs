@@ -91,6 +91,16 @@ pub enum Error {
         /// What the kernel said.
         why: String,
     },
+    /// A change to the queues of links failed.
+    #[error("cannot {action} the queues of {victims}: {why}")]
+    Queues {
+        /// What was tried: `look at`, `put a rate on`, ...
+        action: &'static str,
+        /// Whose links.
+        victims: String,
+        /// What the kernel said, or what stands in the way.
+        why: String,
+    },
     /// The network namespace is not the one that was picked.
     #[error("network namespace `{name}` is gone: {why}")]
     NamespaceGone {

@@ -13,6 +13,8 @@ pub mod treatment;
 
 use crate::namespace::Namespace;
 use crate::netlink::nf_tables::{Hook, Leased, Match, Rule, Verdict};
+use crate::netlink::tc::rate::Rate;
+use crate::netlink::tc::shaped::{Shape, Shaped};
 
 pub use beats::{Beats, Table};
 pub use site::{Passage, Site};
@@ -35,4 +37,18 @@ pub fn try_rules() -> Result<(), String> {
         Ok(Err(refused)) => Err(refused.to_string()),
         Err(error) => Err(format!("cannot enter a network namespace: {error}")),
     }
+}
+
+/// The same for a rate on what leaves a link: on the loopback of a namespace of its own.
+///
+/// # Errors
+/// What was refused, as a sentence's end.
+pub fn try_queues() -> Result<(), String> {
+    let shape = Shape::Rate(Rate { bytes_per_second: 1_000_000 });
+    let tried = || -> Result<(), String> {
+        let mut shaped = Shaped::prepare(|_| true).map_err(|cannot| cannot.to_string())?;
+        shaped.install(&shape).map_err(|refused| refused.to_string())
+    };
+    let namespace = Namespace::new().map_err(|error| format!("cannot make a network namespace: {error}"))?;
+    namespace.inside(tried).map_err(|error| format!("cannot enter a network namespace: {error}"))?
 }

@@ -14,7 +14,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::error::ResolveError;
+use crate::error::{Error, ResolveError};
 use crate::fault::{exec, packet};
 use crate::namespace::Identity;
 use crate::process::ProcessId;
@@ -213,6 +213,14 @@ pub fn check_fit(fault: &Fault, target: &Target) -> Result<(), ResolveError> {
         Target::Docker(_) if on_container || packet::treatment(fault.kind, &fault.with).is_some() => return Ok(()),
         Target::Docker(_) => "it acts neither on containers nor on packets",
         _ if on_container => "only a `docker` target has containers",
+        Target::Netns(_) if fault.kind == packet::bandwidth::KIND => {
+            let why = match packet::bandwidth::order(fault) {
+                Ok(_) => return Ok(()),
+                Err(Error::Unfit { why, .. }) => why,
+                Err(error) => error.to_string(),
+            };
+            return Err(ResolveError::Unfit { kind: fault.kind.into(), target: fault.target.clone(), why });
+        }
         Target::Service(_) if on_process => return Ok(()),
         Target::Process(_) if fault.kind == "process.restart" || fault.with.duration("restart_after").is_some() => {
             "only a `service` can be started again, for brunt does not know how others are started"

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::agent::network::Layout;
 use crate::agent::services::Key;
+use crate::fault::packet::bandwidth::Bandwidth;
 use crate::fault::{Change, Reverted, Seen, Undo};
 use crate::packets::Treatment;
 use crate::process::ProcessId;
@@ -131,6 +132,8 @@ pub struct Order {
     /// `container.stop` and `container.restart`: how long each may take to end by itself.
     #[serde(default)]
     pub grace: Option<Duration>,
+    /// `network.bandwidth` on packets only: how fast they may leave.
+    pub bandwidth: Option<Bandwidth>,
 }
 
 /// One instance of a service: everything that is needed to start it, and to start it again. Its environment may hold

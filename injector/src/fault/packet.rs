@@ -7,6 +7,7 @@
 //! Which packets a victim's are, `packets/site.rs` says. What is dropped where it is made (OUTPUT) is told to the sender of a
 //! datagram (EPERM); TCP takes it for a loss.
 
+pub mod bandwidth;
 pub mod blackhole;
 pub mod loss;
 pub mod partition;

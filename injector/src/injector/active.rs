@@ -12,7 +12,7 @@ use crate::agent::protocol::{Answer, Ask, Order};
 use crate::error::Error;
 use crate::fault::exec::{Exec, Host};
 use crate::fault::link::LinkFault;
-use crate::fault::packet;
+use crate::fault::packet::{self, bandwidth};
 use crate::fault::{Change, Fault, Reverted, Seen, Undo, container};
 use crate::journal::Entry;
 use crate::proxy::Proxy;
@@ -69,6 +69,7 @@ impl Active {
                 restart_after: fault.with.duration("restart_after"),
                 packets: packet::order(fault, network)?,
                 grace: fault.with.duration("grace"),
+                bandwidth: bandwidth::order(fault)?,
             }),
         };
         let (id, kind, victims) = (fault.id.clone(), fault.kind, victims.picked.clone());

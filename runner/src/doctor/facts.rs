@@ -43,6 +43,8 @@ pub struct Facts {
     pub may_signal_others: bool,
     /// Rules on packets were put into a network namespace, to try it; or why that cannot be.
     pub packet_rules: Result<(), String>,
+    /// The same for a queue on a link there.
+    pub packet_queues: Result<(), String>,
     /// The socket of the Docker Engine that answers, or why none does.
     pub docker: Result<String, String>,
     /// How services with `isolate: true` are had, by an attempt that nobody sees; or why not, with what helps.
@@ -130,6 +132,7 @@ pub fn made() -> Facts {
         may_signal_others: false,
         isolation: Ok(Way::Apart),
         packet_rules: Ok(()),
+        packet_queues: Ok(()),
         docker: Ok("/var/run/docker.sock".into()),
         terminal: Terminal { size: Some((160, 50)), term: "xterm-256color".into(), no_color: false, utf8: true },
     }

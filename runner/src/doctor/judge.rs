@@ -265,6 +265,10 @@ fn rungs(facts: &Facts) -> Vec<Rung> {
 /// Whether a kind that is built works here, and what it needs or lacks.
 fn can(entry: &Entry, facts: &Facts) -> (bool, String) {
     match entry.kind.split('.').next() {
+        _ if entry.rung.starts_with("htb") && facts.packet_rules.is_ok() && facts.packet_queues.is_err() => {
+            let why = facts.packet_queues.as_ref().err().map_or("", String::as_str);
+            (false, format!("lacks the kernel's part: {why}; run on a kernel with htb (`modprobe sch_htb`)"))
+        }
         _ if entry.on.contains(&TargetKind::Netns) => match &facts.packet_rules {
             Ok(()) => (true, "needs no more: tried in a network namespace".to_owned()),
             Err(why) => {

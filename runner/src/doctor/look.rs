@@ -45,6 +45,7 @@ pub fn look() -> Facts {
         uid: uid.as_raw(),
         may_signal_others: has_capability(&read("/proc/self/status"), CAP_KILL),
         packet_rules: brunt_injector::packets::try_rules(),
+        packet_queues: brunt_injector::packets::try_queues(),
         docker: docker().map_err(|why| why.to_string()),
         isolation: isolation::look(&[]).map_err(|impossible| impossible.to_string()),
         terminal: terminal(|name| std::env::var(name).ok()),

@@ -97,6 +97,11 @@ fn rules_on_packets_were_tried_and_what_was_refused_is_said() {
     assert!(row(|_| {}).works);
     let refused = row(|facts| facts.packet_rules = Err("cannot make a network namespace: not permitted".into()));
     assert!(!refused.works && refused.needs.contains("not permitted") && refused.needs.contains("run as root"));
+    let mut queues = Facts { packet_queues: Err("no such kind".into()), ..made() };
+    let rate = |facts: &Facts| judge(facts).rungs.into_iter().find(|rung| rung.by.starts_with("htb")).expect("a row");
+    assert!(!rate(&queues).works && rate(&queues).needs.contains("modprobe sch_htb"));
+    queues.packet_queues = Ok(());
+    assert!(rate(&queues).works);
 }
 
 #[test]

@@ -144,7 +144,7 @@ pub const ALL: &[FaultKind] = &[
         "network.bandwidth",
         "lets only so many bits a second pass",
         ANY_NETWORK,
-        &[Link],
+        &[Link, Netns],
         &[required("rate", Bandwidth, "what all connections share"), BOTH, SHARE],
     ),
     lasting(

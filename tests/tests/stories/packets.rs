@@ -5,6 +5,10 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use brunt_injector::netlink::nf_tables;
+use brunt_injector::netlink::tc::Tc;
+use brunt_injector::netlink::tc::rate::Rate;
+use brunt_injector::netlink::tc::shaped::{Shape, Shaped};
+use brunt_injector::netlink::tc::tree::Tree;
 use brunt_report::results::Verdict;
 use brunt_tests::answering::Answering;
 use brunt_tests::brunt::{Brunt, Running};
@@ -259,4 +263,97 @@ fn from_limits_a_fault_to_the_packets_of_one_peer() {
     let results = spared.results();
     assert!(!fault(&results, "cut").verified, "{spared}");
     assert!(window(&results, "fault:cut").latency_ms.max.is_some_and(|ms| ms < 200.0), "{spared}");
+}
+
+#[test]
+fn a_thin_wire_holds_what_leaves_and_only_in_its_window() {
+    let _machine = machine::alone();
+    let network = Namespaces::pair();
+    let service = Answering::inside(&network.server);
+    let before = queues(&network);
+    // 200 replies a second of some hundred bytes are more than 100 kbit/s.
+    let timeline = "
+          - baseline: 2s
+          - { id: thin, fault: network.bandwidth, target: lab, for: 3s, with: { rate: 100kbit, direction: from } }
+          - recover: { within: 15s }
+        ";
+    let ended = run(&network, &scenario(&network, &service, timeline)).go().expect_code(0);
+
+    let results = ended.results();
+    let seen = fault(&results, "thin");
+    assert!(seen.verified && seen.rollback_verified == Some(true), "{seen:?}");
+    let p95 = |name: &str| window(&results, name).latency_ms.p95;
+    assert!(p95("baseline").is_some_and(|ms| ms < 50.0), "{:?}", p95("baseline"));
+    assert!(p95("fault:thin").is_some_and(|ms| ms > 200.0), "{:?}", p95("fault:thin"));
+    assert_eq!((queues(&network), tables(&network)), (before, Vec::new()));
+}
+
+/// All queues of the server's namespace.
+fn queues(network: &Namespaces) -> Tree {
+    let look = || Tree::of(&mut Tc::open().expect("a socket")).expect("the kernel lists them");
+    network.of_server().inside(look).expect("root may enter")
+}
+
+#[test]
+fn a_wire_that_everybody_left_behind_holds_nothing_and_cleanup_takes_it_off() {
+    // Alone: a cleanup of another story would take it off.
+    let _machine = machine::alone();
+    let network = Namespaces::pair();
+    let service = Answering::inside(&network.server);
+    let before = queues(&network);
+    let timeline = "
+          - { id: thin, fault: network.bandwidth, target: lab, for: 60s, with: { rate: 20kbit, direction: from } }
+        ";
+    let story = scenario(&network, &service, timeline);
+    let run = run(&network, &story).start();
+    run.wait_for("event=fault.verified");
+    let agent = agent(&run);
+    run.signal(Signal::SIGKILL);
+    send(Signal::SIGKILL, agent);
+    let home = run.home();
+    let state = home.path().join("state");
+    run.wait();
+
+    assert_ne!(queues(&network), before, "the class is still there");
+    assert!(host::comes_true(Duration::from_secs(1), || tables(&network).is_empty()), "{:?}", tables(&network));
+    assert!(connects(&network, &service), "and holds nothing");
+    let cleanup = Brunt::with(["cleanup"]).state_in(&state).go().expect_code(0);
+    cleanup.expect_said("the queues of cable are as they were");
+    assert_eq!(queues(&network), before);
+    // The same with no journal at all, by the handle alone.
+    network
+        .of_server()
+        .inside(|| {
+            let mut shaped = Shaped::prepare(|queues| queues.name == "cable").expect("it is free");
+            shaped.install(&Shape::Rate(Rate { bytes_per_second: 1000 })).expect("the kernel has htb");
+        })
+        .expect("root may enter");
+    let cleanup = Brunt::with(["cleanup"]).state_in(&state).go().expect_code(0);
+    cleanup.expect_said("a queue of brunt's on cable");
+    assert_eq!(queues(&network), before);
+}
+
+#[test]
+fn a_link_that_another_tool_shapes_and_a_direction_that_cannot_be_are_refused() {
+    let _machine = machine::shared();
+    let network = Namespaces::pair();
+    let service = Answering::inside(&network.server);
+    let story = |with: &str| {
+        let timeline = format!(
+            "
+          - {{ id: thin, fault: network.bandwidth, target: lab, for: 1s, with: {{ rate: 1mbit{with} }} }}
+        "
+        );
+        scenario(&network, &service, &timeline)
+    };
+    let both = run(&network, &story("")).go().expect_code(3);
+    both.expect_said("`direction: from`");
+    let tbf = "tc qdisc add dev cable root handle 1: tbf rate 1gbit burst 1m limit 1m";
+    let set = || std::process::Command::new("sh").args(["-c", tbf]).status();
+    assert!(network.of_server().inside(set).expect("root may enter").expect("tc is there").success());
+    let before = queues(&network);
+    let taken = run(&network, &story(", direction: from")).go();
+    assert_ne!(taken.code, 0, "{taken}");
+    taken.expect_said("link cable already has tbf 1: at root, which another tool set");
+    assert_eq!(queues(&network), before);
 }

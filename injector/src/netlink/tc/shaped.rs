@@ -133,12 +133,7 @@ impl Shaped {
     pub fn statistics(&mut self) -> io::Result<Statistics> {
         let mut sum = Statistics::default();
         for queues in &self.before {
-            let one = self.tc.class_statistics(queues.link, CLASS)?;
-            sum.bytes += one.bytes;
-            sum.packets += one.packets;
-            sum.backlog = sum.backlog.saturating_add(one.backlog);
-            sum.drops = sum.drops.saturating_add(one.drops);
-            sum.overlimits = sum.overlimits.saturating_add(one.overlimits);
+            sum = sum.and(self.tc.class_statistics(queues.link, CLASS)?);
         }
         Ok(sum)
     }
@@ -188,7 +183,7 @@ impl Shaped {
 }
 
 /// 20 ms of the rate: a machine that wakes late by as much loses nothing of it. At least two packets.
-fn burst(rate: Rate) -> u32 {
+pub fn burst(rate: Rate) -> u32 {
     u32::try_from(rate.bytes_per_second / 50).unwrap_or(u32::MAX).max(3028)
 }
 

@@ -22,6 +22,19 @@ pub struct Statistics {
     pub overlimits: u32,
 }
 
+impl Statistics {
+    /// The sum of both.
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            bytes: self.bytes + other.bytes,
+            packets: self.packets + other.packets,
+            backlog: self.backlog.saturating_add(other.backlog),
+            drops: self.drops.saturating_add(other.drops),
+            overlimits: self.overlimits.saturating_add(other.overlimits),
+        }
+    }
+}
+
 impl Tc {
     /// Of a class.
     ///

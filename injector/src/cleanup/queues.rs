@@ -1,0 +1,87 @@
+//! Queues of brunt's on links, found by their handle alone, with no journal: in the namespaces that have a name, in those of
+//! processes, and in this one.
+//!
+//! Beside the queues of a live run there is a table of nf_tables that its agent owns and that goes with it; queues without one
+//! are what a death has left. They hold nothing, for nothing leads into them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::CleanupReport;
+use crate::namespace::{Identity, Namespace};
+use crate::netlink::nf_tables;
+use crate::netlink::tc::tree::{Queues, Tree};
+use crate::netlink::tc::{Handle, Place, Request, Tc};
+
+/// Removes them. A namespace that this user may not enter has nothing of theirs.
+pub(super) fn remove_orphans(report: &mut CleanupReport) {
+    for (at, namespace) in namespaces().into_values() {
+        if let Ok(removed) = namespace.inside(remove) {
+            for one in removed {
+                let found = format!("a queue of brunt's on {} in {}", one.link, at.display());
+                match one.outcome {
+                    Ok(()) => report.undone.push(format!("{found}: removed; the link has what the kernel gives it")),
+                    Err(why) => report.failed.push(format!(
+                        "{found}: {why}; run `nsenter --net={} tc qdisc del dev {} root`",
+                        at.display(),
+                        one.link
+                    )),
+                }
+                report.found.push(found);
+            }
+        }
+    }
+}
+
+struct Removed {
+    link: String,
+    outcome: Result<(), String>,
+}
+
+/// On a thread that has entered the namespace.
+fn remove() -> Vec<Removed> {
+    let Ok(mut tc) = Tc::open() else { return Vec::new() };
+    let links = Tree::of(&mut tc).map(|tree| tree.links).unwrap_or_default();
+    let left: Vec<Queues> = links.into_iter().filter(Queues::is_own).collect();
+    if left.is_empty() || is_somebodys() {
+        return Vec::new();
+    }
+    let each = |queues: Queues| {
+        let asked = tc.ask(&Request::delete_qdisc(Place::root(queues.link, Handle::NONE)));
+        Removed { link: queues.name, outcome: asked.map_err(|refused| refused.to_string()) }
+    };
+    left.into_iter().map(each).collect()
+}
+
+/// A table of brunt's is there, so its agent lives. Where they cannot be listed nobody knows, and nothing is touched.
+fn is_somebodys() -> bool {
+    nf_tables::tables().map_or(true, |names| names.iter().any(|name| name.starts_with("brunt-")))
+}
+
+/// Every network namespace that can be found, once, with where.
+fn namespaces() -> BTreeMap<Identity, (PathBuf, Namespace)> {
+    let below = |folder: &str, inside: &str| -> Vec<PathBuf> {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path().join(inside)).collect()
+    };
+    let mut places = below("/run/netns", "");
+    let numbered = |path: &Path| {
+        let name = path.parent().and_then(Path::parent).and_then(Path::file_name);
+        name.is_some_and(|name| name.to_string_lossy().bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    places.extend(below("/proc", "ns/net").into_iter().filter(|path| numbered(path)));
+    let mut found = BTreeMap::new();
+    let mut seen = BTreeSet::new();
+    for at in places {
+        // Most processes share one: its inode tells that without entering it.
+        let Ok(inode) = fs::metadata(&at).map(|about| about.ino()) else { continue };
+        if seen.insert(inode)
+            && let Ok(namespace) = Namespace::at(&at)
+        {
+            found.entry(namespace.identity()).or_insert((at, namespace));
+        }
+    }
+    found
+}
