@@ -34,11 +34,12 @@ use crate::error::Error;
 use crate::fault::container::on_containers;
 use crate::fault::packet::PacketFault;
 use crate::fault::packet::bandwidth::BandwidthFault;
+use crate::fault::packet::queued::QueuedFault;
 use crate::fault::process::on_processes;
 use crate::fault::{Fault, Reverted, Undo};
 use crate::journal;
 use crate::mark;
-use crate::packets::Beats;
+use crate::packets::{Beats, Effect};
 use crate::process::{Pidfd, ProcessId};
 use crate::{sys, undo};
 use lease::{Lease, boottime};
@@ -348,11 +349,14 @@ fn fault_of(order: &Order, run_id: &str, beats: &Arc<Beats>) -> Result<Box<dyn F
     if let Some(bandwidth) = order.bandwidth {
         return Ok(Box::new(BandwidthFault::new(order, bandwidth, run_id, Arc::clone(beats))));
     }
-    match order.packets.clone() {
-        None if order.kind.starts_with("container.") => on_containers(order),
-        Some(treatment) => Ok(Box::new(PacketFault::new(order, treatment, run_id, Arc::clone(beats)))),
-        None => on_processes(order),
-    }
+    let Some(treatment) = order.packets.clone() else {
+        return if order.kind.starts_with("container.") { on_containers(order) } else { on_processes(order) };
+    };
+    let beats = Arc::clone(beats);
+    Ok(match &treatment.effect {
+        Effect::Lost(loss) => Box::new(PacketFault::new(order, *loss, treatment, run_id, beats)),
+        Effect::Queued(queued) => Box::new(QueuedFault::new(order, queued.clone(), treatment, run_id, beats)),
+    })
 }
 
 /// A guard ends when nobody holds its input any more, and has nothing to do then.

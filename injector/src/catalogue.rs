@@ -38,6 +38,14 @@ const fn packet(kind: &'static str, feels: &'static str, verified: &'static str)
     Entry { kind, on: PACKETS, feels, privilege, rung: "nf_tables (packets)", verified, undone }
 }
 
+/// The mechanism by which a thread of the agent decides about packets.
+pub const QUEUE: &str = "NFQUEUE (packets)";
+
+/// A fault on the packets of a network namespace that a thread of the agent decides about.
+const fn queued(kind: &'static str, feels: &'static str, verified: &'static str) -> Entry {
+    Entry { rung: QUEUE, ..packet(kind, feels, verified) }
+}
+
 /// A fault that the agent does to processes.
 const fn process(kind: &'static str, feels: &'static str, verified: &'static str, undone: &'static str) -> Entry {
     let on = &[TargetKind::Service, TargetKind::Process];
@@ -58,6 +66,7 @@ const fn container(kind: &'static str, feels: &'static str, verified: &'static s
 
 const HELD: &str = "the first message that it acted on was held for the drawn delay";
 const DROPPED: &str = "every packet that came along was dropped, by the kernel's counters";
+const SHARED: &str = "the share of packets that it counted has the one that was asked for in its 99.99 % interval";
 const COUNTED: &str = "at least one connection or request was affected, by the proxy's own counters";
 const SILENT: &str = "bytes were held back, and a fresh connection of brunt's own gets nothing";
 const PACED: &str = "bytes were held back, and no more than the rate passed while the wire was busy";
@@ -66,6 +75,11 @@ const SILENCED: &str = "bytes were held back or connections closed, and a fresh 
 /// The kinds that are built, in the order in which people read them.
 pub const ALL: &[Entry] = &[
     stream("network.latency", "every message of a connection is held; connecting itself is not delayed", HELD),
+    queued(
+        "network.latency",
+        "every packet is held, so connecting takes longer, too; packets of one flow keep their order",
+        "packets were held, and half of them went on within 5 ms, or 5 %, of when they should",
+    ),
     stream("network.partition", "bytes stall and are delivered after healing; new connections hang", SILENT),
     packet("network.partition", "no packet passes; TCP goes on when it is over, once it sends again", DROPPED),
     stream("network.blackhole", "bytes vanish; connections that lost some are reset on removal", SILENT),
@@ -73,8 +87,12 @@ pub const ALL: &[Entry] = &[
     packet(
         "network.loss",
         "packets vanish, each with a chance: TCP sends again, and a few requests are late by very much",
-        "the share that the kernel's counters show has the one that was asked for in its 99.99 % interval",
+        "the share that was counted has the one that was asked for in its 99.99 % interval; `correlation` and `model` are \
+         carried out, and counted, by NFQUEUE",
     ),
+    queued("network.duplicate", "packets come twice; TCP throws the second one away", SHARED),
+    queued("network.reorder", "some packets overtake others, which are held; TCP takes the gap for a loss", SHARED),
+    queued("network.corrupt", "the receiver's checksum finds the damage: a loss with another cause", SHARED),
     stream("network.bandwidth", "bytes come no faster than a rate that all connections share", PACED),
     Entry {
         kind: "network.bandwidth",

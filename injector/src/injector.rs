@@ -342,7 +342,8 @@ impl Inner {
     }
 
     fn inject(&self, fault: &PlannedFault, victims: &Victims) -> Result<(), Error> {
-        let active = Mutex::new(Active::new(fault, victims, self.watch.run_id(), self.network.get())?);
+        let active = Active::new(fault, victims, self.watch.run_id(), self.seed, self.network.get())?;
+        let active = Mutex::new(active);
         let (id, over) = (fault.id.clone(), AtomicBool::new(false));
         let slot = Arc::new(Slot { id, victims: victims.picked.clone(), over, active });
         // Locked before anybody can find it: whoever reverts it now waits until it is in place.

@@ -16,9 +16,9 @@ use crate::netlink::nf_tables::{Hook, Leased, Match, Rule, Verdict};
 use crate::netlink::tc::rate::Rate;
 use crate::netlink::tc::shaped::{Shape, Shaped};
 
-pub use beats::{Beats, Table};
+pub use beats::{Beats, Leasing, Table};
 pub use site::{Passage, Site};
-pub use treatment::{Loss, Treatment};
+pub use treatment::{Effect, Loss, Treatment};
 
 /// Whether this process may put rules on packets into a network namespace, and the kernel has them: it makes a namespace of its
 /// own, puts one of each there, and lets it go.
@@ -51,4 +51,17 @@ pub fn try_queues() -> Result<(), String> {
     };
     let namespace = Namespace::new().map_err(|error| format!("cannot make a network namespace: {error}"))?;
     namespace.inside(tried).map_err(|error| format!("cannot enter a network namespace: {error}"))?
+}
+
+/// Whether this process may also decide about packets in user space (NFQUEUE, and raw sockets for what leaves).
+///
+/// # Errors
+/// What was refused, as a sentence's end.
+pub fn try_queue() -> Result<(), String> {
+    let namespace = Namespace::new().map_err(|error| format!("cannot make a network namespace: {error}"))?;
+    let path = queue::Path { hook: Hook::Output, any_of: Vec::new(), but_not: Vec::new() };
+    let treatment = queue::Treatment::Duplicate(queue::Share { share: 0.0, correlation: 0.0 });
+    let lease = std::time::Duration::from_secs(1);
+    let started = queue::Queue::start(&namespace, &path, &treatment, 0, "brunt-doctor", lease);
+    started.and_then(|mut queue| queue.release()).map(|_| ()).map_err(|error| error.to_string())
 }

@@ -42,7 +42,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 pub use counters::{FaultCounters, LinkStats};
-pub(crate) use draw::Draws;
+pub(crate) use draw::{Draws, fault_seed};
 pub(crate) use http::{Body, Chunked, Exchange, Follows, Reply, ReplyHead, ReplyStep, RequestStep};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use stage::{Content, Seat};

@@ -134,6 +134,8 @@ pub struct Order {
     pub grace: Option<Duration>,
     /// `network.bandwidth` on packets only: how fast they may leave.
     pub bandwidth: Option<Bandwidth>,
+    /// What decisions of this fault about single packets follow from.
+    pub seed: u64,
 }
 
 /// One instance of a service: everything that is needed to start it, and to start it again. Its environment may hold

@@ -27,6 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use brunt_scenario::plan::Params;
+use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::proxy::Draws;
@@ -39,14 +40,15 @@ const PARETO_MEAN: f64 = SHAPE / (SHAPE - 1.0);
 const PARETO_DEVIATION: f64 = 0.866_025_403_784_438_6;
 
 /// What delays are drawn from.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Delays {
     distribution: Distribution,
     /// 0 to 1.
     correlation: f64,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 enum Distribution {
     Constant {
         latency: f64,

@@ -9,8 +9,13 @@
 
 pub mod bandwidth;
 pub mod blackhole;
+pub mod corrupt;
+pub mod duplicate;
+pub mod latency;
 pub mod loss;
 pub mod partition;
+pub mod queued;
+pub mod reorder;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -23,8 +28,9 @@ use crate::agent::services::Services;
 use crate::error::Error;
 use crate::fault::link::{amount, grouped};
 use crate::fault::{Change, Fault, Reverted, Seen, Undo};
+use crate::namespace::Namespace;
 use crate::netlink::nf_tables::{self, Hook, Match, Rule, Verdict};
-use crate::packets::{Beats, Loss, Site, Table, Treatment};
+use crate::packets::{Beats, Loss, Site, Table, Treatment, queue};
 use crate::target::{Victim, peers};
 
 /// What a kind of the catalogue does to packets; `None` for kinds that do not act on packets (or are not built).
@@ -33,6 +39,10 @@ pub fn treatment(kind: &str, with: &Params) -> Option<Result<Treatment, Error>> 
         loss::KIND => loss::from_params(with),
         partition::KIND => partition::from_params(with),
         blackhole::KIND => blackhole::from_params(with),
+        latency::KIND => latency::from_params(with),
+        duplicate::KIND => duplicate::from_params(with),
+        reorder::KIND => reorder::from_params(with),
+        corrupt::KIND => corrupt::from_params(with),
         _ => return None,
     })
 }
@@ -45,6 +55,13 @@ pub fn order(fault: &PlannedFault, network: Option<&Layout>) -> Result<Option<Tr
     Ok(Some(Treatment { peers, ..treatment? }))
 }
 
+/// A share of packets, by the parameter of this name, and its `correlation` (none).
+fn correlated(kind: &str, with: &Params, name: &str) -> Result<queue::Share, Error> {
+    let missing = || Error::Unfit { kind: kind.into(), why: format!("`{name}` is missing, as in `{name}: 5%`") };
+    let share = with.share(name).ok_or_else(missing)?;
+    Ok(queue::Share { share, correlation: with.share("correlation").unwrap_or_default() })
+}
+
 /// A fault on the packets of its victims' namespaces.
 pub struct PacketFault {
     id: String,
@@ -53,6 +70,7 @@ pub struct PacketFault {
     table: String,
     victims: Vec<Victim>,
     treatment: Treatment,
+    loss: Loss,
     beats: Arc<Beats>,
     places: Vec<Place>,
 }
@@ -73,7 +91,7 @@ struct Count {
 
 impl PacketFault {
     /// What the order asks for.
-    pub fn new(order: &Order, treatment: Treatment, run_id: &str, beats: Arc<Beats>) -> Self {
+    pub fn new(order: &Order, loss: Loss, treatment: Treatment, run_id: &str, beats: Arc<Beats>) -> Self {
         let run = format!("brunt-{run_id}-");
         Self {
             id: order.fault.clone(),
@@ -81,6 +99,7 @@ impl PacketFault {
             run,
             victims: order.victims.clone(),
             treatment,
+            loss,
             beats,
             places: Vec::new(),
         }
@@ -98,7 +117,7 @@ impl PacketFault {
             }
             rules.push(rule(passage.matches.clone(), Verdict::Count));
             if change == Change::Make {
-                rules.push(rule([passage.matches.clone(), share(self.treatment.loss)].concat(), Verdict::Drop));
+                rules.push(rule([passage.matches.clone(), share(self.loss)].concat(), Verdict::Drop));
             }
         }
         rules
@@ -124,8 +143,7 @@ impl PacketFault {
     }
 
     fn failed(&self, action: &'static str, source: impl std::error::Error) -> Error {
-        let victims: Vec<String> = self.victims.iter().map(ToString::to_string).collect();
-        Error::Packets { action, table: self.table.clone(), victims: victims.join(", "), why: source.to_string() }
+        failed(action, &self.table, &self.victims, &source)
     }
 
     /// Removes the tables that are left and looks whether they are gone; sentences of what is not.
@@ -136,16 +154,55 @@ impl PacketFault {
             if let Err(refused) = table.remove() {
                 left.push(refused.to_string());
             }
-            match place.site.namespace.inside(nf_tables::tables) {
-                Ok(Ok(tables)) if tables.contains(&place.name) => {
-                    left.push(format!("table `{}` is still there; it goes with the agent", place.name));
-                }
-                Ok(Ok(_)) => {}
-                Ok(Err(refused)) => left.push(refused.to_string()),
-                Err(error) => left.push(format!("cannot look whether `{}` is gone: {error}", place.name)),
-            }
+            left.extend(left_behind(&place.site.namespace, &place.name));
         }
         left
+    }
+}
+
+/// Where the victim's packets pass, if no other run than this one acts there.
+fn free(victim: &Victim, run: &str, table: &str, treatment: &Treatment, services: &Services) -> Result<Site, Error> {
+    let mut site = Site::of(victim, services)?;
+    if let Some(peers) = &treatment.peers {
+        site = site.between(peers);
+    }
+    let victims = std::slice::from_ref(victim);
+    let tables = site
+        .namespace
+        .inside(nf_tables::tables)
+        .map_err(|source| failed("enter the namespace for", table, victims, &source))?
+        .map_err(|refused| failed("look for others than", table, victims, &refused))?;
+    if let Some(other) = tables.iter().find(|name| name.starts_with("brunt-") && !name.starts_with(run)) {
+        let text = format!(
+            "another run acts on the packets of {victim} (nf_tables table `{other}`); two that do not know of each other \
+             cannot be told apart in what is measured. Wait for its end"
+        );
+        return Err(Error::Refused(text));
+    }
+    Ok(site)
+}
+
+/// The namespace is held open here; a container that was started again has another one.
+fn ended(victims: &[Victim]) -> Option<Seen> {
+    let ended = |victim: &&Victim| matches!(victim, Victim::Container { process: Some(it), .. } if !it.is_alive());
+    let victim = victims.iter().find(ended)?;
+    Some(Seen::Absent(format!("container {victim} has ended, and its network with it")))
+}
+
+fn failed(action: &'static str, table: &str, victims: &[Victim], source: &dyn std::error::Error) -> Error {
+    let victims: Vec<String> = victims.iter().map(ToString::to_string).collect();
+    Error::Packets { action, table: table.to_owned(), victims: victims.join(", "), why: source.to_string() }
+}
+
+/// Whether a table of this name is still in the namespace: what a person can do about it.
+fn left_behind(namespace: &Namespace, table: &str) -> Option<String> {
+    match namespace.inside(nf_tables::tables) {
+        Ok(Ok(tables)) if tables.iter().any(|name| name == table) => {
+            Some(format!("table `{table}` is still there; it goes with the agent"))
+        }
+        Ok(Ok(_)) => None,
+        Ok(Err(refused)) => Some(refused.to_string()),
+        Err(error) => Some(format!("cannot look whether `{table}` is gone: {error}")),
     }
 }
 
@@ -160,22 +217,7 @@ impl Fault<Services> for PacketFault {
     fn prepare(&mut self, services: &mut Services) -> Result<Vec<Undo>, Error> {
         self.places.clear();
         for (number, victim) in self.victims.iter().enumerate() {
-            let mut site = Site::of(victim, services)?;
-            if let Some(peers) = &self.treatment.peers {
-                site = site.between(peers);
-            }
-            let tables = site
-                .namespace
-                .inside(nf_tables::tables)
-                .map_err(|source| self.failed("enter the namespace for", source))?
-                .map_err(|refused| self.failed("look for others than", refused))?;
-            if let Some(other) = tables.iter().find(|name| name.starts_with("brunt-") && !name.starts_with(&self.run)) {
-                let text = format!(
-                    "another run acts on the packets of {victim} (nf_tables table `{other}`); two that do not know of each \
-                     other cannot be told apart in what is measured. Wait for its end"
-                );
-                return Err(Error::Refused(text));
-            }
+            let site = free(victim, &self.run, &self.table, &self.treatment, services)?;
             self.places.push(Place { site, name: format!("{}-{number}", self.table), table: None });
         }
         Ok(vec![Undo::EndsWithAgent { what: format!("nf_tables tables `{}-*`", self.table) }])
@@ -195,12 +237,10 @@ impl Fault<Services> for PacketFault {
     }
 
     fn verify(&mut self, _: &mut Services) -> Result<Seen, Error> {
-        // The namespace is held open here; a container that was started again has another one.
-        let ended = |victim: &&Victim| matches!(victim, Victim::Container { process: Some(it), .. } if !it.is_alive());
-        if let Some(victim) = self.victims.iter().find(ended) {
-            return Ok(Seen::Absent(format!("container {victim} has ended, and its network with it")));
+        match ended(&self.victims) {
+            Some(seen) => Ok(seen),
+            None => Ok(judge(self.loss, self.count()?)),
         }
-        Ok(judge(self.treatment.loss, self.count()?))
     }
 
     fn revert(&mut self, _: &mut Services) -> Reverted {
@@ -209,7 +249,7 @@ impl Fault<Services> for PacketFault {
         let residue = count.iter().filter(|count| count.lost > 0).map(|count| format!("{} lost", packets(count.lost)));
         let residue = residue.collect();
         let effect = match count {
-            Ok(count) => judge(self.treatment.loss, count),
+            Ok(count) => judge(self.loss, count),
             Err(error) => Seen::Absent(error.to_string()),
         };
         let left = self.remove();

@@ -51,7 +51,13 @@ enum State {
 
 impl Active {
     /// Checks the parameters; touches nothing.
-    pub fn new(fault: &PlannedFault, victims: &Victims, run_id: &str, network: Option<&Layout>) -> Result<Self, Error> {
+    pub fn new(
+        fault: &PlannedFault,
+        victims: &Victims,
+        run_id: &str,
+        seed: u64,
+        network: Option<&Layout>,
+    ) -> Result<Self, Error> {
         let acting = match victims.picked.first() {
             None => Acting::OnNobody,
             Some(_) if fault.kind == "exec" => Acting::OnHost(Box::new(Exec::new(fault, victims, run_id)?)),
@@ -70,6 +76,7 @@ impl Active {
                 packets: packet::order(fault, network)?,
                 grace: fault.with.duration("grace"),
                 bandwidth: bandwidth::order(fault)?,
+                seed,
             }),
         };
         let (id, kind, victims) = (fault.id.clone(), fault.kind, victims.picked.clone());

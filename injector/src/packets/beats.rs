@@ -15,13 +15,18 @@ use crate::netlink::nf_tables::{Hook, Leased, Refused, Rule};
 /// So many beats fit into a lease: four may be late.
 const BEATS: u32 = 5;
 
+/// Something in the kernel that acts only as long as its lease is renewed.
+pub trait Leasing: Send + Sync {
+    /// Renews it. What fails is told when somebody asks for the effect: the lease then ends by itself.
+    fn beat(&self);
+}
+
 /// The leases that one agent holds.
-#[derive(Debug)]
 pub struct Beats {
     lease: Duration,
     /// Boot time in nanoseconds until which the agent may go on.
     until: AtomicU64,
-    tables: Mutex<Vec<Weak<Table>>>,
+    all: Mutex<Vec<Weak<dyn Leasing>>>,
 }
 
 /// A table in some namespace whose lease is kept alive. Its rules end when this is dropped.
@@ -43,7 +48,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Beats {
     /// Begins; nothing beats until the first table is there.
     pub fn new(lease: Duration) -> Arc<Self> {
-        Arc::new(Self { lease, until: AtomicU64::new(0), tables: Mutex::default() })
+        Arc::new(Self { lease, until: AtomicU64::new(0), all: Mutex::default() })
     }
 
     /// The agent has heard of the runner and may go on until then (boot time).
@@ -59,31 +64,40 @@ impl Beats {
         let inside = |why| Refused { part: "enter the network namespace", why };
         let leased = namespace.inside(|| Leased::install(name, self.lease, rules)).map_err(inside)??;
         let table = Arc::new(Table(Mutex::new(State { leased: Some(leased), failure: None })));
-        let mut tables = locked(&self.tables);
-        let first = tables.is_empty();
-        tables.push(Arc::downgrade(&table));
-        drop(tables);
-        if first {
-            self.start().map_err(|why| Refused { part: "keep the lease alive", why })?;
-        }
+        let kept: Arc<dyn Leasing> = Arc::<Table>::clone(&table);
+        self.keep(&kept).map_err(|why| Refused { part: "keep the lease alive", why })?;
         Ok(table)
     }
 
-    /// The thread ends when no table is left; the next one starts another.
+    /// How long a lease is.
+    pub fn lease(&self) -> Duration {
+        self.lease
+    }
+
+    /// Renews the lease of this one, too, until it is dropped.
+    pub fn keep(self: &Arc<Self>, new: &Arc<dyn Leasing>) -> io::Result<()> {
+        let mut all = locked(&self.all);
+        let first = all.is_empty();
+        all.push(Arc::downgrade(new));
+        drop(all);
+        if first { self.start() } else { Ok(()) }
+    }
+
+    /// The thread ends when nothing is left; the next one starts another.
     fn start(self: &Arc<Self>) -> io::Result<()> {
         let this = Arc::clone(self);
         thread::Builder::new().name("brunt-beats".into()).spawn(move || {
             loop {
                 thread::sleep(this.lease / BEATS);
-                let mut tables = locked(&this.tables);
-                tables.retain(|table| table.strong_count() > 0);
-                if tables.is_empty() {
+                let mut all = locked(&this.all);
+                all.retain(|one| one.strong_count() > 0);
+                if all.is_empty() {
                     return;
                 }
-                let alive: Vec<Arc<Table>> = tables.iter().filter_map(Weak::upgrade).collect();
-                drop(tables);
+                let alive: Vec<Arc<dyn Leasing>> = all.iter().filter_map(Weak::upgrade).collect();
+                drop(all);
                 if boottime() < Duration::from_nanos(this.until.load(Ordering::Relaxed)) {
-                    alive.iter().for_each(|table| table.beat());
+                    alive.iter().for_each(|one| one.beat());
                 }
             }
         })?;
@@ -91,7 +105,7 @@ impl Beats {
     }
 }
 
-impl Table {
+impl Leasing for Table {
     fn beat(&self) {
         let mut state = locked(&self.0);
         if let Some(leased) = &mut state.leased
@@ -100,7 +114,9 @@ impl Table {
             state.failure = Some(refused.to_string());
         }
     }
+}
 
+impl Table {
     /// Packets that each rule at this hook has counted, in their order.
     ///
     /// # Errors

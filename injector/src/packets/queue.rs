@@ -79,6 +79,8 @@ pub struct Path {
     pub hook: Hook,
     /// A packet is meant if all conditions of one of these hold. Without any, all are.
     pub any_of: Vec<Vec<Match>>,
+    /// Unless all conditions of one of these hold.
+    pub but_not: Vec<Vec<Match>>,
 }
 
 impl Path {
@@ -87,14 +89,18 @@ impl Path {
         matches!(self.hook, Hook::Output | Hook::Postrouting)
     }
 
+    /// Those that spare packets first.
     fn rules(&self, number: u16) -> Vec<Rule> {
+        let spare = |matches: &Vec<Match>| Rule { hook: self.hook, matches: matches.clone(), verdict: Verdict::Spare };
         let rule = |matches: &Vec<Match>| Rule {
             hook: self.hook,
             // What is sent again passes the hooks of what leaves; elsewhere nothing has the mark.
             matches: [vec![Match::Unmarked(MARK)], matches.clone()].concat(),
             verdict: Verdict::Queue { number },
         };
-        if self.any_of.is_empty() { vec![rule(&Vec::new())] } else { self.any_of.iter().map(rule).collect() }
+        let all = [Vec::new()];
+        let meant = if self.any_of.is_empty() { &all[..] } else { &self.any_of };
+        self.but_not.iter().map(spare).chain(meant.iter().map(rule)).collect()
     }
 }
 
@@ -160,6 +166,8 @@ impl Shared {
 pub struct Queue {
     number: u16,
     hook: Hook,
+    /// Rules that only spare packets.
+    sparing: usize,
     shared: Arc<Shared>,
     wake: Arc<OwnedFd>,
     worker: Option<JoinHandle<io::Result<()>>>,
@@ -217,7 +225,8 @@ impl Queue {
             std::thread::Builder::new().name("brunt-packets".into()).spawn(work).map_err(Error::Thread)?
         };
         let number = whether.recv().map_err(|_| Error::Worker("has panicked".into()))??;
-        let mut this = Self { number, hook: path.hook, shared, wake, worker: Some(worker), leased: None };
+        let sparing = path.but_not.len();
+        let mut this = Self { number, hook: path.hook, sparing, shared, wake, worker: Some(worker), leased: None };
         let rules = path.rules(number);
         let leased = namespace.inside(|| Leased::install(table, lease, &rules)).map_err(Error::Namespace)??;
         this.leased = Some(leased);
@@ -258,8 +267,8 @@ impl Queue {
     /// Packets that the rules have given to the queue, as the kernel counts them: one for many segments, where it has not
     /// cut them yet.
     pub fn matched(&mut self) -> io::Result<u64> {
-        let hook = self.hook;
-        self.leased.as_mut().map_or(Ok(0), |leased| Ok(leased.counts(hook)?.iter().sum()))
+        let Self { hook, sparing, .. } = *self;
+        self.leased.as_mut().map_or(Ok(0), |leased| Ok(leased.counts(hook)?.iter().skip(sparing).sum()))
     }
 
     /// Lets everything go on that is held, in order, and removes the rule. Calling it again does nothing. Returns what

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::queue;
 use crate::proxy::Ways;
 
 /// What a fault does to packets, and in which direction, seen from the target.
@@ -13,8 +14,18 @@ pub struct Treatment {
     pub ways: Ways,
     /// Only of what is exchanged with these addresses; `None`: with anybody.
     pub peers: Option<Vec<IpAddr>>,
-    /// What is lost.
-    pub loss: Loss,
+    /// And what.
+    pub effect: Effect,
+}
+
+/// What happens, and by which means.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// The kernel's own rules drop them.
+    Lost(Loss),
+    /// They wait until a thread of the agent has decided about each.
+    Queued(queue::Treatment),
 }
 
 /// Which packets are lost.

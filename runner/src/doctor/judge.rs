@@ -1,6 +1,6 @@
 //! What the facts mean for a run, and what helps.
 
-use brunt_injector::catalogue::Entry;
+use brunt_injector::catalogue::{Entry, QUEUE};
 use brunt_report::render::format;
 use brunt_scenario::catalogue::{self as language, TargetKind};
 
@@ -269,12 +269,18 @@ fn can(entry: &Entry, facts: &Facts) -> (bool, String) {
             let why = facts.packet_queues.as_ref().err().map_or("", String::as_str);
             (false, format!("lacks the kernel's part: {why}; run on a kernel with htb (`modprobe sch_htb`)"))
         }
-        _ if entry.on.contains(&TargetKind::Netns) => match &facts.packet_rules {
-            Ok(()) => (true, "needs no more: tried in a network namespace".to_owned()),
-            Err(why) => {
-                (false, format!("lacks rights or the kernel's part: {why}; run as root, on a kernel with nf_tables"))
+        _ if entry.on.contains(&TargetKind::Netns) => {
+            let (tried, part) = match entry.rung {
+                QUEUE => (&facts.packet_verdicts, "nf_tables and nfnetlink_queue"),
+                _ => (&facts.packet_rules, "nf_tables"),
+            };
+            match tried {
+                Ok(()) => (true, "needs no more: tried in a network namespace".to_owned()),
+                Err(why) => {
+                    (false, format!("lacks rights or the kernel's part: {why}; run as root, on a kernel with {part}"))
+                }
             }
-        },
+        }
         Some("exec") => (true, "needs --allow-exec, and what the commands need".to_owned()),
         Some("process") if !facts.has_pidfd => (false, "lacks pidfds: see `kernel`".to_owned()),
         Some("process") if facts.may_signal_others => (true, "needs no more: processes of every user".to_owned()),

@@ -46,6 +46,7 @@ pub fn look() -> Facts {
         may_signal_others: has_capability(&read("/proc/self/status"), CAP_KILL),
         packet_rules: brunt_injector::packets::try_rules(),
         packet_queues: brunt_injector::packets::try_queues(),
+        packet_verdicts: brunt_injector::packets::try_queue(),
         docker: docker().map_err(|why| why.to_string()),
         isolation: isolation::look(&[]).map_err(|impossible| impossible.to_string()),
         terminal: terminal(|name| std::env::var(name).ok()),

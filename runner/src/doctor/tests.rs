@@ -102,6 +102,13 @@ fn rules_on_packets_were_tried_and_what_was_refused_is_said() {
     assert!(!rate(&queues).works && rate(&queues).needs.contains("modprobe sch_htb"));
     queues.packet_queues = Ok(());
     assert!(rate(&queues).works);
+    let row = |change: fn(&mut Facts)| {
+        let found = judged(change).rungs.into_iter().find(|rung| rung.kinds.contains(&"network.reorder"));
+        found.expect("a row")
+    };
+    assert!(row(|facts| facts.packet_rules = Err("not asked for".into())).works);
+    let refused = row(|facts| facts.packet_verdicts = Err("cannot bind NFQUEUE 46200: not supported".into()));
+    assert!(!refused.works && refused.needs.contains("nfnetlink_queue"));
 }
 
 #[test]

@@ -90,7 +90,7 @@ pub const ALL: &[FaultKind] = &[
         "network.latency",
         "holds every message or packet for a while",
         ANY_NETWORK,
-        &[Link],
+        &[Link, Service, Process, Docker, Netns],
         &[LATENCY, JITTER, DISTRIBUTION, TABLE, CORRELATION, FROM, SHARE],
     ),
     lasting(
@@ -99,7 +99,7 @@ pub const ALL: &[FaultKind] = &[
         NETWORKED,
         &[Service, Process, Docker, Netns],
         &[
-            required("loss", Percent, "the share of packets that is dropped"),
+            required_unless("loss", Percent, "the share of packets that is dropped", "p"),
             default(
                 "model",
                 Word(&["uniform", "correlated", "gilbert_elliott"]),
@@ -118,17 +118,17 @@ pub const ALL: &[FaultKind] = &[
         "network.duplicate",
         "sends packets twice",
         NETWORKED,
-        &[],
-        &[required("duplicate", Percent, "the share of packets that is sent twice"), CORRELATION, BOTH],
+        &[Service, Process, Docker, Netns],
+        &[required("duplicate", Percent, "the share of packets that is sent twice"), CORRELATION, FROM],
     ),
     lasting(
         "network.reorder",
         "lets packets overtake each other",
         NETWORKED,
-        &[],
+        &[Service, Process, Docker, Netns],
         &[
             required("reorder", Percent, "the share of packets that overtakes others"),
-            optional("latency", Duration, "how long the packets that are overtaken are held"),
+            default("latency", Duration, "how long the packets that are overtaken are held", "10ms"),
             CORRELATION,
             BOTH,
         ],
@@ -137,7 +137,7 @@ pub const ALL: &[FaultKind] = &[
         "network.corrupt",
         "flips bits in packets",
         NETWORKED,
-        &[],
+        &[Service, Process, Docker, Netns],
         &[required("corrupt", Percent, "the share of packets in which a bit is flipped"), CORRELATION, BOTH],
     ),
     lasting(

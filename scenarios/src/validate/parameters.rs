@@ -10,6 +10,9 @@ pub(super) fn check(kind: &FaultKind, fault: &Fault, problems: &mut Problems) {
     if kind.param("distribution").is_some() {
         check_distribution(with, problems);
     }
+    if kind.name == "network.loss" {
+        check_loss(with, problems);
+    }
     let nothing = [("rate", "0bit"), ("size", "0B")];
     for (name, unit) in nothing.into_iter().filter(|_| ["network.bandwidth", "tcp.slicer"].contains(&kind.name)) {
         let Some(node) = with.get(name).filter(|node| is_zero(node)) else { continue };
@@ -23,6 +26,39 @@ fn is_zero(node: &Node) -> bool {
     let text = node.scalar().and_then(|scalar| scalar.literal()).unwrap_or_default();
     let number = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
     number.parse::<f64>().is_ok_and(|number| number == 0.0)
+}
+
+/// What a model of losses needs, and what it cannot use.
+fn check_loss(with: &Node, problems: &mut Problems) {
+    let model = with.get("model").and_then(|node| node.scalar()).and_then(|scalar| scalar.literal());
+    let chain = model == Some("gilbert_elliott");
+    for name in ["p", "r", "loss_good", "loss_bad"] {
+        match with.get(name) {
+            Some(node) if !chain => {
+                let message = format!("`{name}` belongs to `model: gilbert_elliott`");
+                problems.error(Code::E013, node.span, message, "write that model, or `loss` alone");
+            }
+            // Without `p` and `loss` the missing `loss` is told, with this way out.
+            None if chain && (name == "r" && with.get("p").is_some() || name == "p" && with.get("loss").is_some()) => {
+                let message = format!("`model: gilbert_elliott` needs the parameter `{name}`");
+                let help =
+                    "write `p: 1%` and `r: 25%`, in place of `loss`: the chances to go from good to bad, and back";
+                problems.error(Code::E012, with.span, message, help);
+            }
+            _ => {}
+        }
+    }
+    match (model, with.get("correlation")) {
+        (Some(model @ ("uniform" | "gilbert_elliott")), Some(node)) => {
+            let message = format!("`model: {model}` has no correlation");
+            problems.error(Code::E013, node.span, message, "write `model: correlated`, or remove `correlation`");
+        }
+        (Some("correlated"), None) => {
+            let message = "`model: correlated` needs the parameter `correlation`";
+            problems.error(Code::E012, with.span, message, "write `correlation: 25%`");
+        }
+        _ => {}
+    }
 }
 
 /// What a distribution needs, and what it cannot use.

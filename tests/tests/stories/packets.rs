@@ -357,3 +357,59 @@ fn a_link_that_another_tool_shapes_and_a_direction_that_cannot_be_are_refused() 
     taken.expect_said("link cable already has tbf 1: at root, which another tool set");
     assert_eq!(queues(&network), before);
 }
+
+#[test]
+fn replies_are_held_by_the_packet_and_go_on_at_once_when_it_is_over() {
+    let _machine = machine::alone();
+    let network = Namespaces::pair();
+    let service = Answering::inside(&network.server);
+    let timeline = "
+          - baseline: 3s
+          - { id: far, fault: network.latency, target: lab, for: 4s, with: { latency: 150ms, distribution: constant } }
+          - recover: { within: 10s }
+        ";
+    let ended = run(&network, &scenario(&network, &service, timeline)).go().expect_code(0);
+
+    let results = ended.results();
+    let seen = fault(&results, "far");
+    assert!(seen.verified && seen.rollback_verified == Some(true), "{seen:?}");
+    assert!(format!("{seen:?}").contains("for 150.0 ms on average"), "{seen:?}");
+    let median = |name: &str| window(&results, name).latency_ms.p50;
+    assert!(median("baseline").is_some_and(|ms| ms < 50.0), "{:?}", median("baseline"));
+    // A request on a connection that is open costs one round trip, a new connection two.
+    assert!(median("fault:far").is_some_and(|ms| (150.0..450.0).contains(&ms)), "{:?}", median("fault:far"));
+    assert_eq!(window(&results, "fault:far").errors, 0, "{ended}");
+    assert_eq!(tables(&network), Vec::<String>::new());
+}
+
+#[test]
+fn losses_in_bursts_and_damaged_packets_are_counted_and_felt() {
+    let _machine = machine::alone();
+    let network = Namespaces::pair();
+    let service = Answering::inside(&network.server);
+    let timeline = "
+          - baseline: 2s
+          - { id: bursts, fault: network.loss, target: lab, for: 4s,
+              with: { model: gilbert_elliott, p: 5%, r: 25%, direction: to } }
+          - recover: { within: 10s }
+          - { id: damage, fault: network.corrupt, target: lab, for: 3s, with: { corrupt: 10%, direction: from } }
+          - recover: { within: 10s }
+          - { id: twice, fault: network.duplicate, target: lab, for: 3s, with: { duplicate: 20% } }
+          - { id: mixed, fault: network.reorder, target: lab, for: 3s, with: { reorder: 30%, latency: 5ms } }
+          - recover: { within: 10s }
+        ";
+    let ended = run(&network, &scenario(&network, &service, timeline)).go().expect_code(0);
+
+    let results = ended.results();
+    for (id, done) in [("bursts", "lost"), ("damage", "damaged"), ("twice", "sent twice"), ("mixed", "let pass")] {
+        let seen = fault(&results, id);
+        assert!(seen.verified && seen.rollback_verified == Some(true), "{seen:?}");
+        assert!(format!("{seen:?}").contains(done), "{seen:?}");
+    }
+    // Both are losses to TCP, which sends again after 200 ms at the earliest.
+    let p95 = |name: &str| window(&results, name).latency_ms.p95;
+    assert!(p95("fault:bursts").is_some_and(|ms| ms > 150.0), "{:?}", p95("fault:bursts"));
+    assert!(p95("fault:damage").is_some_and(|ms| ms > 150.0), "{:?}", p95("fault:damage"));
+    assert!(p95("fault:twice").is_some_and(|ms| ms < 100.0), "{:?}", p95("fault:twice"));
+    assert_eq!(tables(&network), Vec::<String>::new());
+}

@@ -9,12 +9,12 @@ use brunt_scenario::plan::Params;
 
 use crate::error::Error;
 use crate::fault::link::ways;
-use crate::packets::{Loss, Treatment};
+use crate::packets::{Effect, Loss, Treatment};
 
 /// The kind, as in the catalogue.
 pub const KIND: &str = "network.partition";
 
 /// Reads `direction` (`both`).
 pub fn from_params(with: &Params) -> Result<Treatment, Error> {
-    Ok(Treatment { ways: ways(KIND, with, "both")?, peers: None, loss: Loss::All })
+    Ok(Treatment { ways: ways(KIND, with, "both")?, peers: None, effect: Effect::Lost(Loss::All) })
 }

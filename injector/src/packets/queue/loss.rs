@@ -81,6 +81,53 @@ impl Loss {
         let sum = 1.0 + within + lost + p14;
         [1.0 / sum, within / sum, lost / sum, p14 / sum]
     }
+
+    /// How much wider the number of losses spreads than that of losses on their own: `1 + 2 (r1 + r2 + ...)` times the variance,
+    /// where `r` is the correlation of a packet's fate with that of the first, second, ... one behind it. So many packets tell as
+    /// much of the share as one would on its own.
+    pub fn runs(self) -> f64 {
+        match self {
+            Self::Share(share) => share.runs(),
+            Self::GilbertElliott { p, r, loss_good, loss_bad } => {
+                let (lost, stays) = (self.share(), 1.0 - p - r);
+                let bad = if p + r > 0.0 { p / (p + r) } else { 0.0 };
+                let by_state = bad * (1.0 - bad) * (loss_bad - loss_good).powi(2);
+                let all = lost * (1.0 - lost);
+                if all > 0.0 && stays < 1.0 { 1.0 + 2.0 * by_state / all * stays / (1.0 - stays) } else { 1.0 }
+            }
+            Self::FourStates { p13, p31, p32, p23, p14 } => {
+                let share = self.share();
+                let steps = [
+                    [1.0 - p13 - p14, 0.0, p13, p14],
+                    [0.0, 1.0 - p23, p23, 0.0],
+                    [p31, p32, 1.0 - p31 - p32, 0.0],
+                    [1.0, 0.0, 0.0, 0.0],
+                ];
+                // The chance to be lost so many steps after each state; it forgets the state soon.
+                let mut chance = [0.0, 0.0, 1.0, 1.0];
+                let [_, _, lost, alone] = self.stationary();
+                let mut sum = 0.0;
+                for _ in 0..100_000 {
+                    chance = steps.map(|row| row.iter().zip(chance).map(|(step, chance)| step * chance).sum());
+                    let covariance = lost * chance[2] + alone * chance[3] - share * share;
+                    sum += covariance;
+                    if covariance.abs() < 1e-12 {
+                        break;
+                    }
+                }
+                let all = share * (1.0 - share);
+                if all > 0.0 { 1.0 + 2.0 * sum / all } else { 1.0 }
+            }
+        }
+    }
+}
+
+impl Share {
+    /// See [`Loss::runs`].
+    pub fn runs(self) -> f64 {
+        // At full correlation all packets share the fate of the first.
+        (1.0 + self.correlation) / (1.0 - self.correlation).max(1e-9)
+    }
 }
 
 /// Chooses a share, one packet after another.
@@ -235,6 +282,23 @@ mod tests {
         let all = fates(alone);
         near(run(&all), 1.0, 1e-9);
         near(lost(&all), 0.1 / 1.1, 0.03);
+    }
+
+    #[test]
+    fn the_number_of_losses_spreads_as_much_as_is_said() {
+        let all = [
+            Loss::Share(Share { share: 0.1, correlation: 0.0 }),
+            Loss::Share(Share { share: 0.1, correlation: 0.6 }),
+            Loss::GilbertElliott { p: 0.02, r: 0.2, loss_good: 0.01, loss_bad: 0.8 },
+            Loss::FourStates { p13: 0.01, p31: 0.1, p32: 0.2, p23: 0.4, p14: 0.02 },
+        ];
+        for loss in all {
+            const PIECE: usize = 1000;
+            let pieces: Vec<f64> = fates(loss).chunks(PIECE).map(lost).collect();
+            let share = loss.share();
+            let variance = pieces.iter().map(|piece| (piece - share).powi(2)).sum::<f64>() / pieces.len() as f64;
+            near(variance, loss.runs() * share * (1.0 - share) / PIECE as f64, 0.15);
+        }
     }
 
     #[test]

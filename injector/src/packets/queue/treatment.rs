@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::flows::Flow;
 use super::loss::{Choosing, Losing, Loss, Share};
 use crate::fault::delay::{Delay, Delays};
 use crate::proxy::Draws;
 
 /// What happens to each packet of a path.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Treatment {
     /// All are held for a while. Those of one flow keep their order: none goes on before the one in front of it.
     Delay(Delays),

@@ -80,7 +80,7 @@ fn what_passes_is_held_both_ways_and_its_twin_in_the_other_protocol_is_not() {
         let before = [round_trips("10.2.0.2"), round_trips("fd02::2")];
         let right: IpAddr = "10.2.0.2".parse().unwrap();
         let any_of = vec![vec![Match::Source(right.into())], vec![Match::Destination(right.into())]];
-        let path = Path { hook: Hook::Forward, any_of };
+        let path = Path { hook: Hook::Forward, any_of, but_not: Vec::new() };
         let mut queue = Queue::start(&lab.hub, &path, &delay(40), 1, "brunt-test", LEASE).unwrap();
         let took = round_trips("10.2.0.2");
         // There and back.

@@ -23,14 +23,31 @@ fn own() {
     }
 }
 
+/// Ends with the test, also with one that fails: it could be stopped, and hold the test's output open for ever.
+struct Owner(Child);
+
+impl Owner {
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.0.id().cast_signed()), signal).unwrap();
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// The test of this name again, in a process of its own in this namespace, as the owner of a queue.
-fn owner(name: &str) -> Child {
+fn owner(name: &str) -> Owner {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", name, "--nocapture"]).env("BRUNT_TEST_OWNER", "1").stdout(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let owner = Owner(child);
     assert!(lines.any(|line| line.unwrap().ends_with("owned")), "the owner has ended");
-    child
+    owner
 }
 
 fn is_owner() -> bool {
@@ -56,16 +73,13 @@ fn s1_agent_stopped_traffic_flows() {
             own();
         }
         let mut traffic = Traffic::new("127.0.0.1", PORT);
-        let mut owner = owner(name);
-        let pid = Pid::from_raw(owner.id().cast_signed());
+        let owner = owner(name);
         traffic.send(20);
-        kill(pid, Signal::SIGSTOP).unwrap();
+        owner.signal(Signal::SIGSTOP);
         let took = flows_again(&mut traffic);
         // A tick of the kernel's timeouts (at most 10 ms), and this machine's own delays.
         assert!(took < SHORT + Duration::from_millis(500), "after {took:?}, with a lease of {SHORT:?}");
         assert!(took > SHORT / 2, "after {took:?} already: the rule did not act");
-        kill(pid, Signal::SIGKILL).unwrap();
-        owner.wait().unwrap();
     });
 }
 
@@ -80,8 +94,8 @@ fn s2_both_killed_no_rule_left() {
         let mut owner = owner(name);
         traffic.send(20);
         assert!(traffic.received().is_empty());
-        kill(Pid::from_raw(owner.id().cast_signed()), Signal::SIGKILL).unwrap();
-        owner.wait().unwrap();
+        owner.signal(Signal::SIGKILL);
+        owner.0.wait().unwrap();
         let took = flows_again(&mut traffic);
         assert!(took < SHORT / 2, "after {took:?}: that was the lease");
         // The name is free, so the table is gone; so is the queue.

@@ -1,0 +1,28 @@
+//! `network.latency` on packets: every packet is held for a while.
+//!
+//! *What the service feels*: distance. Unlike a stream fault it also delays connecting, acknowledgements and the end of
+//! connections. Packets of one flow keep their order, so one with a short delay waits for the one in front of it: a `jitter`
+//! that is wider than the gap between packets makes all of them later.
+//! *Privileges*: CAP_NET_ADMIN in the target's network namespace and CAP_SYS_ADMIN to enter it. *Rung*: NFQUEUE, by seed.
+//! *Verified*: packets were held, and half of them went on within 5 ms (or 5 %) of when they should. *Undone*: what is held goes
+//! on at once, in order, and the table is removed.
+
+use brunt_scenario::plan::Params;
+
+use crate::error::Error;
+use crate::fault::delay::Delays;
+use crate::fault::link::{share, ways};
+use crate::packets::{Effect, Treatment, queue};
+
+/// The kind, as in the catalogue.
+pub const KIND: &str = "network.latency";
+
+/// Reads what delays are drawn from, and `direction` (`from`).
+pub fn from_params(with: &Params) -> Result<Treatment, Error> {
+    if share(with) < 1.0 {
+        let why = "`share` picks connections of a link; on packets every one is held".into();
+        return Err(Error::Unfit { kind: KIND.into(), why });
+    }
+    let effect = Effect::Queued(queue::Treatment::Delay(Delays::from_params(KIND, with)?));
+    Ok(Treatment { ways: ways(KIND, with, "from")?, peers: None, effect })
+}
