@@ -208,9 +208,16 @@ pub fn check_fit(fault: &Fault, target: &Target) -> Result<(), ResolveError> {
     let on_container = fault.kind.starts_with("container.");
     let on_process = fault.kind.starts_with("process.") || fault.kind == "exec";
     let why = match target {
-        Target::Netns(_) | Target::Service(_) | Target::Process(_) if acts_on_packets(fault) => return Ok(()),
+        Target::Netns(_) | Target::Service(_) | Target::Process(_) | Target::Docker(_) if acts_on_packets(fault) => {
+            let why = match packet::treatment(fault.kind, &fault.with) {
+                Some(Err(Error::Unfit { why, .. })) => why,
+                Some(Err(error)) => error.to_string(),
+                Some(Ok(_)) | None => return Ok(()),
+            };
+            return Err(ResolveError::Unfit { kind: fault.kind.into(), target: fault.target.clone(), why });
+        }
         Target::Link(_) if !on_process && !on_container => return Ok(()),
-        Target::Docker(_) if on_container || packet::treatment(fault.kind, &fault.with).is_some() => return Ok(()),
+        Target::Docker(_) if on_container => return Ok(()),
         Target::Docker(_) => "it acts neither on containers nor on packets",
         _ if on_container => "only a `docker` target has containers",
         Target::Netns(_) if fault.kind == packet::bandwidth::KIND => {

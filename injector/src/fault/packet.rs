@@ -26,7 +26,7 @@ use crate::agent::network::Layout;
 use crate::agent::protocol::Order;
 use crate::agent::services::Services;
 use crate::error::Error;
-use crate::fault::link::{amount, grouped};
+use crate::fault::link::{self, amount, grouped};
 use crate::fault::{Change, Fault, Reverted, Seen, Undo};
 use crate::namespace::Namespace;
 use crate::netlink::nf_tables::{self, Hook, Match, Rule, Verdict};
@@ -53,6 +53,16 @@ pub fn order(fault: &PlannedFault, network: Option<&Layout>) -> Result<Option<Tr
     let Some(treatment) = treatment(fault.kind, &fault.with) else { return Ok(None) };
     let peers = fault.from.as_ref().map(|(name, target)| peers::addresses(name, target, network)).transpose()?;
     Ok(Some(Treatment { peers, ..treatment? }))
+}
+
+/// A link's faults can spare some of its connections; the kernel's rules know packets, and of these the kind hits all.
+fn spares_none(kind: &str, with: &Params) -> Result<(), Error> {
+    if link::share(with) < 1.0 {
+        let why = "`share` picks connections of a link; on packets there are none to pick from: leave it out, or use \
+                   `network.loss` for a share of the packets";
+        return Err(Error::Unfit { kind: kind.into(), why: why.into() });
+    }
+    Ok(())
 }
 
 /// A share of packets, by the parameter of this name, and its `correlation` (none).
@@ -306,6 +316,22 @@ fn interval(observed: f64, number: f64) -> [f64; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_share_of_connections_is_refused_where_there_are_only_packets() {
+        let with = |share| {
+            Params(
+                [("share", brunt_scenario::plan::ParamValue::Percent(brunt_scenario::units::Share(share)))]
+                    .into_iter()
+                    .collect(),
+            )
+        };
+        for kind in [partition::KIND, blackhole::KIND] {
+            assert!(treatment(kind, &with(1.0)).is_some_and(|treatment| treatment.is_ok()), "{kind}");
+            let refused = treatment(kind, &with(0.5)).expect("it acts on packets").unwrap_err().to_string();
+            assert!(refused.contains("`share` picks connections of a link"), "{refused}");
+        }
+    }
 
     #[test]
     fn a_share_that_chance_explains_is_seen_and_one_that_it_does_not_is_absent() {

@@ -6,6 +6,7 @@
 
 use brunt_scenario::plan::Params;
 
+use super::spares_none;
 use crate::error::Error;
 use crate::fault::link::ways;
 use crate::packets::{Effect, Loss, Treatment};
@@ -15,5 +16,6 @@ pub const KIND: &str = "network.blackhole";
 
 /// Reads `direction` (`both`).
 pub fn from_params(with: &Params) -> Result<Treatment, Error> {
+    spares_none(KIND, with)?;
     Ok(Treatment { ways: ways(KIND, with, "both")?, peers: None, effect: Effect::Lost(Loss::All) })
 }

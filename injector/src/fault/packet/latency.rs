@@ -9,9 +9,10 @@
 
 use brunt_scenario::plan::Params;
 
+use super::spares_none;
 use crate::error::Error;
 use crate::fault::delay::Delays;
-use crate::fault::link::{share, ways};
+use crate::fault::link::ways;
 use crate::packets::{Effect, Treatment, queue};
 
 /// The kind, as in the catalogue.
@@ -19,10 +20,7 @@ pub const KIND: &str = "network.latency";
 
 /// Reads what delays are drawn from, and `direction` (`from`).
 pub fn from_params(with: &Params) -> Result<Treatment, Error> {
-    if share(with) < 1.0 {
-        let why = "`share` picks connections of a link; on packets every one is held".into();
-        return Err(Error::Unfit { kind: KIND.into(), why });
-    }
+    spares_none(KIND, with)?;
     let effect = Effect::Queued(queue::Treatment::Delay(Delays::from_params(KIND, with)?));
     Ok(Treatment { ways: ways(KIND, with, "from")?, peers: None, effect })
 }

@@ -7,6 +7,7 @@
 
 use brunt_scenario::plan::Params;
 
+use super::spares_none;
 use crate::error::Error;
 use crate::fault::link::ways;
 use crate::packets::{Effect, Loss, Treatment};
@@ -16,5 +17,6 @@ pub const KIND: &str = "network.partition";
 
 /// Reads `direction` (`both`).
 pub fn from_params(with: &Params) -> Result<Treatment, Error> {
+    spares_none(KIND, with)?;
     Ok(Treatment { ways: ways(KIND, with, "both")?, peers: None, effect: Effect::Lost(Loss::All) })
 }
