@@ -181,6 +181,11 @@ fn s4_worker_thread_exit_kills_no_agent() {
 
 #[test]
 fn s5_terminal_ctrl_c_reaches_runner_only() {
+    // What is ignored stays ignored in every child: the runner would never end, and the test wait for ever.
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
+    let ignored = u64::from_str_radix(ignored.trim(), 16).unwrap();
+    assert_eq!(ignored & 0b11, 0, "the tests were started with SIGINT or SIGHUP ignored (`nohup`, `&` in a script)");
     let lab = Lab::new();
     let bystander = Bystander::start();
     let mut holder = Holder::start(&lab, &bystander);

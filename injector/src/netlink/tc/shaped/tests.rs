@@ -126,7 +126,8 @@ fn a_rate_is_kept_within_3_percent_by_tcp_and_udp_and_nothing_else_is_held() {
         let free = tcp(&other, PORT + 1);
         assert!(free > 10.0 * rate.bytes_per_second as f64, "another port got {free:.0} bytes/s");
         let seen = shaped.statistics().unwrap();
-        assert!(seen.overlimits > 0 && seen.packets > 1000 && seen.drops > 0, "{seen:?}");
+        // Whether any is dropped is the senders' affair: one that waits for room in its socket's buffer fills no queue.
+        assert!(seen.overlimits > 0 && seen.packets > 1000, "{seen:?}");
         let (restored, _) = shaped.restore().unwrap();
         assert_eq!(restored, [Restored::Yes("the queues of va are as they were".into())]);
         table.remove().unwrap();
