@@ -6,7 +6,6 @@
 mod bad_input;
 mod crash_leaves_nothing;
 mod determinism;
-mod docker;
 mod doctor;
 mod documents_run;
 mod editor;

@@ -1,0 +1,4 @@
+//! Stories with a container engine. They are a program of their own, so that its daemons never run beside a measurement of
+//! `stories`, and end with it.
+
+mod docker;
