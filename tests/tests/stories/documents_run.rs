@@ -88,7 +88,7 @@ fn follow(page: &Path, service: &Answering) {
                     output.status.code() == Some(5) && said.contains("were handled more than")
                 };
                 let mut output = run();
-                for _ in 0..2 {
+                for _ in 0..5 {
                     if code != 5 && stalled(&output) {
                         output = run();
                     }

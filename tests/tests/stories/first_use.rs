@@ -44,7 +44,7 @@ fn demo() -> (Ended, [Results; 2]) {
 fn the_demo_shows_a_shop_that_breaks_and_one_that_does_not_to_a_user_without_any_rights() {
     let _machine = machine::alone();
     let (mut ended, mut runs) = demo();
-    for _ in 0..2 {
+    for _ in 0..4 {
         if !runs.iter().any(|run| only_the_machine_was_late(&run.summary.health)) {
             break;
         }

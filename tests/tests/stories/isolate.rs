@@ -157,7 +157,7 @@ fn the_shop_runs_in_namespaces_under_load_and_an_instance_comes_back_where_it_wa
 
     run.wait_for("event=service.ready");
     assert_eq!(services(&run), first, "the same commands, hence addresses, in the same namespaces");
-    let ended = run.wait().expect_code(0);
+    let ended = run.wait().expect_done();
     let results = ended.results();
     for fault in &results.summary.faults {
         assert!(fault.verified, "{}", fault.id);
@@ -256,7 +256,7 @@ fn without_root_the_shop_runs_in_namespaces_as_the_user_that_started_it() {
     }
     run.wait_for("event=service.ready");
     assert_eq!(services(&run), first, "the same commands, hence addresses, in the same namespaces");
-    let ended = run.wait().expect_code(0);
+    let ended = run.wait().expect_done();
     assert!(ended.results().summary.faults.iter().all(|fault| fault.verified), "{ended}");
     assert_eq!(host::left_by(&ended.mark), []);
 }
