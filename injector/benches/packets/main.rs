@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use brunt_injector::fault::delay::Delays;
 use brunt_injector::netlink::nf_tables::Transport;
+use brunt_injector::netlink::queue::Losses;
 use brunt_injector::packets::queue::{Loss, Queue, Share, Treatment};
 use brunt_scenario::plan::{ParamValue, Params};
 use lab::{Lab, PORT, V4, V6, Way, one_by_one, stream, thread_time};
@@ -149,7 +150,8 @@ impl Bench {
             let found = self.repeat(&format!("bursts with r {r}"), || {
                 let queue = self.lab.queue(Way::To, Transport::Udp, &Treatment::Lose(loss));
                 let (sender, receiver) = self.lab.sockets(Way::To, V4);
-                let numbers = stream(sender, receiver, many, 40_000, LATER).numbers;
+                // Fast enough to be done soon, slow enough for any machine: what the queue lost by itself would be bursts, too.
+                let numbers = stream(sender, receiver, many, 20_000, LATER).numbers;
                 end(queue);
                 let bursts = numbers.windows(2).filter(|two| two[1] > two[0] + 1).count();
                 let lost: u32 = numbers.windows(2).map(|two| two[1] - two[0] - 1).sum();
@@ -248,11 +250,17 @@ impl Bench {
                     let arrived = stream(sender, receiver, self.many(rate * 3), rate, LATER);
                     let used = (thread_time() - before).as_secs_f64() / arrived.span.as_secs_f64() * 100.0;
                     let own = [0.5, 0.99].map(|quantile| queue.lateness(quantile).as_secs_f64() * 1e3);
-                    end(queue);
-                    assert_eq!(arrived.numbers.len(), arrived.sent as usize, "some were lost");
+                    let mut queue = queue;
+                    let lost = lost(queue.release().expect("it comes off").losses);
+                    assert_eq!(
+                        arrived.numbers.len() as u64 + lost,
+                        u64::from(arrived.sent),
+                        "some were lost uncounted"
+                    );
                     assert!(arrived.numbers.is_sorted(), "some were overtaken");
                     let real = f64::from(arrived.sent) / arrived.span.as_secs_f64();
-                    [own.to_vec(), late(&arrived.took, asked), vec![real, used]].concat()
+                    let lost = lost as f64 / f64::from(arrived.sent) * 100.0;
+                    [own.to_vec(), late(&arrived.took, asked), vec![real, used, lost]].concat()
                 });
                 let cells = [0, 1, 2, 3].map(|place: usize| found[place].words(2));
                 let [own50, own99, p50, p99] = cells;
@@ -265,10 +273,12 @@ impl Bench {
                     p50,
                     p99,
                     format!("{:.0} %", found[5].median),
+                    format!("{} %", found[6].words(1)),
                 ]);
             }
         }
-        let heads = ["asked", "way", "sent", "queue p50", "queue p99", "receiver p50", "receiver p99", "of a core"];
+        let heads =
+            ["asked", "way", "sent", "queue p50", "queue p99", "receiver p50", "receiver p99", "of a core", "lost"];
         table(&heads, &rows)
     }
 
@@ -279,14 +289,17 @@ impl Bench {
             let before = thread_time();
             let arrived = stream(sender, receiver, self.many(400_000), 0, LATER);
             let used = thread_time() - before;
-            let counters = end(queue);
-            assert_eq!(counters.came, u64::from(arrived.sent));
-            let packets = f64::from(arrived.sent);
-            let rate = packets / arrived.span.as_secs_f64();
-            vec![rate, used.as_secs_f64() / packets * 1e6, used.as_secs_f64() / arrived.span.as_secs_f64() * 100.0]
+            let mut queue = queue;
+            let counters = queue.release().expect("it comes off");
+            let lost = lost(counters.losses);
+            assert_eq!(counters.came + lost, u64::from(arrived.sent), "{counters:?}");
+            let (accepted, took) = (counters.came as f64, arrived.span.as_secs_f64());
+            let lost = lost as f64 / f64::from(arrived.sent) * 100.0;
+            let used = used.as_secs_f64();
+            vec![accepted / took, used / accepted * 1e6, used / took * 100.0, lost]
         });
-        let row = vec![found[0].words(0), found[1].words(2), found[2].words(0)];
-        table(&["accepted a second", "CPU µs a packet", "% of a core"], &[row])
+        let row = [(0, 0), (1, 2), (2, 0), (3, 2)].map(|(place, digits): (usize, usize)| found[place].words(digits));
+        table(&["accepted a second", "CPU µs a packet", "% of a core", "% lost"], &[row.to_vec()])
     }
 
     fn added(&self) -> String {
@@ -324,6 +337,12 @@ fn carry(lab: &Lab, queue: &Queue, segments: u64) {
     }
     drop(client);
     reading.join().expect("it does not panic");
+}
+
+/// How many the queue lost because it was too slow; others there must not be.
+fn lost(losses: Losses) -> u64 {
+    assert_eq!(losses.vanished, 0, "{losses:?}");
+    losses.unread + losses.overflowed
 }
 
 /// p50 and p99 of what is beyond `asked`, in milliseconds.
