@@ -191,8 +191,12 @@ impl Injector {
     }
 
     /// Finds the target's members and picks victims by the seed. Touches nothing.
-    pub fn resolve(&self, fault: &PlannedFault, target: &Target) -> Result<Victims, ResolveError> {
-        self.inner.resolve(fault, target)
+    pub async fn resolve(&self, fault: &PlannedFault, target: &Target) -> Result<Victims, ResolveError> {
+        let (inner, fault, target) = (self.inner.clone(), fault.clone(), target.clone());
+        let name = fault.target.clone();
+        // An engine of containers may take its time to answer, and so may /proc of a large host.
+        let found = blocking(move || inner.resolve(&fault, &target)).await;
+        found.unwrap_or_else(|error| Err(ResolveError::Search { target: name, why: error.to_string() }))
     }
 
     /// Prepares the fault, writes its undo to the disk, and makes the change. When it returns the change is in place. On
@@ -297,6 +301,7 @@ impl Inner {
         target::check_fit(fault, target)?;
         target::check_rights(fault, target)?;
         target::check_commands(fault)?;
+        target::peers::check(fault)?;
         let held = self.held();
         let members = match target {
             Target::Service(name) => self.watch.instances_of(name, &held),

@@ -285,6 +285,7 @@ pub fn resolve_dry(plan: &Plan, fault: &Fault) -> Result<Victims, ResolveError> 
         check_rights(fault, target)?;
     }
     check_commands(fault)?;
+    peers::check(fault)?;
     let instances = |name: &str| plan.services.iter().find(|service| service.name == name).map_or(0, |s| s.instances);
     let alive: Vec<Victim> = match target {
         Target::Service(name) => {

@@ -250,7 +250,7 @@ async fn stage(
     for service in &plan.services {
         services::start(service, &layout, &files.logs(), &secrets, injector).await?;
     }
-    resolve_all(plan, injector, &layout)?;
+    resolve_all(plan, injector, &layout).await?;
     let steady = plan.steady_state.iter().flat_map(|steady| &steady.probes);
     let questions = steady
         .map(|probe| probe::question(probe, plan, &layout.addresses).map_err(RunError::Probe))
@@ -305,13 +305,13 @@ fn run_id(seed: u64) -> String {
 
 /// Finds the victims of every fault once before anything is touched, so that a wrong selector is found now and not in
 /// minute four. They are resolved again when their turn comes: a restarted process has another id.
-fn resolve_all(plan: &Plan, injector: &Injector, layout: &Layout) -> Result<(), RunError> {
+async fn resolve_all(plan: &Plan, injector: &Injector, layout: &Layout) -> Result<(), RunError> {
     for fault in timeline::faults_of(&plan.timeline) {
         let target = &plan.targets[&fault.target];
         let told =
             |source| RunError::Target { fault: fault.id.clone(), place: fault.place.clone(), source: Box::new(source) };
         let fault = services::filled(fault, layout).map_err(told)?;
-        injector.resolve(&fault, target).map_err(told)?;
+        injector.resolve(&fault, target).await.map_err(told)?;
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::answering::program;
+use crate::brunt::binary;
 use crate::host;
 use crate::nginx::installed;
 
@@ -32,6 +33,8 @@ const GUARDIAN: &str = r#"
 
 /// The image that containers are made of: the service that answers, and the libraries that it needs.
 const IMAGE: &str = "answering";
+/// The image of the demo shop's containers: brunt itself.
+const SHOP: &str = "shop";
 /// Where the service listens in its container.
 const PORT: u16 = 8080;
 
@@ -51,10 +54,10 @@ impl Engine {
     /// Without root, `dockerd` and `docker`, or when the daemon does not start.
     pub fn shared() -> &'static Self {
         static ENGINE: OnceLock<Engine> = OnceLock::new();
-        ENGINE.get_or_init(Self::start)
+        ENGINE.get_or_init(Self::launch)
     }
 
-    fn start() -> Self {
+    fn launch() -> Self {
         let folder = tempfile::Builder::new().prefix("brunt-docker-").tempdir().expect("a temporary folder").keep();
         let namespace = format!("brunt-test-{}-docker", std::process::id());
         fs::write(folder.join("daemon.json"), "{}").expect("the folder can be written to");
@@ -72,7 +75,7 @@ impl Engine {
         };
         let log = || fs::read_to_string(engine.folder.join("log")).unwrap_or_default();
         assert!(host::comes_true(Duration::from_secs(60), answers), "dockerd does not start:\n{}", log());
-        engine.import();
+        engine.import(IMAGE, &program());
         engine
     }
 
@@ -110,26 +113,43 @@ impl Engine {
         self.start_container(&["--network", &format!("container:{}", other.name)], PORT + 1)
     }
 
+    /// A service of the demo shop, with these words for `docker run` and these for the service.
+    #[track_caller]
+    pub fn shop(&'static self, words: &[&str], service: &[&str]) -> Container {
+        static IMPORTED: OnceLock<()> = OnceLock::new();
+        IMPORTED.get_or_init(|| self.import(SHOP, &binary()));
+        let port = PORT.to_string();
+        let listens = ["--port", &port, "--address", "0.0.0.0"];
+        self.start(words, &[&[SHOP, "/brunt", "demo-service"], service, &listens].concat())
+    }
+
     #[track_caller]
     fn start_container(&'static self, words: &[&str], port: u16) -> Container {
+        self.start(words, &[IMAGE, "/answering", "--port", &port.to_string(), "--any-address", "1"])
+    }
+
+    #[track_caller]
+    fn start(&'static self, words: &[&str], service: &[&str]) -> Container {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("story-{}", COUNT.fetch_add(1, Ordering::Relaxed));
-        let port = port.to_string();
-        let service = [IMAGE, "/answering", "--port", &port, "--any-address", "1"];
-        self.docker(&[&["run", "--detach", "--name", &name], words, &service].concat());
+        self.docker(&[&["run", "--detach", "--name", &name], words, service].concat());
         Container { engine: self, name }
     }
 
-    /// Makes the image of a root file system that holds just what is needed.
-    fn import(&self) {
-        let root = self.folder.join("root");
-        copy(&program(), &root.join("answering"));
-        let needs = run(Command::new("ldd").arg(program()));
+    /// Makes an image of a root file system that holds just what is needed.
+    fn import(&self, image: &str, program: &Path) {
+        let root = self.folder.join(image);
+        copy(program, &root.join(program.file_name().expect("a program is a file")));
+        let needs = Command::new("ldd").arg(program).output().expect("ldd is part of libc");
+        // It says no more of a program that needs none.
+        let needs = String::from_utf8_lossy(&needs.stdout).into_owned();
         let paths = needs.split_whitespace().filter(|word| word.starts_with('/'));
         paths.for_each(|path| copy(Path::new(path), &root.join(path.trim_start_matches('/'))));
         let archive = self.folder.join("root.tar");
         run(Command::new("tar").arg("-cf").arg(&archive).arg("-C").arg(&root).arg("."));
-        self.docker(&["import", &archive.display().to_string(), IMAGE]);
+        fs::remove_dir_all(&root).expect("it was just made");
+        self.docker(&["import", &archive.display().to_string(), image]);
+        fs::remove_file(&archive).expect("it was just made");
     }
 }
 

@@ -96,6 +96,11 @@ pub fn namespace(victim: &Victim) -> Result<Namespace, Error> {
     namespace
 }
 
+/// In which network a container was put, in the engine's words: `bridge`, `host`, `container:<id>`...
+pub(super) fn network_mode(victim: &Victim) -> Result<String, Error> {
+    Ok(Held::of("from", victim)?.still_there()?.host_config.network_mode)
+}
+
 /// Faults on packets act on a network namespace, whoever is in it. One that others use too is refused: the host's
 /// (`--network host`), that of another container (`--network container:X`, `network_mode: service:X`), a sidecar's.
 fn check_networks(fault: &Fault, alive: &[Victim]) -> Result<(), ResolveError> {

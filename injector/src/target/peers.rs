@@ -2,12 +2,21 @@
 
 use std::net::{IpAddr, ToSocketAddrs as _};
 
-use brunt_scenario::plan::{Addresses, Target};
+use brunt_scenario::plan::{Addresses, DockerMatch, Fault, Target};
 use nix::ifaddrs::getifaddrs;
 
 use crate::agent::network::Layout;
-use crate::error::Error;
+use crate::error::{Error, ResolveError};
 use crate::namespace::Namespace;
+use crate::target::docker;
+
+/// Whether there is anybody whom `from` means, where that can be told before the run: containers and namespaces of this host.
+/// Blocks; touches nothing.
+pub fn check(fault: &Fault) -> Result<(), ResolveError> {
+    let Some((name, target @ (Target::Docker(_) | Target::Netns(_)))) = &fault.from else { return Ok(()) };
+    let search = |error: Error| ResolveError::Search { target: name.clone(), why: error.to_string() };
+    addresses(name, target, None).map(drop).map_err(search)
+}
 
 /// All addresses of a target, of both families, as they are now; those of isolated services are told by the run's network.
 /// Blocks.
@@ -19,6 +28,7 @@ pub fn addresses(name: &str, target: &Target, network: Option<&Layout>) -> Resul
                 |error: std::io::Error| failed(format!("cannot look into network namespace `{namespace}`: {error}"));
             Namespace::named(namespace).and_then(|namespace| namespace.inside(of_devices)).map_err(inside)?
         }
+        Target::Docker(wanted) => of_containers(name, wanted).map_err(failed)?,
         Target::Service(service) => {
             let places = network.into_iter().flat_map(|network| &network.instances);
             let own = places.filter(|((name, _), ..)| name == service);
@@ -36,6 +46,23 @@ pub fn addresses(name: &str, target: &Target, network: Option<&Layout>) -> Resul
     };
     if found.is_empty() {
         return Err(failed("it has no address".into()));
+    }
+    Ok(found)
+}
+
+/// Every container that fits, in each of its networks. One in the network of the host has the host's addresses, which are
+/// everybody's there.
+fn of_containers(name: &str, wanted: &DockerMatch) -> Result<Vec<IpAddr>, String> {
+    let mut found = Vec::new();
+    for container in docker::find(name, wanted, false).map_err(|error| error.to_string())? {
+        let inside = |error: std::io::Error| format!("cannot look into the network of container {container}: {error}");
+        if docker::network_mode(&container).map_err(|error| error.to_string())? == "host" {
+            return Err(format!(
+                "container {container} is in the network of the host, where its packets are not alone"
+            ));
+        }
+        let network = docker::namespace(&container).map_err(|error| error.to_string())?;
+        found.extend(network.inside(of_devices).map_err(inside)?);
     }
     Ok(found)
 }

@@ -27,8 +27,8 @@ fn said(folder: &Path) -> String {
     fs::read_to_string(folder.join("said")).unwrap_or_default()
 }
 
-fn victims(injector: &Injector, fault: &Fault, bystander: &Bystander) -> Victims {
-    injector.resolve(fault, &process(bystander.pid())).unwrap()
+async fn victims(injector: &Injector, fault: &Fault, bystander: &Bystander) -> Victims {
+    injector.resolve(fault, &process(bystander.pid())).await.unwrap()
 }
 
 #[tokio::test]
@@ -38,7 +38,7 @@ async fn a_command_breaks_it_another_mends_it_and_verify_sees_both() {
     let (injector, _events) = lab.start("exec").await;
     let run = "touch broken; echo run $BRUNT_FAULT_ID $BRUNT_VICTIM_PIDS >> said";
     let fault = exec(place.path(), run, "rm broken; echo undo $BRUNT_VICTIM_PIDS >> said", Some("test -e broken"));
-    injector.inject(&fault, &victims(&injector, &fault, &bystander)).await.unwrap();
+    injector.inject(&fault, &victims(&injector, &fault, &bystander).await).await.unwrap();
     assert!(place.path().join("broken").exists());
     assert!(matches!(injector.verify("flag").await.unwrap(), Seen::Yes(_)));
     let reverted = injector.revert("flag").await;
@@ -59,7 +59,7 @@ async fn without_verify_it_is_never_verified() {
     let place = tempfile::tempdir().unwrap();
     let (injector, _events) = lab.start("exec-blind").await;
     let fault = exec(place.path(), "true", "true", None);
-    injector.inject(&fault, &victims(&injector, &fault, &bystander)).await.unwrap();
+    injector.inject(&fault, &victims(&injector, &fault, &bystander).await).await.unwrap();
     let Seen::NotExercised(why) = injector.verify("flag").await.unwrap() else { panic!("nobody can see it") };
     assert!(why.contains("add `verify`"), "{why}");
     let reverted = injector.revert("flag").await;
@@ -78,7 +78,8 @@ async fn a_run_that_fails_or_takes_too_long_is_undone_and_told_with_its_last_lin
     ] {
         let place = tempfile::tempdir().unwrap();
         let fault = exec(place.path(), script, "echo undo >> said", None);
-        let error = injector.inject(&fault, &victims(&injector, &fault, &bystander)).await.unwrap_err().to_string();
+        let error =
+            injector.inject(&fault, &victims(&injector, &fault, &bystander).await).await.unwrap_err().to_string();
         assert!(error.ends_with(told), "{error}");
         assert_eq!(said(place.path()), "undo\n");
     }
@@ -91,12 +92,12 @@ async fn an_effect_that_is_not_there_is_absent_and_one_that_stays_is_not_undone(
     let place = tempfile::tempdir().unwrap();
     let (injector, _events) = lab.start("exec-stays").await;
     let absent = Fault { id: "absent".into(), ..exec(place.path(), "true", "true", Some("test -e broken")) };
-    injector.inject(&absent, &victims(&injector, &absent, &bystander)).await.unwrap();
+    injector.inject(&absent, &victims(&injector, &absent, &bystander).await).await.unwrap();
     assert!(matches!(injector.verify("absent").await.unwrap(), Seen::Absent(_)));
     assert_eq!(injector.revert("absent").await.rollback_verified, Some(true));
 
     let stays = exec(place.path(), "touch broken", "true", Some("test -e broken"));
-    injector.inject(&stays, &victims(&injector, &stays, &bystander)).await.unwrap();
+    injector.inject(&stays, &victims(&injector, &stays, &bystander).await).await.unwrap();
     let reverted = injector.revert("flag").await;
     assert_eq!(reverted.rollback_verified, Some(false));
     let error = reverted.error.unwrap();
@@ -114,7 +115,7 @@ async fn what_cannot_be_run_is_found_before_anything_is() {
     let (injector, _events) = lab.start("exec-missing").await;
     let mut fault = exec(place.path(), "echo run >> said", "true", None);
     fault.with.0.insert("undo", ParamValue::Command(vec![Text::literal("./mend.sh")]));
-    let text = injector.resolve(&fault, &process(bystander.pid())).unwrap_err().to_string();
+    let text = injector.resolve(&fault, &process(bystander.pid())).await.unwrap_err().to_string();
     let told = format!("fault `flag`: `undo`: no program `./mend.sh` that may be run below {}", place.path().display());
     assert_eq!(text, told);
     injector.close().await.unwrap();
@@ -127,7 +128,7 @@ async fn the_undo_is_on_disk_before_the_command_runs() {
     let (injector, _events) = lab.start("exec-journal").await;
     let run = format!("cat {}/*.journal > said", lab.state().display());
     let fault = exec(place.path(), &run, "echo it is mended", None);
-    injector.inject(&fault, &victims(&injector, &fault, &bystander)).await.unwrap();
+    injector.inject(&fault, &victims(&injector, &fault, &bystander).await).await.unwrap();
     let journal = said(place.path());
     assert!(journal.contains("echo it is mended"), "{journal}");
     assert!(!journal.contains("/*.journal"), "only what undoes it is written down: {journal}");
@@ -189,7 +190,7 @@ async fn an_agent_that_is_gone_is_replaced_by_the_runner_which_runs_the_undo() {
     let place = tempfile::tempdir().unwrap();
     let (injector, mut events) = lab.start("exec-no-agent").await;
     let fault = exec(place.path(), "touch broken", "rm -f broken; echo undo >> said", Some("test -e broken"));
-    injector.inject(&fault, &victims(&injector, &fault, &bystander)).await.unwrap();
+    injector.inject(&fault, &victims(&injector, &fault, &bystander).await).await.unwrap();
     lab::kill(injector.agent().pid);
     while !matches!(events.recv().await, Some(brunt_injector::Event::AgentLost { .. })) {}
     assert!(!place.path().join("broken").exists(), "undone before it is told");
@@ -205,7 +206,7 @@ async fn a_pretended_injection_runs_nothing_and_is_seen_through() {
     let options = brunt_injector::Options { force_no_effect: true, ..lab.options("exec-pretends") };
     let (injector, _events) = Injector::start(options).await.unwrap();
     let fault = exec(place.path(), "touch broken", "echo undo >> said", Some("test -e broken"));
-    injector.inject(&fault, &victims(&injector, &fault, &bystander)).await.unwrap();
+    injector.inject(&fault, &victims(&injector, &fault, &bystander).await).await.unwrap();
     assert!(matches!(injector.verify("flag").await.unwrap(), Seen::Absent(_)));
     assert_eq!(injector.revert("flag").await.rollback_verified, None);
     assert_eq!(said(place.path()), "");
@@ -224,7 +225,7 @@ async fn the_ports_of_the_victims_reach_the_command() {
     lab::eventually("it listens", || fs::read_to_string(&log).is_ok_and(|text| text.ends_with('\n')));
     let fault = exec(place.path(), "echo $BRUNT_VICTIM_PIDS $BRUNT_VICTIM_PORTS > said", "true", None);
     let target = brunt_scenario::plan::Target::Service("web".into());
-    let victims = injector.resolve(&fault, &target).unwrap();
+    let victims = injector.resolve(&fault, &target).await.unwrap();
     injector.inject(&fault, &victims).await.unwrap();
     let port = fs::read_to_string(&log).unwrap();
     assert_eq!(said(place.path()), format!("{} {port}", instance.process.pid));
@@ -239,7 +240,7 @@ async fn a_fault_that_is_active_already_is_refused() {
     let place = tempfile::tempdir().unwrap();
     let (injector, _events) = lab.start("exec-twice").await;
     let fault = exec(place.path(), "echo run >> said", "true", None);
-    let victims = victims(&injector, &fault, &bystander);
+    let victims = victims(&injector, &fault, &bystander).await;
     injector.inject(&fault, &victims).await.unwrap();
     assert!(matches!(injector.inject(&fault, &victims).await, Err(Error::Refused(_))));
     assert_eq!(said(place.path()), "run\n");

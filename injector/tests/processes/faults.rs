@@ -27,7 +27,7 @@ async fn a_paused_instance_is_stopped_and_seen_so_and_runs_after_revert() {
     let (injector, _events) = lab.start("pause").await;
     three_payments(&lab, &injector).await;
     let pause = fault("frozen", "process.pause", "payments");
-    let victims = injector.resolve(&pause, &payments()).unwrap();
+    let victims = injector.resolve(&pause, &payments()).await.unwrap();
     assert_eq!((victims.of, victims.picked.len()), (3, 1));
     injector.inject(&pause, &victims).await.unwrap();
     let pid = lab::pid_of(&victims.picked[0]);
@@ -54,7 +54,7 @@ async fn a_killed_instance_comes_back_with_the_same_program_when_its_time_has_co
     let before = three_payments(&lab, &injector).await;
     let with = Params([("restart_after", ParamValue::Duration(Duration::from_millis(300)))].into());
     let kill = Fault { with, ..fault("crash", "process.kill", "payments") };
-    let victims = injector.resolve(&kill, &payments()).unwrap();
+    let victims = injector.resolve(&kill, &payments()).await.unwrap();
     let pid = lab::pid_of(&victims.picked[0]);
     let started = Instant::now();
     injector.inject(&kill, &victims).await.unwrap();
@@ -79,7 +79,7 @@ async fn a_kill_that_is_reverted_early_starts_the_instance_at_once() {
     three_payments(&lab, &injector).await;
     let with = Params([("restart_after", ParamValue::Duration(Duration::from_secs(600)))].into());
     let kill = Fault { with, ..fault("crash", "process.kill", "payments") };
-    let victims = injector.resolve(&kill, &payments()).unwrap();
+    let victims = injector.resolve(&kill, &payments()).await.unwrap();
     injector.inject(&kill, &victims).await.unwrap();
     let reverted = injector.revert("crash").await;
     assert_eq!((reverted.rollback_verified, reverted.error), (Some(true), None));
@@ -97,7 +97,7 @@ async fn a_restart_lets_the_instance_say_goodbye_and_starts_it_again() {
     let log = lab.state().join("payments-0.log");
     lab::eventually("it says hello", || std::fs::read_to_string(&log).is_ok_and(|text| text == "hello\n"));
     let restart = fault("again", "process.restart", "payments");
-    let victims = injector.resolve(&restart, &payments()).unwrap();
+    let victims = injector.resolve(&restart, &payments()).await.unwrap();
     injector.inject(&restart, &victims).await.unwrap();
     let Seen::Yes(text) = injector.verify("again").await.unwrap() else { panic!("not seen") };
     assert!(text.starts_with("started again: payments-0 (pid "), "{text}");
@@ -119,7 +119,7 @@ async fn an_instance_that_ends_by_itself_is_told_with_its_status() {
     injector.start_instance(shell(lab.state(), "payments", 0, "exit 3")).await.unwrap();
     let Some(Event::InstanceExited { service, status, by_fault, .. }) = events.recv().await else { panic!("no exit") };
     assert_eq!((service.as_str(), status.as_str(), by_fault), ("payments", "exit status 3", None));
-    let empty = injector.resolve(&fault("x", "process.kill", "payments"), &payments()).unwrap_err();
+    let empty = injector.resolve(&fault("x", "process.kill", "payments"), &payments()).await.unwrap_err();
     assert!(empty.to_string().contains("nothing of it runs"), "{empty}");
     injector.close().await.unwrap();
 }
@@ -147,7 +147,7 @@ async fn a_process_of_this_host_is_paused_alone_and_killed_without_a_way_back() 
     let bystander = Bystander::start();
     let (injector, _events) = lab.start("host").await;
     let pause = fault("frozen", "process.pause", "other");
-    let victims = injector.resolve(&pause, &process(bystander.pid())).unwrap();
+    let victims = injector.resolve(&pause, &process(bystander.pid())).await.unwrap();
     injector.inject(&pause, &victims).await.unwrap();
     assert_eq!(state_of(bystander.pid()), Some('T'));
     assert_eq!(injector.revert("frozen").await.rollback_verified, Some(true));
@@ -169,7 +169,7 @@ async fn a_fault_that_is_kept_from_acting_is_seen_to_be_absent() {
     let pids = three_payments(&lab, &injector).await;
     for (id, kind) in [("p", "process.pause"), ("k", "process.kill"), ("r", "process.restart")] {
         let fault = fault(id, kind, "payments");
-        let victims = injector.resolve(&fault, &payments()).unwrap();
+        let victims = injector.resolve(&fault, &payments()).await.unwrap();
         injector.inject(&fault, &victims).await.unwrap();
         let seen = injector.verify(id).await.unwrap();
         assert!(matches!(seen, Seen::Absent(_)), "{kind}: {seen:?}");

@@ -221,7 +221,7 @@ fn s8_cleanup_spares_a_live_run() {
         let (injector, _events) = lab.start("s8").await;
         let instance = injector.start_instance(shell(lab.state(), "payments", 0, "sleep 1000")).await.unwrap();
         let pause = fault("frozen", "process.pause", "other");
-        let victims = injector.resolve(&pause, &process(bystander.pid())).unwrap();
+        let victims = injector.resolve(&pause, &process(bystander.pid())).await.unwrap();
         injector.inject(&pause, &victims).await.unwrap();
         for folder in [lab.state(), lab.elsewhere()] {
             let report = cleanup(Some(folder)).unwrap();
@@ -335,7 +335,7 @@ fn s12_busy_or_blocked_runner_keeps_heartbeat() {
     options.lease = LEASE;
     let (injector, mut events) = runtime.block_on(Injector::start(options)).unwrap();
     let pause = fault("frozen", "process.pause", "other");
-    let victims = injector.resolve(&pause, &process(bystander.pid())).unwrap();
+    let victims = runtime.block_on(injector.resolve(&pause, &process(bystander.pid()))).unwrap();
     runtime.block_on(injector.inject(&pause, &victims)).unwrap();
     let busy = Arc::new(AtomicBool::new(true));
     let threads: Vec<_> = (0..8)
@@ -415,7 +415,7 @@ async fn s13_pause_respects_prior_stop() {
     eventually("it is stopped", || state_of(bystander.pid()) == Some('T'));
     let (injector, _events) = lab.start("s13").await;
     let pause = fault("frozen", "process.pause", "other");
-    let victims = injector.resolve(&pause, &process(bystander.pid())).unwrap();
+    let victims = injector.resolve(&pause, &process(bystander.pid())).await.unwrap();
     let error = injector.inject(&pause, &victims).await.unwrap_err();
     assert!(error.to_string().contains("is stopped already, and not by brunt"), "{error}");
     let _ = injector.revert_all().await;
@@ -429,7 +429,7 @@ async fn s13_pause_respects_prior_stop() {
         (parent, "brunt was started by it"),
         (injector.agent().pid, "it is brunt's agent"),
     ] {
-        let error = injector.resolve(&pause, &process(pid)).unwrap_err().to_string();
+        let error = injector.resolve(&pause, &process(pid)).await.unwrap_err().to_string();
         assert!(error.contains(why), "{error}");
     }
     injector.close().await.unwrap();
@@ -445,7 +445,7 @@ async fn an_agent_that_hangs_is_replaced_by_the_runner() {
     let (injector, mut events) = Injector::start(options).await.unwrap();
     let instance = injector.start_instance(shell(lab.state(), "payments", 0, "sleep 1000")).await.unwrap();
     let pause = fault("frozen", "process.pause", "other");
-    let victims = injector.resolve(&pause, &process(bystander.pid())).unwrap();
+    let victims = injector.resolve(&pause, &process(bystander.pid())).await.unwrap();
     injector.inject(&pause, &victims).await.unwrap();
     signal(injector.agent().pid, Signal::STOP);
     let Some(Event::AgentLost { reason, .. }) = events.recv().await else { panic!("not told") };
@@ -456,7 +456,7 @@ async fn an_agent_that_hangs_is_replaced_by_the_runner() {
     let reverted = injector.revert("frozen").await;
     assert_eq!((reverted.rollback_verified, reverted.error), (Some(true), None));
     let target = Target::Service("payments".into());
-    assert!(injector.resolve(&fault("late", "process.kill", "payments"), &target).is_err());
+    assert!(injector.resolve(&fault("late", "process.kill", "payments"), &target).await.is_err());
     injector.close().await.unwrap();
     assert_eq!(lab.journals(), 0);
 }

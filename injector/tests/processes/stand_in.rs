@@ -58,7 +58,7 @@ fn hold(state: &Path, lease: u64, pid: u32) {
             (scene::fault("pause-process", "process.pause", "other"), scene::process(pid)),
         ];
         for (fault, target) in faults {
-            let victims = injector.resolve(&fault, &target).expect("victims");
+            let victims = injector.resolve(&fault, &target).await.expect("victims");
             injector.inject(&fault, &victims).await.expect("in place");
         }
         println!("{pids:?}");
@@ -77,7 +77,7 @@ fn full(state: &Path, pid: u32) {
         let options = scene::options(&exe, state, "full", Duration::from_secs(5));
         let (injector, _events) = Injector::start(options).await.expect("an injector");
         let pause = scene::fault("frozen", "process.pause", "other");
-        let victims = injector.resolve(&pause, &scene::process(pid)).expect("victims");
+        let victims = injector.resolve(&pause, &scene::process(pid)).await.expect("victims");
         let limit = rustix::process::Rlimit { current: Some(1), maximum: None };
         rustix::process::setrlimit(rustix::process::Resource::Fsize, limit).expect("a limit");
         match injector.inject(&pause, &victims).await {

@@ -155,7 +155,7 @@ async fn one_of_several_strangers_is_picked_and_hit_and_the_others_are_not() {
     let (injector, _events) = lab.start("picked").await;
     let target = Target::Process(ProcessMatch { count: Some(2), ..pair.named() });
     let pause = crate::scene::fault("frozen", "process.pause", "ledger");
-    let victims = injector.resolve(&pause, &target).unwrap();
+    let victims = injector.resolve(&pause, &target).await.unwrap();
     assert_eq!((victims.picked.len(), victims.of), (1, 2));
     injector.inject(&pause, &victims).await.unwrap();
     let hit = victims.picked[0].pid().unwrap();
@@ -164,14 +164,14 @@ async fn one_of_several_strangers_is_picked_and_hit_and_the_others_are_not() {
     assert!(runs(spared));
     assert_eq!(injector.revert("frozen").await.rollback_verified, Some(true));
     let kill = crate::scene::fault("gone", "process.kill", "ledger");
-    let victims = injector.resolve(&kill, &target).unwrap();
+    let victims = injector.resolve(&kill, &target).await.unwrap();
     injector.inject(&kill, &victims).await.unwrap();
     let hit = victims.picked[0].pid().unwrap();
     assert!(state_of(hit).is_none());
     let spared = pair.children.iter().map(Child::id).find(|pid| *pid != hit).unwrap();
     assert!(runs(spared));
     // Now there is one too few, and that is refused.
-    assert!(matches!(injector.resolve(&kill, &target), Err(ResolveError::Count { .. })));
+    assert!(matches!(injector.resolve(&kill, &target).await, Err(ResolveError::Count { .. })));
     injector.revert("gone").await;
     injector.close().await.unwrap();
 }

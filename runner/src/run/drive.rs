@@ -342,7 +342,8 @@ fn turn(plan: &Plan, index: usize) -> Fault {
 /// Resolves again (a restarted process has another id, and another round other victims) and injects.
 async fn inject(plan: &Plan, fault: usize, layout: &Layout, injector: &Injector) -> Result<Hit, String> {
     let fault = &services::filled(&turn(plan, fault), layout).map_err(|error| error.to_string())?;
-    let victims = injector.resolve(fault, &plan.targets[&fault.target]).map_err(|error| error.to_string())?;
+    let target = &plan.targets[&fault.target];
+    let victims = injector.resolve(fault, target).await.map_err(|error| error.to_string())?;
     injector.inject(fault, &victims).await.map_err(|error| error.to_string())?;
     Ok(Hit { instances: victims.names(), of: victims.of })
 }

@@ -163,14 +163,14 @@ impl Resolver<'_> {
             return;
         }
         let peer = named.and_then(|target| target.kind());
-        if let Some(peer) = peer.filter(|peer| !matches!(peer, TargetKind::Url | TargetKind::Netns)) {
-            self.not_built(
-                from.span,
-                format!(
-                    "`from` a {} target is not built yet; a url or netns target is, and a service with `isolate: true`",
-                    peer.word()
-                ),
+        let has_addresses =
+            |peer: &TargetKind| matches!(peer, TargetKind::Url | TargetKind::Netns | TargetKind::Docker);
+        if let Some(peer) = peer.filter(|peer| !has_addresses(peer)) {
+            let what = format!(
+                "`from` a {} target is not built yet; a url, netns or docker target is, and a service with `isolate: true`",
+                peer.word()
             );
+            self.not_built(from.span, what);
         }
     }
 
