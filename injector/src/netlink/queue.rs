@@ -122,6 +122,8 @@ pub struct Queue {
     verdicts: Message,
     /// The last number that was read; the first packet of a queue has 1.
     last: u32,
+    /// Numbers that were never read. The kernel's own count of the same comes later or sooner, so neither is added to the other.
+    skipped: u64,
     losses: Losses,
 }
 
@@ -165,6 +167,7 @@ impl Queue {
             headers: MultiHeaders::preallocate(AT_ONCE, None),
             verdicts: Message::default(),
             last: 0,
+            skipped: 0,
             losses: Losses::default(),
         })
     }
@@ -172,7 +175,7 @@ impl Queue {
     /// Reads some of what has come and gives each packet to `each`; never waits. Returns how many there were: 0 means that
     /// there is nothing now.
     pub fn read(&mut self, mut each: impl FnMut(Waiting<'_>)) -> io::Result<usize> {
-        let Self { socket, buffer, headers, last, losses, .. } = self;
+        let Self { socket, buffer, headers, last, skipped, losses, .. } = self;
         let mut slices = buffer.chunks_mut(self.each).map(|chunk| [IoSliceMut::new(chunk)]);
         let mut slices: [_; AT_ONCE] =
             std::array::from_fn(|_| slices.next().expect("the buffer is as long as so many chunks"));
@@ -197,7 +200,8 @@ impl Queue {
                         // NFQA_PACKET_HDR: struct nfqnl_msg_packet_hdr begins with the number.
                         let Some(id) = find(attributes, 1).and_then(|header| header.first_chunk()) else { continue };
                         let id = u32::from_be_bytes(*id);
-                        losses.unread += u64::from(id.wrapping_sub(*last).wrapping_sub(1));
+                        *skipped += u64::from(id.wrapping_sub(*last).wrapping_sub(1));
+                        losses.unread = losses.unread.max(*skipped);
                         *last = id;
                         each(Waiting { id, bytes: find(attributes, 10).unwrap_or(&[]) }); // NFQA_PAYLOAD
                     }
