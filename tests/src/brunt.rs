@@ -277,6 +277,17 @@ impl Running {
         assert!(self.stderr.holds(text, self.limit), "nothing said {text:?} in time:\n{}", self.stderr.text());
     }
 
+    /// Waits until standard error holds one of these texts, or the command has ended; says whether the first one is there.
+    pub fn says(&self, text: &str, or: &str) -> bool {
+        let (said, _) = self.stderr.until(self.limit, |said| said.contains(text) || said.contains(or));
+        said.contains(text)
+    }
+
+    /// What standard error holds now.
+    pub fn said(&self) -> String {
+        self.stderr.text()
+    }
+
     /// Waits for its end.
     #[track_caller]
     pub fn wait(mut self) -> Ended {

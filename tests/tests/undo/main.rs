@@ -1,0 +1,111 @@
+//! The undo trials: runner, agent or both are killed or stopped at a drawn instant, again and again, and nothing may be left.
+//!
+//! Each trial has two network namespaces of its own with a cable between them, a service, and a scenario with one fault. It
+//! waits for a drawn instant (before the fault, while it is made, while it acts, while it is taken off), sends SIGKILL or
+//! SIGSTOP, and looks twice: when the lease and a second are over no rule may act (a probe goes through the path), and after
+//! `brunt cleanup` the state of both namespaces, the processes and the files compare equal with the snapshot before.
+//!
+//! The seed is printed. `BRUNT_UNDO_SEED=1 BRUNT_UNDO_TRIAL=17` makes the trial with that number, and no other, again.
+
+mod kinds;
+mod probe;
+mod state;
+mod trial;
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use brunt_tests::machine;
+use kinds::KINDS;
+use trial::{Hit, Plan, Seen};
+
+/// Of each kind.
+const TRIALS: usize = 16;
+/// So many trials run at the same time, each in namespaces of its own.
+const AT_ONCE: usize = 8;
+/// The promise of the whole.
+const WITHIN: Duration = Duration::from_secs(6 * 60);
+
+fn number_of(variable: &str) -> Option<u64> {
+    let text = std::env::var(variable).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{variable}={text} is no number")))
+}
+
+/// Drawn anew each time, so that many runs of the tests see many instants.
+fn seed() -> u64 {
+    number_of("BRUNT_UNDO_SEED").unwrap_or_else(|| u64::from(RandomState::new().build_hasher().finish() as u32))
+}
+
+/// Makes all of them, eight at once, and says what became of each.
+fn make(seed: u64, plans: &[Plan]) -> Vec<Seen> {
+    let only = number_of("BRUNT_UNDO_TRIAL");
+    let plans: Vec<&Plan> = plans.iter().filter(|plan| only.is_none_or(|only| only == plan.number as u64)).collect();
+    let next = AtomicUsize::new(0);
+    let (seen, failures) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while let Some(plan) = plans.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    match catch_unwind(AssertUnwindSafe(|| plan.make())) {
+                        Ok(one) => seen.lock().expect("nothing panics with it").push(one),
+                        Err(why) => {
+                            let text = why.downcast_ref::<String>().cloned();
+                            let why = text.or_else(|| why.downcast_ref::<&str>().map(|&text| text.to_owned()));
+                            let why = why.unwrap_or_default();
+                            failures.lock().expect("nothing panics with it").push(format!("{plan}\n{why}"));
+                        }
+                    }
+                }
+            });
+        }
+    });
+    let failures = failures.into_inner().expect("nothing panics with it");
+    assert!(
+        failures.is_empty(),
+        "{} of {} trials failed; again with BRUNT_UNDO_SEED={seed} BRUNT_UNDO_TRIAL=<number>:\n\n{}",
+        failures.len(),
+        plans.len(),
+        failures.join("\n\n")
+    );
+    seen.into_inner().expect("nothing panics with it")
+}
+
+/// How often each of them was met, told in a line.
+fn tally(words: impl Iterator<Item = String>) -> String {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    words.for_each(|word| *counts.entry(word).or_default() += 1);
+    counts.iter().map(|(word, count)| format!("{word} {count}")).collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn killed_or_stopped_at_any_instant_it_leaves_nothing() {
+    let _machine = machine::alone();
+    let seed = seed();
+    println!("BRUNT_UNDO_SEED={seed}");
+    let plans: Vec<Plan> = (0..KINDS.len() * TRIALS)
+        .map(|number| Plan::drawn(seed, number, &KINDS[number % KINDS.len()], number / KINDS.len()))
+        .collect();
+    assert!(plans.len() >= 200, "{} trials", plans.len());
+    let began = Instant::now();
+    let seen = make(seed, &plans);
+    println!("{} trials of {} kinds in {:.0} s, no leftover", seen.len(), KINDS.len(), began.elapsed().as_secs_f64());
+    println!("hit: {}", tally(plans.iter().map(|plan| plan.hit.to_string())));
+    println!("asked for: {}", tally(plans.iter().map(|plan| plan.phase.to_string())));
+    println!("the journal said then: {}", tally(seen.iter().map(|one| one.journal.to_owned())));
+    println!("cleanup had something to do in {}", seen.iter().filter(|one| one.cleanup_found).count());
+    assert!(began.elapsed() < WITHIN, "they took {:?}", began.elapsed());
+}
+
+#[test]
+fn with_a_lease_of_fifteen_seconds_it_leaves_nothing_either() {
+    let _machine = machine::alone();
+    let seed = seed();
+    println!("BRUNT_UNDO_SEED={seed}");
+    let plans: Vec<Plan> = KINDS.iter().enumerate().map(|(number, kind)| Plan::long(seed, number, kind)).collect();
+    assert!(plans.iter().all(|plan| matches!(plan.hit, Hit { stop: true, .. })), "only who is stopped needs the lease");
+    make(seed, &plans);
+}
