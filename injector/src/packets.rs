@@ -7,6 +7,7 @@
 //! decides about each packet where the kernel's rules cannot.
 
 pub mod beats;
+pub mod chains;
 pub mod queue;
 pub mod site;
 pub mod treatment;

@@ -45,6 +45,12 @@ pub enum ServiceError {
         /// What is not known.
         source: UnknownAddress,
     },
+    /// IPv6 is switched off here, and it should be reached over that.
+    #[error("service `{service}`: `family: ipv6`, and this host has no IPv6 (net.ipv6.conf.default.disable_ipv6)")]
+    NoV6 {
+        /// The service.
+        service: String,
+    },
     /// The network of the isolated ones could not be built.
     #[error(transparent)]
     Network(brunt_injector::Error),
@@ -132,9 +138,9 @@ pub fn lay_out(plan: &Plan, exe: &Path, network: Option<&network::Layout>) -> Re
             }
             None => free.by_ref().take(service.instances).collect(),
         };
-        let address = |index| address_of(network.filter(|_| service.isolated), &service.name, index);
-        let places: Vec<SocketAddr> =
-            ports.into_iter().enumerate().map(|(index, port)| SocketAddr::new(address(index), port)).collect();
+        let address = |index| address_of(network.filter(|_| service.isolated), service, index);
+        let place = |(index, port)| Ok(SocketAddr::new(address(index)?, port));
+        let places: Vec<SocketAddr> = ports.into_iter().enumerate().map(place).collect::<Result<_, ServiceError>>()?;
         let urls = places.iter().map(|place| format!("http://{place}")).collect();
         layout.addresses.services.insert(service.name.clone(), urls);
         layout.places.insert(service.name.clone(), places);
@@ -143,10 +149,14 @@ pub fn lay_out(plan: &Plan, exe: &Path, network: Option<&network::Layout>) -> Re
 }
 
 /// Where an instance is reached: in its network, if it has one.
-fn address_of(network: Option<&network::Layout>, service: &str, index: usize) -> IpAddr {
+fn address_of(network: Option<&network::Layout>, service: &Service, index: usize) -> Result<IpAddr, ServiceError> {
     let places = network.into_iter().flat_map(|network| &network.instances);
-    let mut own = places.filter(|((name, place), ..)| name == service && *place == index);
-    own.next().map_or(Ipv4Addr::LOCALHOST.into(), |(_, _, addresses)| addresses.v4.into())
+    let mut own = places.filter(|((name, place), ..)| *name == service.name && *place == index);
+    let Some((_, _, addresses)) = own.next() else { return Ok(Ipv4Addr::LOCALHOST.into()) };
+    if !service.over_v6 {
+        return Ok(addresses.v4.into());
+    }
+    addresses.v6.map(IpAddr::V6).ok_or_else(|| ServiceError::NoV6 { service: service.name.clone() })
 }
 
 /// Opens the listeners of all links; their upstreams need not listen yet.

@@ -230,6 +230,8 @@ pub struct Service {
     pub port: Option<u16>,
     /// Each instance lives in a network namespace of its own.
     pub isolated: bool,
+    /// An isolated instance is reached at its IPv6 address.
+    pub over_v6: bool,
     /// When an instance counts as ready.
     pub ready: Ready,
     /// How long it may take to get ready.

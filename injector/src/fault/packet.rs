@@ -30,7 +30,7 @@ use crate::fault::link::{self, amount, grouped};
 use crate::fault::{Change, Fault, Reverted, Seen, Undo};
 use crate::namespace::Namespace;
 use crate::netlink::nf_tables::{self, Hook, Match, Rule, Verdict};
-use crate::packets::{Beats, Loss, Site, Table, Treatment, queue};
+use crate::packets::{Beats, Loss, Site, Table, Treatment, chains, queue};
 use crate::target::{Victim, peers};
 
 /// What a kind of the catalogue does to packets; `None` for kinds that do not act on packets (or are not built).
@@ -122,12 +122,15 @@ impl PacketFault {
         for passage in ways.into_iter().filter(|(meant, _)| *meant).flat_map(|(_, passages)| passages) {
             let hook = passage.hook;
             let rule = |matches, verdict| Rule { hook, matches, verdict };
+            // Copies that the queue of another fault sends again came along here before.
+            let again = (hook == Hook::Output).then_some(Match::Unmarked(queue::MARK));
+            let meant: Vec<Match> = again.into_iter().chain(passage.matches.iter().cloned()).collect();
             if !rules.iter().any(|rule| rule.hook == hook) {
                 rules.push(rule(vec![Match::NeighbourDiscovery], Verdict::Spare));
             }
-            rules.push(rule(passage.matches.clone(), Verdict::Count));
+            rules.push(rule(meant.clone(), Verdict::Count));
             if change == Change::Make {
-                rules.push(rule([passage.matches.clone(), share(self.loss)].concat(), Verdict::Drop));
+                rules.push(rule([meant, share(self.loss)].concat(), Verdict::Drop));
             }
         }
         rules
@@ -204,8 +207,11 @@ fn failed(action: &'static str, table: &str, victims: &[Victim], source: &dyn st
     Error::Packets { action, table: table.to_owned(), victims: victims.join(", "), why: source.to_string() }
 }
 
-/// Whether a table of this name is still in the namespace: what a person can do about it.
+/// Whether a table of this name is still in the namespace, and nothing stands in the way of its end: what a person can do about it.
 fn left_behind(namespace: &Namespace, table: &str) -> Option<String> {
+    if chains::waits(namespace.identity(), table) {
+        return None;
+    }
     match namespace.inside(nf_tables::tables) {
         Ok(Ok(tables)) if tables.iter().any(|name| name == table) => {
             Some(format!("table `{table}` is still there; it goes with the agent"))

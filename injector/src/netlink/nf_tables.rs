@@ -232,10 +232,11 @@ impl Leased {
             part.be32(5, 1); // NFTA_SET_KEY_LEN
             part.be32(10, 1); // NFTA_SET_ID: required, though nothing in the batch refers to it
         });
+        let queues = rules.iter().any(|rule| matches!(rule.verdict, Verdict::Queue { .. }));
         let mut hooks: Vec<Hook> = rules.iter().map(|rule| rule.hook).collect();
         hooks.dedup();
         for hook in hooks {
-            batch.add("new chain", NEW_CHAIN, CREATE, |part| chain(part, table, hook));
+            batch.add("new chain", NEW_CHAIN, CREATE, |part| chain(part, table, hook, queues));
         }
         for rule in rules {
             batch.add("new rule", NEW_RULE, CREATE | APPEND, |part| {
@@ -273,6 +274,11 @@ impl Leased {
         batch.add("renew the lease", DELETE_ELEMENT, 0, |part| self.elements(part));
         batch.add("renew the lease", NEW_ELEMENT, CREATE, |part| self.elements(part));
         self.commit(batch)
+    }
+
+    /// The table's name.
+    pub fn table(&self) -> &str {
+        &self.table
     }
 
     /// The lease ends now, and may begin again with [`Leased::beat`]: nothing matches any more, but the chains stay hooked.
@@ -375,15 +381,17 @@ impl Batch {
     }
 }
 
-fn chain(part: &mut Message, table: &str, hook: Hook) {
+fn chain(part: &mut Message, table: &str, hook: Hook, queues: bool) {
     /// Before the filters of others (priority 0), behind connection tracking (-200).
     const MANGLE: i32 = -150;
+    // A queue comes behind all rules of brunt's, whichever was there first: what it sends again they have seen already.
+    let priority = MANGLE + i32::from(queues);
     const ACCEPT: u32 = 1;
     part.name(1, table); // NFTA_CHAIN_TABLE
     part.name(3, hook.name()); // NFTA_CHAIN_NAME
     part.nest(4, |part| {
         part.be32(1, hook.number()); // NFTA_HOOK_HOOKNUM
-        part.be32(2, MANGLE.cast_unsigned()); // NFTA_HOOK_PRIORITY
+        part.be32(2, priority.cast_unsigned()); // NFTA_HOOK_PRIORITY
     });
     part.be32(5, ACCEPT); // NFTA_CHAIN_POLICY
     part.name(7, "filter"); // NFTA_CHAIN_TYPE

@@ -153,8 +153,8 @@ impl Queue {
         });
         socket.send(&message).map_err(refused)?;
         socket.acknowledged(sequence, sequence).map_err(|refusal| match refusal.why.raw_os_error() {
-            // Without the right the answer is EPERM, too: then the queue's table cannot be read either.
-            Some(nix::libc::EPERM | nix::libc::EBUSY) if is_taken(number) => BindError::Taken(number),
+            // Without the right the answer is EPERM, too, but then it is so whatever is asked for.
+            Some(nix::libc::EPERM | nix::libc::EBUSY) if may_ask(&mut socket) => BindError::Taken(number),
             _ => refused(refusal.why),
         })?;
         let each = (copied.bytes() + ABOUT).next_multiple_of(64);
@@ -256,8 +256,14 @@ impl Queue {
         Ok(())
     }
 
+    /// Whether the kernel tells how many packets wait, and how many were dropped because too many did; an ordinary user in a
+    /// user namespace is not told.
+    pub fn is_told(&self) -> bool {
+        self.table.is_some()
+    }
+
     /// How many packets the kernel holds for this queue, those among them that were not read yet too, and what was lost.
-    /// `None`: /proc is not mounted.
+    /// `None`: nobody tells, see [`Queue::is_told`].
     pub fn waiting(&mut self) -> Option<u32> {
         let mut text = [0; 4096];
         let read = self.table.as_ref()?.read_at(&mut text, 0).ok()?;
@@ -307,8 +313,14 @@ fn row(text: &str, number: u16) -> Option<Row> {
     })
 }
 
-fn is_taken(number: u16) -> bool {
-    std::fs::read_to_string(TABLE).is_ok_and(|text| row(&text, number).is_some())
+/// Whether the kernel lets us ask for queues at all: NFQNL_CFG_CMD_PF_BIND does nothing since Linux 3.8, and is refused only
+/// for want of the right. The table of the queues would tell it, too, but an ordinary user in a user namespace of their own,
+/// where no root is mapped, may not read it.
+fn may_ask(socket: &mut Socket) -> bool {
+    let sequence = socket.sequence(1);
+    let mut message = Message::default();
+    message.push(CONFIG, REQUEST | ACK, sequence, &head(0), |message| message.attribute(1, &[3, 0, 0, 2]));
+    socket.send(&message).is_ok() && socket.acknowledged(sequence, sequence).is_ok()
 }
 
 #[cfg(test)]

@@ -9,8 +9,9 @@ use std::thread;
 use std::time::Duration;
 
 use crate::agent::lease::boottime;
-use crate::namespace::Namespace;
+use crate::namespace::{Identity, Namespace};
 use crate::netlink::nf_tables::{Hook, Leased, Refused, Rule};
+use crate::packets::chains;
 
 /// So many beats fit into a lease: four may be late.
 const BEATS: u32 = 5;
@@ -31,7 +32,10 @@ pub struct Beats {
 
 /// A table in some namespace whose lease is kept alive. Its rules end when this is dropped.
 #[derive(Debug)]
-pub struct Table(Mutex<State>);
+pub struct Table {
+    namespace: Identity,
+    state: Mutex<State>,
+}
 
 #[derive(Debug)]
 struct State {
@@ -63,7 +67,10 @@ impl Beats {
     pub fn install(self: &Arc<Self>, namespace: &Namespace, name: &str, rules: &[Rule]) -> Result<Arc<Table>, Refused> {
         let inside = |why| Refused { part: "enter the network namespace", why };
         let leased = namespace.inside(|| Leased::install(name, self.lease, rules)).map_err(inside)??;
-        let table = Arc::new(Table(Mutex::new(State { leased: Some(leased), failure: None })));
+        let table = Arc::new(Table {
+            namespace: namespace.identity(),
+            state: Mutex::new(State { leased: Some(leased), failure: None }),
+        });
         let kept: Arc<dyn Leasing> = Arc::<Table>::clone(&table);
         self.keep(&kept).map_err(|why| Refused { part: "keep the lease alive", why })?;
         Ok(table)
@@ -107,7 +114,7 @@ impl Beats {
 
 impl Leasing for Table {
     fn beat(&self) {
-        let mut state = locked(&self.0);
+        let mut state = locked(&self.state);
         if let Some(leased) = &mut state.leased
             && let Err(refused) = leased.beat()
         {
@@ -122,7 +129,7 @@ impl Table {
     /// # Errors
     /// The table is gone, or its lease could not be renewed: nobody knows whether its rules have acted all the time.
     pub fn counts(&self, hook: Hook) -> io::Result<Vec<u64>> {
-        let mut state = locked(&self.0);
+        let mut state = locked(&self.state);
         if let Some(failure) = &state.failure {
             return Err(io::Error::other(failure.clone()));
         }
@@ -130,9 +137,16 @@ impl Table {
         leased.counts(hook)
     }
 
-    /// Removes it; again, nothing happens.
+    /// Removes it, as soon as no packet waits in its namespace; again, nothing happens.
     pub fn remove(&self) -> Result<(), Refused> {
-        let leased = locked(&self.0).leased.take();
-        leased.map_or(Ok(()), Leased::remove)
+        let leased = locked(&self.state).leased.take();
+        leased.map_or(Ok(()), |leased| chains::remove(self.namespace, leased))
+    }
+}
+
+impl Drop for Table {
+    fn drop(&mut self) {
+        // It goes with the process at the latest.
+        let _ = self.remove();
     }
 }

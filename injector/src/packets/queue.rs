@@ -6,7 +6,7 @@
 //! The order of things is the point. Beginning: the queue is bound and configured before the rule is there, for a queue
 //! that is bound and not configured drops everything, and so does a rule whose chain goes while packets wait. End: the lease
 //! of the rule ends first, then everything that the rule had matched is read, then all that is held goes on in order, and
-//! only then the table goes. If this process is killed the kernel removes the table and drops what was held; if it is
+//! only then the table goes (see `chains`). If this process is killed the kernel removes the table and drops what was held; if it is
 //! stopped the rule stops matching when its lease ends, and what it holds waits.
 //!
 //! What the queue loses by itself looks like the fault that it should make, and is none: [`Counters::trouble`] has it, and
@@ -34,9 +34,10 @@ pub use resend::MARK;
 pub use treatment::Treatment;
 
 use self::worker::Worker;
-use crate::namespace::Namespace;
+use crate::namespace::{Identity, Namespace};
 use crate::netlink::nf_tables::{Hook, Leased, Match, Refused, Rule, Verdict};
 use crate::netlink::queue::{BindError, Losses};
+use crate::packets::chains::{self, Hold};
 use crate::proxy::Nanos;
 use crate::proxy::counters::Lateness;
 
@@ -173,6 +174,9 @@ pub struct Queue {
     worker: Option<JoinHandle<io::Result<()>>>,
     /// `None` once it is removed.
     leased: Option<Leased>,
+    namespace: Identity,
+    /// Until everything has gone on.
+    hold: Option<Hold>,
 }
 
 impl Queue {
@@ -226,7 +230,18 @@ impl Queue {
         };
         let number = whether.recv().map_err(|_| Error::Worker("has panicked".into()))??;
         let sparing = path.but_not.len();
-        let mut this = Self { number, hook: path.hook, sparing, shared, wake, worker: Some(worker), leased: None };
+        let namespace_is = namespace.identity();
+        let mut this = Self {
+            number,
+            hook: path.hook,
+            sparing,
+            shared,
+            wake,
+            worker: Some(worker),
+            leased: None,
+            namespace: namespace_is,
+            hold: Some(Hold::begin(namespace_is)),
+        };
         let rules = path.rules(number);
         let leased = namespace.inside(|| Leased::install(table, lease, &rules)).map_err(Error::Namespace)??;
         this.leased = Some(leased);
@@ -286,7 +301,9 @@ impl Queue {
             Some(Ok(Err(error))) => Err(Error::Worker(format!("has failed: {error}"))),
             Some(Err(_)) => Err(Error::Worker("has panicked".into())),
         };
-        let removed = self.leased.take().map_or(Ok(()), Leased::remove);
+        // Nothing of this one waits any more; of others something may.
+        drop(self.hold.take());
+        let removed = self.leased.take().map_or(Ok(()), |leased| chains::remove(self.namespace, leased));
         ended?;
         paused?;
         removed?;

@@ -114,6 +114,7 @@ fn resolved(name: &str, service: &written::Service, folder: &Path) -> Service {
         instances: service.instances.as_ref().map_or(1, |count| usize::try_from(count.value).unwrap_or(usize::MAX)),
         port: service.port.as_ref().map(|port| port.value),
         isolated: service.isolate.as_ref().is_some_and(|isolate| isolate.value),
+        over_v6: service.family.as_ref().is_some_and(|family| matches!(family.value, written::Family::V6)),
         ready: http.or(log).unwrap_or(Ready::Tcp),
         ready_within: ready.and_then(|ready| ready.within).unwrap_or(READY_WITHIN),
         stop_signal: stop.and_then(|stop| stop.signal).unwrap_or(written::Signal::Term).number(),

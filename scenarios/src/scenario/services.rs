@@ -27,6 +27,8 @@ record! {
     optional ready: Ready,
     /// In a network namespace of its own; it must listen on `${address}` or on all addresses.
     optional isolate: Spanned<bool>,
+    /// At which of its addresses an isolated instance is reached (it has both); default `ipv4`.
+    optional family: Spanned<Family>,
     /// How it is asked to end.
     optional stop: Stop,
 }
@@ -44,6 +46,10 @@ fn check(service: &Service, problems: &mut Problems) {
             let help = "remove `port`: each instance then gets a free one, as `${port}`; or give each a network: `isolate: true`";
             problems.error(Code::E066, port.span, "several instances cannot share one port", help);
         }
+    }
+    if let Some(family) = service.family.as_ref().filter(|_| !isolated) {
+        let help = "add `isolate: true`, or remove `family`: other services listen on 127.0.0.1";
+        problems.error(Code::E066, family.span, "`family` chooses among addresses of an isolated service", help);
     }
     if let Some(port) = service.port.as_ref().filter(|port| port.value == 0) {
         problems.error(Code::E028, port.span, "port 0 is no port", "remove `port` for a free one");
@@ -93,6 +99,15 @@ record! {
     optional signal: Signal,
     /// Then it is killed; default 5s.
     optional within: Duration,
+}
+
+words! {
+    /// A family of addresses.
+    Family:
+    /// `10.1.2.10`
+    V4 = "ipv4",
+    /// `fd12::a`
+    V6 = "ipv6",
 }
 
 words! {

@@ -74,6 +74,7 @@ struct Sum {
     came: u64,
     acted: u64,
     held: u64,
+    pushed_back: u64,
     asked: Duration,
     /// Of the queue that was latest: half of its packets, and 99 %.
     late: [Duration; 2],
@@ -85,6 +86,7 @@ impl Sum {
         self.came += counters.came;
         self.acted += counters.acted;
         self.held += counters.held;
+        self.pushed_back += counters.pushed_back;
         self.asked += counters.asked;
         self.late = self.late.max(late);
         self.trouble.extend(counters.trouble());
@@ -160,7 +162,8 @@ impl QueuedFault {
     fn release(&mut self) -> Vec<String> {
         let mut left = Vec::new();
         for place in &mut self.places {
-            for (table, kept) in place.queues.drain(..) {
+            let queues = std::mem::take(&mut place.queues);
+            for (_, kept) in &queues {
                 let mut queue = locked(&kept.queue);
                 if let Err(error) = queue.release() {
                     // Whatever has failed, packets pass: nothing is left but what could not be counted.
@@ -168,8 +171,9 @@ impl QueuedFault {
                 }
                 self.ended.add(&queue.counters(), lateness(&queue));
                 self.ended.trouble.extend(locked(&kept.failure).take());
-                left.extend(left_behind(&place.site.namespace, &table));
             }
+            // Their tables go together, when none of them holds anything any more.
+            left.extend(queues.iter().filter_map(|(table, _)| left_behind(&place.site.namespace, table)));
         }
         left
     }
@@ -281,13 +285,17 @@ fn held(sum: &Sum) -> Seen {
     }
     let mean = sum.asked / u32::try_from(sum.acted).unwrap_or(u32::MAX);
     let [half, most] = sum.late;
-    let text = format!(
+    let mut text = format!(
         "held {}, for {:.1} ms on average; half of them went on at most {:.2} ms late, 99 % at most {:.2} ms",
         counted(sum.acted),
         mean.as_secs_f64() * 1e3,
         half.as_secs_f64() * 1e3,
         most.as_secs_f64() * 1e3,
     );
+    // The order of a flow is kept, so what is drawn shorter waits for what is in front of it.
+    if sum.pushed_back > 0 {
+        text.push_str(&format!("; {} waited longer than drawn, behind others of its flow", counted(sum.pushed_back)));
+    }
     if half <= LATE.max(mean.mul_f64(LATE_SHARE)) { Seen::Yes(text) } else { Seen::Absent(text) }
 }
 
@@ -342,6 +350,8 @@ mod tests {
             "held 100 packets, for 20.0 ms on average; half of them went on at most 0.08 ms late, 99 % at most 0.90 ms";
         assert_eq!(of(3, [80, 900]), Seen::Yes(text.into()));
         assert!(matches!(of(0, [6_000, 9_000]), Seen::Absent(_)));
+        let Seen::Yes(behind) = held(&Sum { pushed_back: 7, came: 9, acted: 9, ..Sum::default() }) else { panic!() };
+        assert!(behind.ends_with("; 7 packets waited longer than drawn, behind others of its flow"), "{behind}");
         assert_eq!(of(100, [0, 0]), Seen::NotExercised("100 packets are held, and none has gone on yet".into()));
     }
 

@@ -143,6 +143,31 @@ fn s14_held_packets_on_revert() {
     });
 }
 
+/// With any chain that goes the kernel drops what waits in all queues of the namespace.
+#[test]
+fn the_end_of_one_fault_loses_nothing_that_another_one_holds() {
+    in_a_namespace(here!("the_end_of_one_fault_loses_nothing_that_another_one_holds"), || {
+        let here = Namespace::current().unwrap();
+        let mut traffic = Traffic::new("127.0.0.1", PORT);
+        let mut queue = start(&arriving(), &delay(60_000));
+        let elsewhere = Path { any_of: vec![vec![Match::Transport(Transport::Tcp)]], ..arriving() };
+        let mut second = Queue::start(&here, &elsewhere, &delay(60_000), 42, "brunt-second", LEASE).unwrap();
+        let drops = Rule { hook: Hook::Input, matches: vec![Match::Transport(Transport::Tcp)], verdict: Verdict::Drop };
+        let rules = crate::packets::Beats::new(LEASE).install(&here, "brunt-rules", &[drops]).unwrap();
+        traffic.send(100);
+        until("the arrival of all", || queue.counters().came == 100);
+        second.release().unwrap();
+        rules.remove().unwrap();
+        let waiting = |table: &str| chains::waits(here.identity(), table);
+        assert!(waiting("brunt-second") && waiting("brunt-rules"));
+
+        let counters = queue.release().unwrap();
+        assert_eq!((counters.came, counters.trouble()), (100, None));
+        assert!(traffic.receive(100).into_iter().eq(0..100));
+        assert_eq!(crate::netlink::nf_tables::tables().unwrap(), Vec::<String>::new());
+    });
+}
+
 #[test]
 fn packets_that_another_program_made_vanish_are_trouble() {
     in_a_namespace(here!("packets_that_another_program_made_vanish_are_trouble"), || {
