@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd as _;
 use std::time::{Duration, Instant};
 
@@ -26,7 +26,8 @@ fn main() -> io::Result<()> {
         // A machine of one core has no core to choose; the service is then as good as it can be.
         let _ = rustix::thread::sched_setaffinity(None, &cores);
     }
-    let address = if wanted.any_address { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST };
+    // That of IPv6 takes both.
+    let address: IpAddr = if wanted.any_address { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::LOCALHOST.into() };
     let listener = listen(SocketAddr::from((address, wanted.port)))?;
     println!("listening on {}", listener.local_addr()?);
     serve(&listener, wanted.freeze, wanted.in_two)
@@ -74,7 +75,11 @@ impl Wanted {
 
 /// std's listener has a backlog that a freeze would overflow.
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None)?;
+    let family = if address.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
+    let socket = rustix::net::socket(family, SocketType::STREAM, None)?;
+    if address.is_ipv6() {
+        rustix::net::sockopt::set_ipv6_v6only(&socket, false)?;
+    }
     rustix::net::sockopt::set_socket_reuseaddr(&socket, true)?;
     rustix::net::bind(&socket, &address)?;
     rustix::net::listen(&socket, BACKLOG)?;

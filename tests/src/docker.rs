@@ -89,6 +89,13 @@ impl Engine {
         &self.namespace
     }
 
+    /// The daemon's process.
+    #[track_caller]
+    pub fn daemon(&self) -> u32 {
+        let text = fs::read_to_string(self.folder.join("docker.pid")).expect("a daemon that runs has written it");
+        text.trim().parse().expect("a number")
+    }
+
     /// `docker ARGS`, and what it printed.
     #[track_caller]
     pub fn docker(&self, args: &[&str]) -> String {

@@ -13,10 +13,10 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 /// The engine may be busy with containers of other tests.
-const SOON: Duration = Duration::from_secs(15);
+pub const SOON: Duration = Duration::from_secs(15);
 
 /// Load on a container, faults on what the target names.
-fn scenario(on: &Container, target: &str, timeline: &str) -> Scenario {
+pub fn scenario(on: &Container, target: &str, timeline: &str) -> Scenario {
     scenario_at(on, target, timeline, "20/s")
 }
 
@@ -40,12 +40,12 @@ fn scenario_at(on: &Container, target: &str, timeline: &str, rate: &str) -> Scen
     ))
 }
 
-fn by_name(container: &Container) -> String {
+pub fn by_name(container: &Container) -> String {
     format!("{{ name: {} }}", container.name)
 }
 
 /// brunt works where the containers can be reached, and asks the tests' own engine.
-fn run(engine: &Engine, scenario: &Scenario) -> Brunt {
+pub fn run(engine: &Engine, scenario: &Scenario) -> Brunt {
     let inside = format!("--net=/run/netns/{}", engine.namespace());
     Brunt::run(scenario).env("DOCKER_HOST", engine.host()).under(["nsenter", &inside])
 }
@@ -58,7 +58,7 @@ fn agent(run: &Running) -> Pid {
 
 /// A run that was looked at on its way cannot be made again; that the machine was late says nothing of its faults.
 #[track_caller]
-fn passed(ended: Ended) -> Ended {
+pub fn passed(ended: Ended) -> Ended {
     ended.expect_done()
 }
 

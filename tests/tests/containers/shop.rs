@@ -1,11 +1,12 @@
 //! The demo shop in containers, while the wire between two of them is bad: what retransmission looks like in the report, and
 //! that nobody else notices.
 
-use brunt_tests::brunt::Brunt;
 use brunt_tests::docker::{Container, Engine};
 use brunt_tests::ended::{fault, gate};
 use brunt_tests::machine;
 use brunt_tests::scenario::Scenario;
+
+use crate::docker::run;
 
 /// gateway -> orders -> payments, as `brunt demo --packets` has them, each in a container.
 struct Shop {
@@ -22,8 +23,18 @@ impl Shop {
         Self { gateway, orders, payments }
     }
 
-    /// 200 orders a second, and beside them others who ask the same two services for what needs no payment.
-    fn scenario(&self, timeline: &str) -> Scenario {
+    /// So many orders a second, and beside them others who ask the same two services for what needs no payment: each fault of the
+    /// timeline spares them.
+    fn scenario(&self, rate: u32, timeline: &str, spares: &[&str], gates: &str) -> Scenario {
+        let spared = spares.iter().flat_map(|fault| {
+            ["orders", "payments"].map(|by| {
+                format!(
+                    "              - {{ id: {fault}-spares-{by}, journey: beside-{by}, metric: latency.p95,
+                  window: 'fault:{fault}', max: 100ms }}\n"
+                )
+            })
+        });
+        let spared: String = spared.collect();
         let Self { gateway, orders, payments } = self;
         Scenario::new(&format!(
             "
@@ -44,10 +55,10 @@ impl Shop {
                 json: {{ sku: A1, amount: 3 }}
                 check: {{ status: 201 }}
                 timeout: 10s
-                rate: 200/s
+                rate: {rate}/s
                 for: timeline
-              beside-orders: {{ target: at-orders, get: /healthz, rate: 50/s, for: timeline, timeout: 5s }}
-              beside-payments: {{ target: at-payments, get: /healthz, rate: 50/s, for: timeline, timeout: 5s }}
+              beside-orders: {{ target: at-orders, get: /healthz, rate: 75/s, for: timeline, timeout: 5s }}
+              beside-payments: {{ target: at-payments, get: /healthz, rate: 75/s, for: timeline, timeout: 5s }}
             slos:
               order-latency: {{ journey: shoppers, metric: latency.p95, max: 150ms, over: 2s }}
             steady_state: {{ all_of: [ order-latency ] }}
@@ -55,13 +66,8 @@ impl Shop {
 {timeline}
             gates:
               - {{ id: healthy-first, journey: shoppers, metric: latency.p95, window: baseline, max: 100ms }}
-              # One request in ten meets a loss. TCP waits for at least 200 ms before it sends again; the usual order waits for nothing.
-              - {{ id: tails, journey: shoppers, metric: latency.p99, window: 'fault:lossy-wire', min: 200ms }}
-              - {{ id: usual-order, journey: shoppers, metric: latency.p50, window: 'fault:lossy-wire', max: 100ms }}
-              - {{ id: nothing-fails, metric: error_rate, window: 'fault:lossy-wire', max: 0.1% }}
-              - {{ id: orders-spared, journey: beside-orders, metric: latency.p95, window: 'fault:lossy-wire', max: 150ms }}
-              - {{ id: payments-spared, journey: beside-payments, metric: latency.p95, window: 'fault:lossy-wire', max: 150ms }}
-              - {{ id: recovers, metric: recovery_time, window: 'fault:lossy-wire', max: 3s }}
+{gates}
+{spared}
             safety: {{ lease: 5s }}
             ",
             gateway.url(),
@@ -71,12 +77,6 @@ impl Shop {
             payments.name,
         ))
     }
-}
-
-/// brunt works where the containers can be reached, and asks the tests' own engine.
-fn run(engine: &Engine, scenario: &Scenario) -> Brunt {
-    let inside = format!("--net=/run/netns/{}", engine.namespace());
-    Brunt::run(scenario).env("DOCKER_HOST", engine.host()).under(["nsenter", &inside])
 }
 
 #[test]
@@ -89,14 +89,59 @@ fn a_wire_between_two_containers_loses_packets_and_only_what_passes_there_is_lat
               - { id: lossy-wire, fault: network.loss, target: payments, from: orders, for: 8s, with: { loss: 5% } }
               - recover: { within: 10s }
     ";
-    let ended = run(engine, &shop.scenario(timeline)).go().expect_code(0);
+    let gates = "
+              # One order in ten meets a loss. TCP waits for at least 200 ms before it sends again; the usual order does not wait.
+              - { id: tails, journey: shoppers, metric: latency.p99, window: 'fault:lossy-wire', min: 200ms }
+              - { id: usual-order, journey: shoppers, metric: latency.p50, window: 'fault:lossy-wire', max: 100ms }
+              - { id: nothing-fails, metric: error_rate, window: 'fault:lossy-wire', max: 0.1% }
+              - { id: recovers, metric: recovery_time, window: 'fault:lossy-wire', max: 3s }
+    ";
+    let ended = run(engine, &shop.scenario(200, timeline, &["lossy-wire"], gates)).go().expect_code(0);
 
     let results = ended.results();
     let seen = fault(&results, "lossy-wire");
     assert!(seen.verified && seen.rollback_verified == Some(true), "{seen:?}");
     assert!(seen.recovery_time_s.is_some(), "{ended}");
     // The gates say it of the two who use the same services and no bad wire; they have something to say it of.
-    for spared in ["orders-spared", "payments-spared"] {
+    for spared in ["lossy-wire-spares-orders", "lossy-wire-spares-payments"] {
         assert!(gate(&results, spared).samples > 300, "{:?}", gate(&results, spared));
+    }
+}
+
+#[test]
+fn whatever_is_done_to_the_packets_of_two_containers_is_felt_by_these_two_alone() {
+    let _machine = machine::alone();
+    let engine = Engine::shared();
+    let shop = Shop::open(engine);
+    let fault_of =
+        |id: &str, with: &str| format!("id: {id}, target: payments, from: orders, for: 3s, fault: network.{with}");
+    let timeline = format!(
+        "
+              - baseline: 3s
+              - {{ {} }}
+              - {{ {} }}
+              - {{ {} }}
+              - {{ {} }}
+              - {{ {} }}
+              - pause: 1s
+        ",
+        fault_of("far", "latency, with: { latency: 120ms, jitter: 20ms, distribution: normal }"),
+        fault_of("twice", "duplicate, with: { duplicate: 20% }"),
+        fault_of("mixed", "reorder, with: { reorder: 30%, latency: 5ms }"),
+        fault_of("bursts", "loss, with: { model: gilbert_elliott, p: 5%, r: 25% }"),
+        fault_of("damage", "corrupt, with: { corrupt: 10% }"),
+    );
+    // What is lost or damaged is sent again after 200 ms at the earliest.
+    let gates = "
+              - { id: felt-far, journey: shoppers, metric: latency.p50, window: 'fault:far', min: 100ms }
+              - { id: felt-bursts, journey: shoppers, metric: latency.p95, window: 'fault:bursts', min: 180ms }
+              - { id: felt-damage, journey: shoppers, metric: latency.p95, window: 'fault:damage', min: 180ms }
+    ";
+    let all = ["far", "twice", "mixed", "bursts", "damage"];
+    let ended = run(engine, &shop.scenario(100, &timeline, &all, gates)).go().expect_code(0);
+    let results = ended.results();
+    for (id, done) in all.into_iter().zip(["held", "sent twice", "let pass in front", "lost", "damaged"]) {
+        let seen = fault(&results, id);
+        assert!(seen.verified && seen.rollback_verified == Some(true) && seen.reason.contains(done), "{seen:?}");
     }
 }

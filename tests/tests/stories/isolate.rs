@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use brunt_report::results::Results;
 use brunt_tests::brunt::{Brunt, Running, binary};
-use brunt_tests::ended::Ended;
+use brunt_tests::ended::{Ended, fault, only_the_machine_was_late};
 use brunt_tests::scenario::Scenario;
 use brunt_tests::{host, machine};
 use nix::sys::signal::{Signal, kill};
@@ -201,13 +202,19 @@ fn whoever_is_killed_no_process_no_namespace_no_interface_and_no_route_is_left()
     }
 }
 
-/// A run by a user without any right. Root becomes `nobody` for it; whoever else runs the tests is one already.
+/// A run by a user without any right.
 fn by_nobody(scenario: &Scenario) -> Brunt {
-    let brunt = Brunt::run(scenario);
+    if nix::unistd::geteuid().is_root() {
+        open(scenario.folder().path(), None);
+    }
+    as_nobody(Brunt::run(scenario))
+}
+
+/// Root becomes `nobody` for it; whoever else runs the tests is one already.
+fn as_nobody(brunt: Brunt) -> Brunt {
     if !nix::unistd::geteuid().is_root() {
         return brunt;
     }
-    open(scenario.folder().path(), None);
     open(brunt.home(), Some(NOBODY));
     // Where the binary lies nobody may look.
     let copy = brunt.home().join("brunt");
@@ -316,6 +323,121 @@ fn where_user_namespaces_are_off_plan_says_so_and_run_touches_nothing() {
     assert!(!home.path().join("state").exists(), "not even a journal");
 }
 
+/// Orders and payments are reached over IPv6; beside the shoppers others ask payments, over the same family.
+#[test]
+fn whatever_is_done_to_the_packets_of_two_isolated_services_is_felt_by_these_two_alone_over_ipv6() {
+    let _machine = machine::alone();
+    let faults = [
+        ("far", "latency, with: { latency: 120ms, jitter: 20ms, distribution: normal }", "held"),
+        ("twice", "duplicate, with: { duplicate: 20% }", "sent twice"),
+        ("mixed", "reorder, with: { reorder: 30%, latency: 5ms }", "let pass in front"),
+        ("bursts", "loss, with: { model: gilbert_elliott, p: 5%, r: 25% }", "lost"),
+        ("damage", "corrupt, with: { corrupt: 10% }", "damaged"),
+    ];
+    let timeline = faults.map(|(id, with, _)| {
+        format!("          - {{ id: {id}, target: payments, from: orders, for: 3s, fault: network.{with} }}\n")
+    });
+    let spared = faults.map(|(id, ..)| {
+        format!(
+            "          - {{ id: {id}-spares, journey: beside, metric: latency.p95, window: 'fault:{id}', max: 100ms }}\n"
+        )
+    });
+    let scenario = Scenario::new(&format!(
+        "
+        version: 1
+        name: isolated-over-ipv6
+        seed: 7
+        services:
+          payments:
+            run: [ \"${{brunt.exe}}\", demo-service, payments, --port, \"${{port}}\", --address, \"${{address}}\" ]
+            isolate: true
+            family: ipv6
+            ready: {{ http: /healthz }}
+          orders:
+            run: [ \"${{brunt.exe}}\", demo-service, orders, --port, \"${{port}}\", --address, \"${{address}}\" ]
+            env: {{ PAYMENTS_URLS: \"${{services.payments.url}}\" }}
+            isolate: true
+            family: ipv6
+            ready: {{ http: /healthz }}
+        targets:
+          orders: {{ service: orders }}
+          payments: {{ service: payments }}
+        load:
+          shoppers:
+            target: orders
+            post: /orders
+            json: {{ sku: A1, amount: 3 }}
+            headers: {{ Idempotency-Key: \"{{{{ uuid() }}}}\" }}
+            rate: 100/s
+            for: timeline
+            timeout: 5s
+          beside: {{ target: payments, get: /healthz, rate: 90/s, for: timeline, timeout: 5s }}
+        timeline:
+          - baseline: 2s
+{}
+        gates:
+          - {{ id: felt-far, journey: shoppers, metric: latency.p50, window: 'fault:far', min: 100ms }}
+          - {{ id: felt-bursts, journey: shoppers, metric: latency.p95, window: 'fault:bursts', min: 180ms }}
+          - {{ id: felt-damage, journey: shoppers, metric: latency.p95, window: 'fault:damage', min: 180ms }}
+{}
+        safety: {{ lease: 5s }}
+        ",
+        timeline.concat(),
+        spared.concat(),
+    ));
+    let run = by_nobody(&scenario).start();
+    run.wait_for("event=baseline.started");
+    let services = services(&run);
+    assert!(services.keys().all(|command| command.contains("--address fd")), "{services:?}");
+    let ended = run.wait();
+    let ended = if ended.only_the_machine_was_late() { ended } else { ended.expect_code(0) };
+    let results = ended.results();
+    for (id, _, done) in faults {
+        let seen = fault(&results, id);
+        assert!(seen.verified && seen.rollback_verified == Some(true) && seen.reason.contains(done), "{seen:?}");
+    }
+    assert_eq!(host::left_by(&ended.mark), []);
+}
+
+/// The kernel tells an ordinary user nothing of what a queue drops because it is full; so none gets full.
+#[test]
+fn without_root_a_queue_that_has_no_room_left_makes_the_run_invalid_as_well() {
+    let _machine = machine::alone();
+    let scenario = Scenario::new(
+        r#"
+        version: 1
+        name: overflow
+        services:
+          payments:
+            run: [ "${brunt.exe}", demo-service, payments, --port, "${port}", --address, "${address}" ]
+            isolate: true
+            ready: { http: /healthz }
+          flood:
+            run:
+              - bash
+              - -c
+              - 'echo begins; IFS=/: read -r _ _ _ host _ <<< "$0"; while :; do echo > /dev/udp/$host/9; done 2> /dev/null'
+              - "${services.payments.url}"
+            isolate: true
+            ready: { log: begins }
+        targets:
+          payments: { service: payments }
+        load:
+          main: { target: payments, get: /healthz, rate: 20/s, for: timeline, timeout: 5s }
+        timeline:
+          - { id: far, fault: network.latency, target: payments, for: 100s, with: { latency: 100s, direction: to } }
+        gates: [ { metric: requests, min: 1 } ]
+        safety: { lease: 5s }
+        "#,
+    );
+    let ended = by_nobody(&scenario).start().wait().expect_code(5);
+    let results = ended.results();
+    let far = fault(&results, "far");
+    assert!(!far.verified && far.reason.contains("because there were too many at a time"), "{far:?}");
+    assert_eq!(far.rollback_verified, Some(true), "{far:?}");
+    assert_eq!(host::left_by(&ended.mark), []);
+}
+
 /// The scenario of `brunt demo --packets`: 5 % of the packets between orders and payments are lost.
 fn lossy_shop() -> Scenario {
     let scenario = Brunt::with(["demo", "--packets", "--scenario"]).start().wait().expect_code(0);
@@ -350,4 +472,42 @@ fn real_packets_are_lost_between_two_services_and_the_tails_are_those_of_retrans
 fn without_root_real_packets_are_lost_as_well() {
     let _machine = machine::alone();
     lossy(&by_nobody(&lossy_shop()).go().expect_code(0));
+}
+
+/// `brunt demo --packets` as a person calls it.
+fn demo(brunt: impl FnOnce(Brunt) -> Brunt) {
+    let demo = brunt(Brunt::with(["demo", "--packets", "--out", "reports"]));
+    let reports = demo.home().join("reports/packets");
+    let ended = demo.start().wait();
+    assert!([0, 5].contains(&ended.code), "{ended}");
+    let told = ["each instance in a network namespace of its own", "5 % of the packets", "report.html"];
+    assert!(told.iter().all(|told| ended.stdout.contains(told)), "{ended}");
+    let text = std::fs::read_to_string(reports.join("results.json")).expect("it has said where");
+    let results: Results = serde_json::from_str(&text).expect("it is results.json");
+    // A busy machine says nothing of packets; whatever else makes a demonstration fail is a bug.
+    if ended.code == 0 {
+        assert!(ended.stdout.contains("PASS"), "{ended}");
+    } else {
+        assert!(only_the_machine_was_late(&results.summary.health), "{ended}");
+    }
+    let seen = fault(&results, "lossy-wire");
+    assert!(seen.verified && seen.rollback_verified == Some(true), "{ended}");
+    assert!(ended.stdout.contains("lossy-wire") && ended.stdout.contains("network.loss"), "{ended}");
+    assert!(reports.join("report.html").exists());
+    assert_eq!(host::left_by(&ended.mark), []);
+}
+
+#[test]
+fn the_demonstration_of_lossy_packets_goes_well_and_says_where_to_look() {
+    let _machine = machine::alone();
+    let lab = Lab::new();
+    let before = lab.state();
+    demo(|brunt| brunt.under(lab.prefix()));
+    assert_eq!(lab.state(), before);
+}
+
+#[test]
+fn without_root_the_demonstration_of_lossy_packets_goes_as_well() {
+    let _machine = machine::alone();
+    demo(as_nobody);
 }

@@ -22,6 +22,7 @@ mod matrix;
 mod memory;
 mod nothing_is_lost;
 mod packets;
+mod queues;
 mod report_in_chromium;
 mod screen;
 mod signals;
