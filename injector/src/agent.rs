@@ -52,8 +52,8 @@ use services::{Key, Services};
 /// `brunt agent`; standard input and output are its own from here on.
 pub fn main() -> u8 {
     sys::keep_from_children();
-    if let Err(error) = rights::keep_from_children() {
-        eprintln!("brunt agent: cannot give up what services must not have: {error}");
+    if let Err(error) = rights::keep_from_children().and_then(|()| rights::drop_others()) {
+        eprintln!("brunt agent: cannot give up the rights that it does not need: {error}");
         return 1;
     }
     // EPERM when it leads a group already, as a shell's job would: then it has no terminal to lose in a pipe either.
@@ -312,7 +312,7 @@ impl Agent {
         let is_open = |fault: &str| open.as_ref().is_none_or(|open| open.iter().any(|entry| entry.fault == fault));
         let mut left = Vec::new();
         for (id, undo) in std::mem::take(&mut self.held).into_iter().filter(|(id, _)| is_open(id)) {
-            let failed: Vec<String> = undo.iter().filter_map(|undo| undo::apply(undo).err()).collect();
+            let failed: Vec<String> = undo.into_iter().filter_map(|undo| carry_out(undo).err()).collect();
             if failed.is_empty() {
                 self.note(&id);
             }
@@ -342,6 +342,12 @@ impl Agent {
             let _ = std::fs::remove_file(self.journal.with_extension("agent.log"));
         }
     }
+}
+
+/// What undoes the fault of a runner that cannot may be a command of the user's.
+fn carry_out(undo: Undo) -> Result<Vec<String>, String> {
+    let carried_out = rights::as_started_by_the_user(move || undo::apply(&undo));
+    carried_out.map_err(|error| error.to_string())?
 }
 
 /// The fault that an order asks for.

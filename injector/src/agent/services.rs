@@ -18,6 +18,7 @@ use rustix::process::{Signal, kill_process_group};
 use crate::agent::lease::boottime;
 use crate::agent::network::{Layout, Network};
 use crate::agent::protocol::{Happening, Instance, InstanceSpec, StopReport};
+use crate::agent::rights;
 use crate::error::Error;
 use crate::namespace::Namespace;
 use crate::process::{self, Pidfd, ProcessId, Stat, in_words, raw};
@@ -401,10 +402,12 @@ fn spawn(spec: &InstanceSpec, mark: &[(String, String)], place: Option<&Namespac
         .stdout(log)
         .stderr(errors)
         .process_group(0);
-    let spawned = match place {
+    let place = place.cloned();
+    let spawned = rights::as_started_by_the_user(move || match place {
         None => command.spawn(),
         Some(place) => place.inside(|| command.spawn()).and_then(|spawned| spawned),
-    };
+    });
+    let spawned = spawned.and_then(|spawned| spawned);
     let mut child = spawned.map_err(|source| failed(format!("`{}`", spec.program), source))?;
     // It is our child and not collected, so its pid means it, even if it has ended already.
     match ProcessId::of(child.id()).and_then(Pidfd::open) {
