@@ -1,6 +1,7 @@
 //! `brunt cleanup`: undoes what a crash, a kill or a power loss has left, from journals and by the mark alone.
 //!
-//! Running it twice finds nothing the second time. What belongs to a run that is alive is left to it.
+//! Running it twice finds nothing the second time. What belongs to a run that is alive is left to it. A dry run looks at the same
+//! things, in the same order, and touches none of them.
 
 mod queues;
 
@@ -30,19 +31,36 @@ pub struct CleanupReport {
     pub undone: Vec<String>,
     /// What could not be done, with what a person can do.
     pub failed: Vec<String>,
+    /// What would be done, in a dry run.
+    pub would: Vec<String>,
     /// Runs that are alive.
     pub skipped_live: Vec<String>,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct How {
+    /// Only say what would be done.
+    pub dry_run: bool,
+    /// Also what only looks like a run's, with no journal, agent or process that could be asked: files of its name in the state
+    /// folder.
+    pub all: bool,
 }
 
 impl CleanupReport {
     /// 0 when nothing is left, 6 when something is.
     pub fn exit_code(&self) -> u8 {
-        if self.failed.is_empty() { 0 } else { 6 }
+        if self.failed.is_empty() && self.would.is_empty() { 0 } else { 6 }
     }
 }
 
 /// Cleans up. An error means that it could not even look; what it could not undo stands in the report.
 pub fn cleanup(state_dir: Option<&Path>) -> Result<CleanupReport, Error> {
+    cleanup_as(state_dir, How::default())
+}
+
+/// The same, in another way.
+pub fn cleanup_as(state_dir: Option<&Path>, how: How) -> Result<CleanupReport, Error> {
     let folder = journal::state_folder(state_dir)?;
     let mut report = CleanupReport::default();
     let mut live = BTreeSet::new();
@@ -54,26 +72,77 @@ pub fn cleanup(state_dir: Option<&Path>) -> Result<CleanupReport, Error> {
             continue;
         }
         match journal::read(&path) {
+            Ok(found) if how.dry_run => foresee(&found, &mut report),
+            Err(Error::JournalRefused { .. }) if how.dry_run && is_empty(&path) => {}
             Ok(found) => replay(&path, &found, &mut report),
             // A crash before the first line was whole: nothing was done yet.
             Err(Error::JournalRefused { .. }) if is_empty(&path) => remove(&path, &mut report),
             Err(error) => report.failed.push(error.to_string()),
         }
     }
-    end_orphans(&live, &mut report);
-    take_wires_away(&live, &mut report);
-    queues::remove_orphans(&mut report);
+    end_orphans(&live, how, &mut report);
+    take_wires_away(&live, how, &mut report);
+    queues::remove_orphans(how, &mut report);
+    if how.all {
+        remove_stray_logs(&folder, how, &mut report);
+    }
     Ok(report)
+}
+
+/// What [`replay`] would do.
+fn foresee(found: &Found, report: &mut CleanupReport) {
+    let run = &found.header.run_id;
+    let same_boot = boot_id().is_ok_and(|boot| boot == found.header.boot_id);
+    if let Some(agent) = found.agent.filter(|agent| same_boot && agent.is_alive()) {
+        report
+            .would
+            .push(format!("run {run}: wait for its agent ({agent}), which is undoing it, and end it if it hangs"));
+    }
+    for entry in found.open.iter().rev().filter(|entry| same_boot || entry.undo.iter().any(Undo::outlives_a_boot)) {
+        let what = format!("run {run}: {} `{}`", entry.kind, entry.fault);
+        let words: Vec<String> = entry.undo.iter().map(undo::in_words).collect();
+        report.would.push(format!("{what}: {}", words.join("; ")));
+        report.found.push(what);
+    }
+}
+
+/// Logs of agents whose journal is gone: their run has ended, or was taken apart by hand.
+fn remove_stray_logs(folder: &Path, how: How, report: &mut CleanupReport) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let log = entry.path();
+        let Some(run) = entry.file_name().to_str().and_then(|name| name.strip_suffix(".agent.log")).map(str::to_owned)
+        else {
+            continue;
+        };
+        if folder.join(format!("{run}.journal")).exists() {
+            continue;
+        }
+        let what = format!("run {run}: the log of its agent, with no journal, {}", log.display());
+        if how.dry_run {
+            report.would.push(format!("{what}: remove it"));
+        } else {
+            match fs::remove_file(&log) {
+                Ok(()) => report.undone.push(format!("{what}: removed")),
+                Err(error) => report.failed.push(format!("{what}: {error}")),
+            }
+        }
+        report.found.push(what);
+    }
 }
 
 /// Wires to isolated services without any journal: those whose agent is dead. The kernel takes them away with the last process
 /// behind them, which the search for orphans has just ended.
-fn take_wires_away(live: &BTreeSet<String>, report: &mut CleanupReport) {
+fn take_wires_away(live: &BTreeSet<String>, how: How, report: &mut CleanupReport) {
     for Wire { name, alias, run_id, agent } in network::wires() {
         if live.contains(&run_id) || agent.is_alive() {
             continue;
         }
         let what = format!("run {run_id}: the wire {name} to isolated services that outlived it");
+        if how.dry_run {
+            report.would.push(format!("{what}: remove it"));
+            report.found.push(what);
+            continue;
+        }
         match undo::take_away(&name, &alias) {
             Ok(None) => continue,
             Ok(Some(done)) => report.undone.push(format!("{what}: {done}")),
@@ -209,12 +278,17 @@ fn remove(path: &Path, report: &mut CleanupReport) {
 }
 
 /// Marked processes without any journal: those whose agent is dead and whose run nobody holds a lock for.
-fn end_orphans(live: &BTreeSet<String>, report: &mut CleanupReport) {
+fn end_orphans(live: &BTreeSet<String>, how: How, report: &mut CleanupReport) {
     for marked in mark::find() {
         if live.contains(&marked.run_id) || marked.agent.is_some_and(ProcessId::is_alive) {
             continue;
         }
         let what = format!("run {}: a process that outlived it, {} ({})", marked.run_id, marked.name, marked.process);
+        if how.dry_run {
+            report.would.push(format!("{what}: end it"));
+            report.found.push(what);
+            continue;
+        }
         match undo::end(marked.process) {
             Ok(()) => report.undone.push(format!("{what}: ended")),
             Err(error) => report.failed.push(format!("{what}: {error}; run `kill -9 {}`", marked.process.pid)),

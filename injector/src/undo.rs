@@ -40,6 +40,32 @@ pub fn apply(undo: &Undo) -> Result<Vec<String>, String> {
     }
 }
 
+/// What [`apply`] would do, for who asks first.
+pub fn in_words(undo: &Undo) -> String {
+    let names = |containers: &[container::Held]| {
+        let names: Vec<&str> = containers.iter().map(|held| held.name.as_str()).collect();
+        names.join(", ")
+    };
+    match undo {
+        Undo::Continue { processes } => {
+            let all: Vec<String> = processes.iter().map(ToString::to_string).collect();
+            format!("continue {}, if stopped", all.join(", "))
+        }
+        Undo::Unpause { containers } => format!("thaw {}", names(containers)),
+        Undo::StartContainers { containers, .. } => format!("start {}, if it does not run", names(containers)),
+        Undo::EndMarked { .. } => "end whatever carries the mark of that run".into(),
+        Undo::Run { command, .. } => format!("run `{command}`"),
+        Undo::Queues { at, links, .. } => {
+            let links: Vec<&str> = links.iter().map(|queues| queues.name.as_str()).collect();
+            format!("put back the queues of {} in {}", links.join(", "), at.display())
+        }
+        Undo::Network { wire, .. } => format!("remove the interface {wire}, if it is still there"),
+        Undo::EndsWithRunner => "nothing: it ended with the run's own process".into(),
+        Undo::EndsWithAgent { what } => format!("nothing: {what} ended with the agent"),
+        Undo::Nothing { why } => format!("nothing: {why}"),
+    }
+}
+
 /// Every one, whatever becomes of the others.
 fn each<T>(all: &[T], undo: impl Fn(&T) -> Result<String, String>) -> Result<Vec<String>, String> {
     let (mut done, mut failed) = (Vec::new(), Vec::new());

@@ -9,15 +9,23 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::CleanupReport;
+use super::{CleanupReport, How};
 use crate::namespace::{Identity, Namespace};
 use crate::netlink::nf_tables;
 use crate::netlink::tc::tree::{Queues, Tree};
 use crate::netlink::tc::{Handle, Place, Request, Tc};
 
 /// Removes them. A namespace that this user may not enter has nothing of theirs.
-pub(super) fn remove_orphans(report: &mut CleanupReport) {
+pub(super) fn remove_orphans(how: How, report: &mut CleanupReport) {
     for (at, namespace) in namespaces().into_values() {
+        if how.dry_run {
+            for queues in namespace.inside(orphans).unwrap_or_default() {
+                let found = format!("a queue of brunt's on {} in {}", queues.name, at.display());
+                report.would.push(format!("{found}: remove it"));
+                report.found.push(found);
+            }
+            continue;
+        }
         if let Ok(removed) = namespace.inside(remove) {
             for one in removed {
                 let found = format!("a queue of brunt's on {} in {}", one.link, at.display());
@@ -41,13 +49,17 @@ struct Removed {
 }
 
 /// On a thread that has entered the namespace.
-fn remove() -> Vec<Removed> {
+fn orphans() -> Vec<Queues> {
     let Ok(mut tc) = Tc::open() else { return Vec::new() };
     let links = Tree::of(&mut tc).map(|tree| tree.links).unwrap_or_default();
     let left: Vec<Queues> = links.into_iter().filter(Queues::is_own).collect();
-    if left.is_empty() || is_somebodys() {
-        return Vec::new();
-    }
+    if left.is_empty() || is_somebodys() { Vec::new() } else { left }
+}
+
+/// On a thread that has entered the namespace.
+fn remove() -> Vec<Removed> {
+    let Ok(mut tc) = Tc::open() else { return Vec::new() };
+    let left = orphans();
     let each = |queues: Queues| {
         let asked = tc.ask(&Request::delete_qdisc(Place::root(queues.link, Handle::NONE)));
         Removed { link: queues.name, outcome: asked.map_err(|refused| refused.to_string()) }
