@@ -3,7 +3,10 @@
 //!
 //! `BRUNT_BIN` names the binary (`tests/run` sets it to a release build); stories that measure hold the machine alone.
 
+mod agent_rights;
 mod bad_input;
+mod bad_moments;
+mod cleanup;
 mod crash_leaves_nothing;
 mod determinism;
 mod doctor;
@@ -24,6 +27,7 @@ mod nothing_is_lost;
 mod packets;
 mod queues;
 mod report_in_chromium;
+mod revert;
 mod screen;
 mod signals;
 mod stream_faults;

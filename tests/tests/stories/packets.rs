@@ -203,7 +203,7 @@ fn s8_two_runs_on_one_namespace_are_told_apart_by_refusing_the_second() {
 }
 
 #[test]
-fn of_a_service_that_shares_its_network_only_the_packets_of_its_own_port_are_lost() {
+fn rule_10_of_a_service_that_shares_its_network_only_the_packets_of_its_own_port_are_lost() {
     let _machine = machine::alone();
     let network = Namespaces::pair();
     let service = Answering::inside(&network.server);

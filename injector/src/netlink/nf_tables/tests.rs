@@ -87,9 +87,9 @@ fn a_table_goes_with_its_socket_and_nobody_else_can_take_its_name() {
 }
 
 #[test]
-fn without_the_right_the_kernel_says_no_and_nothing_is_left() {
+fn rule_13_without_the_right_the_kernel_says_no_and_nothing_is_left() {
     // In the namespace of the tests themselves, with every capability dropped: not even root may.
-    let name = "netlink::nf_tables::tests::without_the_right_the_kernel_says_no_and_nothing_is_left";
+    let name = "netlink::nf_tables::tests::rule_13_without_the_right_the_kernel_says_no_and_nothing_is_left";
     if std::env::var_os("BRUNT_TEST_WITHOUT_RIGHTS").is_none() {
         let this = std::env::current_exe().unwrap();
         let mut command = Command::new("setpriv");

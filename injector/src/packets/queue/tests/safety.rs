@@ -125,6 +125,70 @@ fn s7_queue_number_taken() {
     });
 }
 
+/// Whoever takes the number of an owner that was killed is given nothing by it: the rule went with the owner.
+#[test]
+fn s7_foreign_queue_listener() {
+    let name = here!("s7_foreign_queue_listener");
+    in_a_namespace(name, || {
+        if is_owner() {
+            own();
+        }
+        let mut traffic = Traffic::new("127.0.0.1", PORT);
+        let mut owner = owner(name);
+        owner.signal(Signal::SIGKILL);
+        owner.0.wait().unwrap();
+        let mut foreign = queue::Queue::bind(FIRST, Copied::Head, 10).unwrap();
+        let began = Instant::now();
+        flows_again(&mut traffic);
+        // Within the lease, in which a rule that stood there still would have acted.
+        while began.elapsed() < SHORT / 2 {
+            traffic.send(1);
+            assert_eq!(foreign.read(|_| ()).unwrap(), 0, "a stranger was given packets by a rule of brunt's");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    });
+}
+
+/// A rule of nf_tables that drops at the sender tells it (EPERM, and TCP takes it for congestion of its own); the queue does not.
+#[test]
+fn rule_8_who_sends_is_not_told_what_the_queue_drops() {
+    in_a_namespace(here!("rule_8_who_sends_is_not_told_what_the_queue_drops"), || {
+        let mut traffic = Traffic::new("127.0.0.1", PORT);
+        let leaving = to_port(Hook::Output, Transport::Udp);
+        let mut queue = start(&leaving, &lose(1.0));
+        // Fails if one of them is refused.
+        traffic.send(200);
+        until("the loss of all", || queue.counters().acted == 200);
+        assert!(traffic.received().is_empty());
+        queue.release().unwrap();
+        let matches = vec![Match::Transport(Transport::Udp), Match::To(PORT)];
+        let dropping =
+            Leased::install("brunt-test", LEASE, &[Rule { hook: Hook::Output, matches, verdict: Verdict::Drop }]);
+        let told = traffic.sender.send(b"1234").unwrap_err();
+        assert_eq!(told.kind(), io::ErrorKind::PermissionDenied);
+        drop(dropping);
+    });
+}
+
+/// What a namespace as a whole is hit by (packets that come in by a device, or leave by one) never hits its loopback, where
+/// each packet would pass both rules.
+#[test]
+fn rule_14_the_loopback_is_spared() {
+    in_a_namespace(here!("rule_14_the_loopback_is_spared"), || {
+        let mut traffic = Traffic::new("127.0.0.1", PORT);
+        let ways = [(Hook::Prerouting, Match::ArrivedFromOutside), (Hook::Output, Match::LeavesForOutside)];
+        let rules = ways.map(|(hook, way)| Rule { hook, matches: vec![way], verdict: Verdict::Drop });
+        let table = Leased::install("brunt-other", LEASE, &rules).unwrap();
+        traffic.send(50);
+        assert_eq!(traffic.receive(50).len(), 50);
+        drop(table);
+        // And one that has a direction passes the loopback once.
+        let queue = start(&arriving(), &lose(0.0));
+        assert_eq!(traffic.pass(&queue, 50).len(), 50);
+        assert_eq!(queue.counters().came, 50);
+    });
+}
+
 #[test]
 fn s14_held_packets_on_revert() {
     in_a_namespace(here!("s14_held_packets_on_revert"), || {
