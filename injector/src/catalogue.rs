@@ -93,6 +93,11 @@ pub const ALL: &[Entry] = &[
     queued("network.duplicate", "packets come twice; TCP throws the second one away", SHARED),
     queued("network.reorder", "some packets overtake others, which are held; TCP takes the gap for a loss", SHARED),
     queued("network.corrupt", "the receiver's checksum finds the damage: a loss with another cause", SHARED),
+    queued(
+        "network.dns",
+        "names fail to resolve, resolve elsewhere, or late: answers over UDP (port 53) that arrive; not over TCP, TLS or HTTPS",
+        "at least one answer about the names was held, dropped or rewritten",
+    ),
     stream("network.bandwidth", "bytes come no faster than a rate that all connections share", PACED),
     Entry {
         kind: "network.bandwidth",

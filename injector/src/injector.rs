@@ -326,7 +326,7 @@ impl Inner {
     }
 
     fn processes_of(fault: &PlannedFault, wanted: &ProcessMatch, held: &[Victim]) -> Result<Members, ResolveError> {
-        let alive = target::process::find(&fault.target, wanted, fault.allow_empty)?;
+        let alive = target::process::find_for(fault, wanted)?;
         let hit = held.iter().filter(|victim| alive.contains(victim)).cloned().collect();
         Ok(Members { total: alive.len(), alive, hit })
     }

@@ -282,6 +282,13 @@ pub fn resolve_dry(plan: &Plan, fault: &Fault) -> Result<Victims, ResolveError> 
     };
     check_fit(fault, target)?;
     if !is_isolated(plan, target) {
+        if let (packet::dns::KIND, Target::Service(name)) = (fault.kind, target) {
+            let why = format!(
+                "service `{name}` shares its network with others, and an answer does not say whose question it answers: with \
+                 `isolate: true` it has one of its own"
+            );
+            return Err(ResolveError::Unfit { kind: fault.kind.into(), target: fault.target.clone(), why });
+        }
         check_rights(fault, target)?;
     }
     check_commands(fault)?;
@@ -298,7 +305,7 @@ pub fn resolve_dry(plan: &Plan, fault: &Fault) -> Result<Victims, ResolveError> 
             });
             (0..listeners).map(|listener| Victim::Listener { link: name.clone(), listener }).collect()
         }
-        Target::Process(wanted) => process::find(&fault.target, wanted, fault.allow_empty)?,
+        Target::Process(wanted) => process::find_for(fault, wanted)?,
         Target::Netns(name) => netns::find(fault, name)?,
         Target::Docker(wanted) => docker::find_for(fault, wanted)?,
         Target::Url(_) | Target::NotBuilt(_) => Vec::new(),

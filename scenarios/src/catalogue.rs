@@ -140,7 +140,7 @@ impl FaultKind {
     /// The rung of the ladder that this version does not have, for faults on packets.
     pub fn missing_rung(&self) -> &'static str {
         match self.name {
-            "network.partition" | "network.blackhole" | "network.dns" => "the nftables rung",
+            "network.partition" | "network.blackhole" => "the nftables rung",
             "network.bandwidth" => "the netem or tbf rung",
             _ => "the netem or NFQUEUE rung",
         }

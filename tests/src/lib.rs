@@ -12,6 +12,7 @@ pub mod ended;
 pub mod haproxy;
 pub mod host;
 pub mod machine;
+pub mod name_server;
 pub mod namespaces;
 pub mod nginx;
 pub mod ports;

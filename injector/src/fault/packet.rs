@@ -10,6 +10,7 @@
 pub mod bandwidth;
 pub mod blackhole;
 pub mod corrupt;
+pub mod dns;
 pub mod duplicate;
 pub mod latency;
 pub mod loss;
@@ -30,7 +31,7 @@ use crate::fault::link::{self, amount, grouped};
 use crate::fault::{Change, Fault, Reverted, Seen, Undo};
 use crate::namespace::Namespace;
 use crate::netlink::nf_tables::{self, Hook, Match, Rule, Verdict};
-use crate::packets::{Beats, Loss, Site, Table, Treatment, chains, queue};
+use crate::packets::{Beats, Effect, Loss, Site, Table, Treatment, chains, queue};
 use crate::target::{Victim, peers};
 
 /// What a kind of the catalogue does to packets; `None` for kinds that do not act on packets (or are not built).
@@ -43,6 +44,7 @@ pub fn treatment(kind: &str, with: &Params) -> Option<Result<Treatment, Error>> 
         duplicate::KIND => duplicate::from_params(with),
         reorder::KIND => reorder::from_params(with),
         corrupt::KIND => corrupt::from_params(with),
+        dns::KIND => dns::from_params(with),
         _ => return None,
     })
 }
@@ -175,7 +177,10 @@ impl PacketFault {
 
 /// Where the victim's packets pass, if no other run than this one acts there.
 fn free(victim: &Victim, run: &str, table: &str, treatment: &Treatment, services: &Services) -> Result<Site, Error> {
-    let mut site = Site::of(victim, services)?;
+    let mut site = match treatment.effect {
+        Effect::Queued(queue::Treatment::Answers(_)) => Site::of_answers(victim, services)?,
+        _ => Site::of(victim, services)?,
+    };
     if let Some(peers) = &treatment.peers {
         site = site.between(peers);
     }

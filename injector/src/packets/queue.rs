@@ -15,6 +15,7 @@
 mod flows;
 mod held;
 mod loss;
+mod names;
 mod resend;
 mod treatment;
 mod worker;
@@ -30,6 +31,7 @@ use rustix::event::{EventfdFlags, eventfd};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 pub use loss::{Loss, Share};
+pub use names::{Answers, Name, Outcome};
 pub use resend::MARK;
 pub use treatment::Treatment;
 
@@ -197,6 +199,9 @@ impl Queue {
             return Err(Error::Unfit(
                 "what has arrived cannot be sent again: packets can only be duplicated on their way out",
             ));
+        }
+        if matches!(treatment, Treatment::Answers(_)) && path.leaves() {
+            return Err(Error::Unfit("answers to questions for names are caught where they arrive"));
         }
         let shared = Arc::new(Shared {
             counts: Mutex::default(),

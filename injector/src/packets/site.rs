@@ -17,8 +17,11 @@ use crate::error::Error;
 use crate::fault::process::process_of;
 use crate::namespace::Namespace;
 use crate::netlink::nf_tables::{Addresses, Hook, Match, Transport};
-use crate::target::process::ports_of;
+use crate::target::process::{has_alone, ports_of};
 use crate::target::{Victim, netns};
+
+/// Where name servers listen.
+const DNS: u16 = 53;
 
 /// A network namespace, and the two ways of a victim's packets through it.
 #[derive(Debug, Clone)]
@@ -59,6 +62,31 @@ impl Site {
                 Err(Error::Unfit { kind: "network.*".into(), why })
             }
         }
+    }
+
+    /// Where answers of name servers (UDP, from port 53) come to this victim. On the loopback, too: there is the server of a
+    /// container, and what is held there belongs to no socket any more.
+    ///
+    /// # Errors
+    /// It is gone, or others have its network, too: a question comes from any port, so nothing tells whose answer it is.
+    pub fn of_answers(victim: &Victim, services: &Services) -> Result<Self, Error> {
+        let site = match (victim, victim.instance().and_then(|key| Self::isolated(&key, services))) {
+            (_, Some(isolated)) => isolated,
+            (Victim::Process { .. } | Victim::Instance { .. }, None) => {
+                let pid = process_of(victim, services)?.pid;
+                has_alone(victim, pid).map_err(|why| Error::Unfit { kind: "network.dns".into(), why })?;
+                let gone =
+                    |error: std::io::Error| Error::ProcessGone { process: victim.to_string(), why: error.to_string() };
+                Self::whole(Namespace::of_process(pid).map_err(gone)?)
+            }
+            (_, None) => Self::of(victim, services)?,
+        };
+        let answers = |passage: Passage| {
+            let others = passage.matches.into_iter().filter(|one| *one != Match::ArrivedFromOutside);
+            let matches = others.chain([Match::Transport(Transport::Udp), Match::From(DNS)]).collect();
+            Passage { hook: passage.hook, matches }
+        };
+        Ok(Self { namespace: site.namespace, to: site.to.into_iter().map(answers).collect(), from: Vec::new() })
     }
 
     fn isolated(key: &Key, services: &Services) -> Option<Self> {

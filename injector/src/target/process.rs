@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use brunt_scenario::plan::ProcessMatch;
+use brunt_scenario::plan::{Fault, ProcessMatch};
 use regex::Regex;
 
 use crate::error::ResolveError;
+use crate::fault::packet::dns;
 use crate::process::{self, Stat};
 use crate::target::Victim;
 
@@ -26,6 +28,51 @@ pub fn find(target: &str, wanted: &ProcessMatch, allow_empty: bool) -> Result<Ve
     }
     found.sort();
     judge_number(target, wanted, allow_empty, found)
+}
+
+/// The same, for this fault: one on names acts on all of a network namespace, so the process must have its own.
+///
+/// # Errors
+/// As for [`find`], or others have its network, too.
+pub fn find_for(fault: &Fault, wanted: &ProcessMatch) -> Result<Vec<Victim>, ResolveError> {
+    let found = find(&fault.target, wanted, fault.allow_empty)?;
+    if fault.kind == dns::KIND {
+        for victim in &found {
+            let (kind, target) = (fault.kind.into(), fault.target.clone());
+            let alone = victim.pid().map_or(Ok(()), |pid| has_alone(victim, pid));
+            alone.map_err(|why| ResolveError::Unfit { kind, target, why })?;
+        }
+    }
+    Ok(found)
+}
+
+/// Whether only this process, what it started and the others of its process group are in its network namespace; if not, who
+/// else is, and what helps.
+pub fn has_alone(victim: &Victim, pid: u32) -> Result<(), String> {
+    let of = |pid: u32| fs::metadata(format!("/proc/{pid}/ns/net")).map(|file| file.ino());
+    let own = of(pid).map_err(|error| format!("the network of {victim}: {error}; run brunt as root"))?;
+    let all = process::all().map_err(|error| format!("cannot read /proc: {error}"))?;
+    let by_pid: BTreeMap<u32, &Stat> = all.iter().map(|stat| (stat.id.pid, stat)).collect();
+    let group = by_pid.get(&pid).map(|stat| stat.group);
+    let descends = |stat: &Stat| {
+        let mut at = Some(stat);
+        while let Some(stat) = at.filter(|stat| stat.id.pid != pid) {
+            at = by_pid.get(&stat.parent).copied();
+        }
+        at.is_some()
+    };
+    let beside = all.iter().filter(|stat| of(stat.id.pid).is_ok_and(|other| other == own));
+    let strangers: Vec<&Stat> = beside.filter(|stat| Some(stat.group) != group && !descends(stat)).collect();
+    let Some(first) = strangers.first() else { return Ok(()) };
+    let more = match strangers.len() {
+        1 => String::new(),
+        many => format!(" and {} more", many - 1),
+    };
+    Err(format!(
+        "{victim} shares its network with {} ({}){more}, and an answer does not say whose question it answers: give it a network \
+         of its own, or hit the whole network with a `netns` target",
+        first.comm, first.id
+    ))
 }
 
 /// Every process that meets all conditions, but for brunt itself and what cannot be hit.

@@ -165,16 +165,22 @@ pub const ALL: &[FaultKind] = &[
         "network.dns",
         "makes names fail to resolve, or resolve elsewhere",
         NETWORKED,
-        &[],
+        &[Service, Process, Docker, Netns],
         &[
-            optional("names", Text, "the names that are meant; without it all of them"),
-            default(
+            optional(
+                "names",
+                Names,
+                "the names that are meant: `db.example.com`, or `*.example.com` for all below; without it all of them",
+            ),
+            default_unless(
                 "answer",
                 Word(&["nxdomain", "servfail", "timeout", "address"]),
-                "what a question gets",
+                "what stands in place of the real answer",
                 "servfail",
+                "latency",
             ),
-            optional("address", Text, "the address that the answer holds"),
+            optional("address", Names, "with `answer: address` the address, or several, of IPv4 and IPv6"),
+            optional("latency", Duration, "in place of `answer`: how long the real answer is held"),
         ],
     ),
     lasting(

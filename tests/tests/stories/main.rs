@@ -23,6 +23,7 @@ mod isolate;
 mod load_shapes;
 mod matrix;
 mod memory;
+mod names;
 mod nothing_is_lost;
 mod packets;
 mod queues;

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::fault::link::{amount, grouped};
 use crate::fault::{Change, Fault, Reverted, Seen, Undo};
 use crate::netlink::nf_tables::Match;
-use crate::packets::queue::{Counters, Loss, Path, Queue, Share, Treatment};
+use crate::packets::queue::{Answers, Counters, Loss, Outcome, Path, Queue, Share, Treatment};
 use crate::packets::{self, Beats, Leasing, Site};
 use crate::proxy::fault_seed;
 use crate::target::Victim;
@@ -228,8 +228,14 @@ impl Fault<Services> for QueuedFault {
             Treatment::Lose(_) => Some("lost"),
             Treatment::Corrupt(_) => Some("damaged"),
             Treatment::Duplicate(_) => Some("sent twice"),
+            Treatment::Answers(ref answers) => match answers.outcome {
+                Outcome::Late(_) => None,
+                Outcome::Silence => Some("lost"),
+                _ => Some("rewritten"),
+            },
             Treatment::Delay(_) | Treatment::Reorder(..) => None,
         };
+        // What was lost or made up cannot be taken back.
         let residue = gone.filter(|_| sum.acted > 0).map(|gone| format!("{} {gone}", counted(sum.acted)));
         let error = (!left.is_empty()).then(|| format!("{}: {}", self.id, left.join("; ")));
         Reverted {
@@ -259,8 +265,25 @@ fn judge(treatment: &Treatment, sum: &Sum) -> Seen {
         Treatment::Reorder(share, _) => ("let pass in front of others", share.share, share.runs()),
         Treatment::Corrupt(share) => ("damaged", share.share, share.runs()),
         Treatment::Duplicate(share) => ("sent twice", share.share, share.runs()),
+        Treatment::Answers(answers) => return answered(answers, sum),
     };
     chosen(sum, done)
+}
+
+/// Answers of name servers, of which only those about the names are meant.
+fn answered(answers: &Answers, sum: &Sum) -> Seen {
+    if sum.acted == 0 {
+        let came = amount(sum.came, "answer");
+        return Seen::NotExercised(format!("{came} of name servers came, and none was about a name that is meant"));
+    }
+    let done = match &answers.outcome {
+        Outcome::Late(_) => return held(sum),
+        Outcome::Silence => "dropped",
+        Outcome::NoSuchName => "rewritten: there is no such name",
+        Outcome::Failure => "rewritten: the server has failed",
+        Outcome::Addresses(_) => "rewritten: other addresses",
+    };
+    Seen::Yes(format!("{} of {} of name servers {done}", grouped(sum.acted), amount(sum.came, "answer")))
 }
 
 fn chosen(sum: &Sum, (done, share, runs): (&str, f64, f64)) -> Seen {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::flows::Flow;
 use super::loss::{Choosing, Losing, Loss, Share};
+use super::names::Answers;
 use crate::fault::delay::{Delay, Delays};
 use crate::proxy::Draws;
 
@@ -23,10 +24,12 @@ pub enum Treatment {
     Corrupt(Share),
     /// Some are sent twice.
     Duplicate(Share),
+    /// Answers of name servers come late, never, or with something else in them. Of other packets nothing becomes.
+    Answers(Answers),
 }
 
 /// What becomes of one packet.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Fate {
     /// Nothing happens to it.
     Pass,
@@ -42,6 +45,8 @@ pub(super) enum Fate {
     Changed(f64),
     /// It goes on, and once more.
     Twice,
+    /// It goes on with these bytes in place of its own.
+    Rewritten(Vec<u8>),
 }
 
 /// Decides about one packet after another.
@@ -51,6 +56,7 @@ pub(super) enum Deciding {
     Reorder(Choosing, Duration),
     Corrupt(Choosing),
     Duplicate(Choosing),
+    Answers(Answers),
 }
 
 impl Deciding {
@@ -62,11 +68,12 @@ impl Deciding {
             Treatment::Reorder(share, hold) => Self::Reorder(Choosing::new(*share), *hold),
             Treatment::Corrupt(share) => Self::Corrupt(Choosing::new(*share)),
             Treatment::Duplicate(share) => Self::Duplicate(Choosing::new(*share)),
+            Treatment::Answers(answers) => Self::Answers(answers.clone()),
         }
     }
 
-    /// The fate of the next packet, which belongs to this flow. Each packet of a flow takes as many draws as the others.
-    pub fn next(&mut self, flow: &mut Flow) -> Fate {
+    /// The fate of the next packet, which belongs to this flow, by what was copied of it. Each packet of a flow takes as many draws as the others.
+    pub fn next(&mut self, flow: &mut Flow, packet: &[u8]) -> Fate {
         let draws = &mut flow.draws;
         let or_pass = |chosen, fate| if chosen { fate } else { Fate::Pass };
         match self {
@@ -84,6 +91,7 @@ impl Deciding {
                 or_pass(chosen, Fate::Changed(place))
             }
             Self::Duplicate(choosing) => or_pass(choosing.next(draws), Fate::Twice),
+            Self::Answers(answers) => answers.fate(packet),
         }
     }
 }

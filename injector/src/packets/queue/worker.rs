@@ -62,7 +62,7 @@ pub(super) struct Worker {
 enum Todo {
     Drop,
     Accept,
-    /// With these bytes, that are kept as a copy.
+    /// With these bytes.
     Change(Vec<u8>),
     /// And send a copy.
     Twice(Vec<u8>),
@@ -79,7 +79,7 @@ impl Worker {
     ) -> Result<Self, super::Error> {
         let holds = matches!(treatment, Treatment::Delay(_) | Treatment::Reorder(..));
         let copied = match treatment {
-            Treatment::Corrupt(_) | Treatment::Duplicate(_) => Copied::Whole,
+            Treatment::Corrupt(_) | Treatment::Duplicate(_) | Treatment::Answers(_) => Copied::Whole,
             _ if leaves && holds => Copied::Whole,
             _ => Copied::Head,
         };
@@ -203,11 +203,12 @@ impl Worker {
                     }
                 }
             };
-            let fate = if *ending { Fate::Held(Duration::ZERO) } else { deciding.next(flow) };
+            let fate = if *ending { Fate::Held(Duration::ZERO) } else { deciding.next(flow, packet.bytes) };
+            let meant = !*ending && matches!(fate, Fate::Held(_));
             match fate {
                 Fate::Held(span) | Fate::Overtaken(span) => {
                     let due = at.after(span).0;
-                    counts.acted += u64::from(!*ending && fate == Fate::Held(span));
+                    counts.acted += u64::from(meant);
                     counts.asked += span;
                     counts.pushed_back += u64::from(due < flow.last_due);
                     flow.last_due = due.max(flow.last_due);
@@ -225,6 +226,10 @@ impl Worker {
                 Fate::Changed(place) => {
                     counts.acted += 1;
                     todo.push((packet.id, Todo::Change(changed(packet.bytes, place))));
+                }
+                Fate::Rewritten(bytes) => {
+                    counts.acted += 1;
+                    todo.push((packet.id, Todo::Change(bytes)));
                 }
                 Fate::Twice => todo.push((packet.id, Todo::Twice(packet.bytes.to_vec()))),
             }
