@@ -15,6 +15,7 @@ pub mod pipes;
 pub mod protocol;
 pub mod rights;
 pub mod services;
+pub mod worker;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -36,6 +37,7 @@ use crate::fault::packet::PacketFault;
 use crate::fault::packet::bandwidth::BandwidthFault;
 use crate::fault::packet::queued::QueuedFault;
 use crate::fault::process::on_processes;
+use crate::fault::stress;
 use crate::fault::{Fault, Reverted, Undo};
 use crate::journal;
 use crate::mark;
@@ -354,6 +356,9 @@ fn carry_out(undo: Undo) -> Result<Vec<String>, String> {
 fn fault_of(order: &Order, run_id: &str, beats: &Arc<Beats>) -> Result<Box<dyn Fault<Services>>, Error> {
     if let Some(bandwidth) = order.bandwidth {
         return Ok(Box::new(BandwidthFault::new(order, bandwidth, run_id, Arc::clone(beats))));
+    }
+    if let Some(stress) = &order.stress {
+        return Ok(stress::on_target(order, stress, run_id, beats));
     }
     let Some(treatment) = order.packets.clone() else {
         return if order.kind.starts_with("container.") { on_containers(order) } else { on_processes(order) };

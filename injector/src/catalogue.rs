@@ -64,6 +64,19 @@ const fn container(kind: &'static str, feels: &'static str, verified: &'static s
     Entry { kind, on: &[TargetKind::Docker], feels, privilege, rung: ENGINE, verified, undone }
 }
 
+/// What has a file tree and limits of its own, or shares those of the host.
+const EVERY_PROCESS: &[TargetKind] = &[TargetKind::Service, TargetKind::Process, TargetKind::Docker];
+
+/// A fault by a worker in the target's cgroup. Services of brunt's are in brunt's own, so there is none for them.
+const fn weight(kind: &'static str, feels: &'static str, verified: &'static str) -> Entry {
+    let on = &[TargetKind::Process, TargetKind::Docker];
+    let undone = "the worker ends, with the agent at the latest; a cgroup that is root's or brunt's own is refused";
+    Entry { kind, on, feels, privilege: "root (the cgroup's cgroup.procs)", rung: CGROUP, verified, undone }
+}
+
+/// The mechanism of faults by a worker in the target's cgroup.
+pub const CGROUP: &str = "workers in cgroups";
+
 const HELD: &str = "the first message that it acted on was held for the drawn delay";
 const DROPPED: &str = "every packet that came along was dropped, by the kernel's counters";
 const SHARED: &str = "the share of packets that it counted has the one that was asked for in its 99.99 % interval";
@@ -166,6 +179,39 @@ pub const ALL: &[Entry] = &[
         "the pidfd of its main process says that it has ended, and it is still down",
         "started by the runner, the agent, or `brunt cleanup`; one that ends with `--rm` is refused",
     ),
+    weight(
+        "stress.cpu",
+        "others use up its share of the processors, or its quota: it waits for its turn",
+        "the time that the kernel charged its cgroup for, and that the worker ran or waited for a turn",
+    ),
+    weight(
+        "stress.memory",
+        "little is left below its limit; what wants more has the worker killed first",
+        "what its cgroup is charged for, and what the worker has in memory; without a limit it is refused",
+    ),
+    weight(
+        "stress.io",
+        "reads and writes wait behind direct writes of a worker in its cgroup",
+        "the bytes that reached the device; where there is none (tmpfs) it is refused",
+    ),
+    Entry {
+        kind: "stress.fds",
+        on: EVERY_PROCESS,
+        feels: "accept, open and connect fail with EMFILE: nobody can open its descriptors, but its limit can be lowered",
+        privilege: "same user, or root",
+        rung: "prlimit",
+        verified: "its limit and its open descriptors in /proc",
+        undone: "the old limit, by the agent, a worker that outlives it, or `brunt cleanup`; its children get it back, too",
+    },
+    Entry {
+        kind: "disk.fill",
+        on: EVERY_PROCESS,
+        feels: "writes fail with ENOSPC, as those of all others on that file system do",
+        privilege: "to write to the folder",
+        rung: "files without a name",
+        verified: "the file system says that it is so full",
+        undone: "the file has no name and ends with the worker that holds it; room is kept for brunt's own files",
+    },
     Entry {
         kind: "exec",
         on: &[TargetKind::Service, TargetKind::Process],

@@ -1,5 +1,7 @@
 //! Which cgroup a process is in, and where its files lie: on version 2, on version 1, and where both are mounted.
 
+pub mod site;
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};

@@ -11,12 +11,14 @@
 
 pub mod container;
 pub mod delay;
+pub mod disk;
 pub mod exec;
 pub mod http;
 pub mod link;
 pub mod network;
 pub mod packet;
 pub mod process;
+pub mod stress;
 pub mod tcp;
 
 use std::path::PathBuf;
@@ -105,6 +107,16 @@ pub enum Undo {
     EndMarked {
         /// The run.
         run_id: String,
+    },
+    /// SIGKILL to the workers of a fault; whatever they hold ends with them.
+    EndWorkers {
+        /// What they carry in their environment.
+        mark: String,
+    },
+    /// These processes get their limits of descriptors back.
+    Descriptors {
+        /// What was moved.
+        moved: Vec<stress::Moved>,
     },
     /// A command of the user's own mends what another one broke.
     Run {

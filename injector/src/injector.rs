@@ -22,7 +22,7 @@ use crate::agent::protocol::{Answer, Ask, Instance, InstanceSpec, StopReport};
 use crate::agent::services::Key;
 use crate::error::{Error, ResolveError};
 use crate::event::Event;
-use crate::fault::{Change, Reverted, Seen, Undo};
+use crate::fault::{Change, Reverted, Seen, Undo, stress};
 use crate::journal::{self, Entry, Journal};
 use crate::process::ProcessId;
 use crate::proxy::{LinkStats, Proxy};
@@ -56,6 +56,8 @@ pub struct Options {
     pub force_no_effect: bool,
     /// Where every decision of every fault on a link is written down.
     pub decisions: Option<PathBuf>,
+    /// Where the results of the run will lie: no fault may take the last room there.
+    pub results: Option<PathBuf>,
     /// Stamps events.
     pub clock: Clock,
 }
@@ -74,6 +76,8 @@ struct Inner {
     /// Of the isolated services, if there are any.
     network: OnceLock<Layout>,
     proxy: Arc<Proxy>,
+    /// What the run writes to: no fault may take the last room there.
+    kept: Vec<PathBuf>,
     /// In the order of injection.
     faults: Mutex<Vec<Arc<Slot>>>,
 }
@@ -139,9 +143,10 @@ impl Injector {
         journal.agent(agent.id)?;
         let proxy = Arc::new(Proxy::start_tracing(options.seed, decisions)?);
         let change = if options.force_no_effect { Change::Skip } else { Change::Make };
+        let kept = std::iter::once(journal.path().to_owned()).chain(options.results).collect();
         let journal = Mutex::new(Some(journal));
         let (network, faults) = (OnceLock::new(), Mutex::default());
-        let inner = Inner { seed: options.seed, change, watch, journal, agent, network, proxy, faults };
+        let inner = Inner { seed: options.seed, change, watch, journal, agent, network, proxy, kept, faults };
         Ok((Self { inner: Arc::new(inner) }, receiver))
     }
 
@@ -315,6 +320,7 @@ impl Inner {
             Target::Docker(wanted) => target::docker::members(fault, wanted, &held)?,
             Target::Url(_) | Target::NotBuilt(_) => Members { alive: Vec::new(), total: 0, hit: Vec::new() },
         };
+        stress::check(fault, &members.alive, &self.kept)?;
         target::pick(self.seed, fault, members)
     }
 
@@ -347,7 +353,7 @@ impl Inner {
     }
 
     fn inject(&self, fault: &PlannedFault, victims: &Victims) -> Result<(), Error> {
-        let active = Active::new(fault, victims, self.watch.run_id(), self.seed, self.network.get())?;
+        let active = Active::new(fault, victims, self.watch.run_id(), self.seed, self.network.get(), &self.kept)?;
         let active = Mutex::new(active);
         let (id, over) = (fault.id.clone(), AtomicBool::new(false));
         let slot = Arc::new(Slot { id, victims: victims.picked.clone(), over, active });

@@ -15,7 +15,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ResolveError};
-use crate::fault::{exec, packet};
+use crate::fault::{exec, packet, stress};
 use crate::namespace::Identity;
 use crate::process::ProcessId;
 
@@ -206,7 +206,7 @@ fn choose(seed: u64, fault: &str, mut members: Vec<Victim>, count: usize) -> Vec
 /// Whether this kind acts on this kind of target at all.
 pub fn check_fit(fault: &Fault, target: &Target) -> Result<(), ResolveError> {
     let on_container = fault.kind.starts_with("container.");
-    let on_process = fault.kind.starts_with("process.") || fault.kind == "exec";
+    let on_process = fault.kind.starts_with("process.") || fault.kind == "exec" || weighs(fault);
     let why = match target {
         Target::Netns(_) | Target::Service(_) | Target::Process(_) | Target::Docker(_) if acts_on_packets(fault) => {
             let why = match packet::treatment(fault.kind, &fault.with) {
@@ -217,7 +217,7 @@ pub fn check_fit(fault: &Fault, target: &Target) -> Result<(), ResolveError> {
             return Err(ResolveError::Unfit { kind: fault.kind.into(), target: fault.target.clone(), why });
         }
         Target::Link(_) if !on_process && !on_container => return Ok(()),
-        Target::Docker(_) if on_container => return Ok(()),
+        Target::Docker(_) if on_container || weighs(fault) => return Ok(()),
         Target::Docker(_) => "it acts neither on containers nor on packets",
         _ if on_container => "only a `docker` target has containers",
         Target::Netns(_) if fault.kind == packet::bandwidth::KIND => {
@@ -243,6 +243,11 @@ pub fn check_fit(fault: &Fault, target: &Target) -> Result<(), ResolveError> {
         Target::Service(_) | Target::Process(_) => "it acts on traffic; use a `link` target",
     };
     Err(ResolveError::Unfit { kind: fault.kind.into(), target: fault.target.clone(), why: why.into() })
+}
+
+/// Whether a fault weighs on what runs in a target.
+fn weighs(fault: &Fault) -> bool {
+    fault.kind.starts_with("stress.") || fault.kind == "disk.fill"
 }
 
 /// Whether a fault acts on the packets of targets that have any.
@@ -310,6 +315,7 @@ pub fn resolve_dry(plan: &Plan, fault: &Fault) -> Result<Victims, ResolveError> 
         Target::Docker(wanted) => docker::find_for(fault, wanted)?,
         Target::Url(_) | Target::NotBuilt(_) => Vec::new(),
     };
+    stress::check(fault, &alive, &[])?;
     pick(plan.seed, fault, Members { total: alive.len(), alive, hit: Vec::new() })
 }
 

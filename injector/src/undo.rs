@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
+use crate::agent::worker;
 use crate::command;
-use crate::fault::{Undo, container};
+use crate::fault::{Undo, container, stress};
 use crate::mark;
 use crate::netlink::link;
 use crate::process::{Pidfd, ProcessId, Stat};
@@ -25,6 +26,8 @@ pub fn apply(undo: &Undo) -> Result<Vec<String>, String> {
         Undo::Unpause { containers } => each(containers, container::thaw),
         Undo::StartContainers { containers, grace } => each(containers, |held| container::start(held, *grace)),
         Undo::EndMarked { run_id } => end_marked(run_id),
+        Undo::EndWorkers { mark } => end_workers(mark),
+        Undo::Descriptors { moved } => each(moved, stress::give_back),
         Undo::Run { command, mark } => {
             command::end_in_flight(mark);
             match command.run() {
@@ -54,6 +57,11 @@ pub fn in_words(undo: &Undo) -> String {
         Undo::Unpause { containers } => format!("thaw {}", names(containers)),
         Undo::StartContainers { containers, .. } => format!("start {}, if it does not run", names(containers)),
         Undo::EndMarked { .. } => "end whatever carries the mark of that run".into(),
+        Undo::EndWorkers { .. } => "end the workers of that fault, if any is left".into(),
+        Undo::Descriptors { moved } => {
+            let all: Vec<String> = moved.iter().map(|moved| moved.process.to_string()).collect();
+            format!("give {} the old limit of descriptors back", all.join(", "))
+        }
         Undo::Run { command, .. } => format!("run `{command}`"),
         Undo::Queues { at, links, .. } => {
             let links: Vec<&str> = links.iter().map(|queues| queues.name.as_str()).collect();
@@ -123,6 +131,18 @@ pub fn end_marked(run_id: &str) -> Result<Vec<String>, String> {
         }
     }
     Err(format!("processes of run {run_id} keep appearing"))
+}
+
+/// Kills the workers of a fault.
+fn end_workers(mark: &str) -> Result<Vec<String>, String> {
+    let found = worker::find(mark);
+    if found.is_empty() {
+        return Ok(vec!["its workers have ended, and all that they held with them".into()]);
+    }
+    each(&found, |worker| match end(*worker) {
+        Ok(()) => Ok(format!("the worker {worker} ended, and all that it held with it")),
+        Err(error) => Err(format!("cannot end the worker {worker}: {error}; run `kill -9 {}`", worker.pid)),
+    })
 }
 
 /// The kernel takes a network down in its own time once nobody holds it, and the wire with it. What is there after that is

@@ -179,7 +179,7 @@ pub async fn execute(mut plan: Plan, options: Options) -> Result<Outcome, RunErr
     let mut screen = ui::Ui::new(options.ui);
     // Run zero is when the load starts; whatever the injector stamps before then is stamped zero.
     let zero = Arc::new(OnceLock::<Clock>::new());
-    let (injector, says) = match Injector::start(injector_options(&plan, &exe, &zero)).await {
+    let (injector, says) = match Injector::start(injector_options(&plan, &exe, files.out(), &zero)).await {
         Ok((injector, says)) => (Arc::new(injector), says),
         Err(error) => {
             files.discard();
@@ -282,7 +282,7 @@ async fn stage(
     Ok((stage, load))
 }
 
-fn injector_options(plan: &Plan, exe: &Path, zero: &Arc<OnceLock<Clock>>) -> brunt_injector::Options {
+fn injector_options(plan: &Plan, exe: &Path, results: &Path, zero: &Arc<OnceLock<Clock>>) -> brunt_injector::Options {
     let zero = Arc::clone(zero);
     brunt_injector::Options {
         exe: exe.to_owned(),
@@ -292,6 +292,7 @@ fn injector_options(plan: &Plan, exe: &Path, zero: &Arc<OnceLock<Clock>>) -> bru
         seed: plan.seed,
         force_no_effect: std::env::var_os("BRUNT_TEST_NO_EFFECT").is_some(),
         decisions: std::env::var_os("BRUNT_DECISIONS").map(PathBuf::from),
+        results: Some(results.to_owned()),
         clock: Arc::new(move || zero.get().map_or(Offset::default(), Clock::now)),
     }
 }

@@ -7,6 +7,7 @@
 
 pub mod answering;
 pub mod brunt;
+pub mod cgroups;
 pub mod docker;
 pub mod ended;
 pub mod haproxy;

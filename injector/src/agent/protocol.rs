@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::agent::network::Layout;
 use crate::agent::services::Key;
 use crate::fault::packet::bandwidth::Bandwidth;
+use crate::fault::stress::Stress;
 use crate::fault::{Change, Reverted, Seen, Undo};
 use crate::packets::Treatment;
 use crate::process::ProcessId;
@@ -134,6 +135,9 @@ pub struct Order {
     pub grace: Option<Duration>,
     /// `network.bandwidth` on packets only: how fast they may leave.
     pub bandwidth: Option<Bandwidth>,
+    /// `stress.*` and `disk.fill` only: what weighs on them.
+    #[serde(default)]
+    pub stress: Option<Stress>,
     /// What decisions of this fault about single packets follow from.
     pub seed: u64,
 }

@@ -1,5 +1,6 @@
 //! One fault from `inject` to `revert`: the order of the steps, the journal between them, and what is kept of the result.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use crate::error::Error;
 use crate::fault::exec::{Exec, Host};
 use crate::fault::link::LinkFault;
 use crate::fault::packet::{self, bandwidth};
-use crate::fault::{Change, Fault, Reverted, Seen, Undo, container};
+use crate::fault::{Change, Fault, Reverted, Seen, Undo, container, stress};
 use crate::journal::Entry;
 use crate::proxy::Proxy;
 use crate::target::{Victim, Victims};
@@ -33,7 +34,7 @@ pub(super) struct Active {
 /// Where it acts.
 enum Acting {
     OnLink(Box<dyn Fault<Arc<Proxy>>>),
-    InAgent(Order),
+    InAgent(Box<Order>),
     /// From the runner's own process; the agent holds the undo.
     OnHost(Box<Exec>),
     /// `allow_empty`, and nobody was there.
@@ -57,6 +58,7 @@ impl Active {
         run_id: &str,
         seed: u64,
         network: Option<&Layout>,
+        kept: &[PathBuf],
     ) -> Result<Self, Error> {
         let acting = match victims.picked.first() {
             None => Acting::OnNobody,
@@ -68,7 +70,7 @@ impl Active {
                 });
                 Acting::OnLink(Box::new(LinkFault::new(fault, link, listeners.collect())?))
             }
-            Some(_) => Acting::InAgent(Order {
+            Some(_) => Acting::InAgent(Box::new(Order {
                 fault: fault.id.clone(),
                 kind: fault.kind.to_owned(),
                 victims: victims.picked.clone(),
@@ -76,8 +78,9 @@ impl Active {
                 packets: packet::order(fault, network)?,
                 grace: fault.with.duration("grace"),
                 bandwidth: bandwidth::order(fault)?,
+                stress: stress::order(fault, kept)?,
                 seed,
-            }),
+            })),
         };
         let (id, kind, victims) = (fault.id.clone(), fault.kind, victims.picked.clone());
         Ok(Self { id, kind, victims, acting, state: State::Planned })
@@ -137,10 +140,12 @@ impl Active {
     fn prepare(&mut self, inner: &Inner) -> Result<Vec<Undo>, Error> {
         match &mut self.acting {
             Acting::OnLink(fault) => fault.prepare(&mut inner.proxy.clone()),
-            Acting::InAgent(order) => match inner.agent.ask(Ask::Prepare(order.clone()), answers_within(self.kind))? {
-                Answer::Prepared(undo) => Ok(undo),
-                other => Err(Error::Protocol(format!("`prepare` was answered with {other:?}"))),
-            },
+            Acting::InAgent(order) => {
+                match inner.agent.ask(Ask::Prepare(Order::clone(order)), answers_within(self.kind))? {
+                    Answer::Prepared(undo) => Ok(undo),
+                    other => Err(Error::Protocol(format!("`prepare` was answered with {other:?}"))),
+                }
+            }
             Acting::OnHost(fault) => fault.prepare(&mut Host),
             Acting::OnNobody => Ok(Vec::new()),
         }
@@ -173,6 +178,8 @@ impl Active {
                 order.grace.unwrap_or(container::GRACE) + ENGINE
             }
             (Acting::InAgent(_), "container.kill" | "container.pause") => ENGINE,
+            // Memory and room are taken as fast as the kernel gives them, and a use of processors is told over some time.
+            (Acting::InAgent(order), _) if order.stress.is_some() => Duration::from_secs(10),
             (Acting::InAgent(_), _) => Duration::from_secs(1),
         };
         let until = boottime() + patience;

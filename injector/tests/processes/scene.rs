@@ -19,6 +19,7 @@ pub fn options(exe: &Path, state: &Path, run_id: &str, lease: Duration) -> Optio
         seed: 7,
         force_no_effect: false,
         decisions: None,
+        results: None,
         clock: Arc::new(move || Offset(zero.elapsed().as_nanos() as u64)),
     }
 }

@@ -19,6 +19,7 @@ fn main() -> ExitCode {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args.as_slice() {
         ["agent", "--guard", run] => ExitCode::from(brunt_injector::agent::guard::main(run)),
+        ["agent", "--worker"] => ExitCode::from(brunt_injector::agent::worker::main()),
         ["agent"] => ExitCode::from(brunt_injector::agent::main()),
         ["hold", state, lease, pid] => {
             let lease = lease.parse().expect("the lease is a number of milliseconds");

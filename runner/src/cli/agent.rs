@@ -12,6 +12,9 @@ pub struct Args {
     /// Wait for the end of standard input, then end every service of this run.
     #[arg(long, value_name = "RUN", hide = true)]
     guard: Option<String>,
+    /// Weigh on a target, as standard input says.
+    #[arg(long, hide = true)]
+    worker: bool,
     /// Say whether isolated services can be had here, in a network that nobody sees.
     #[arg(long, hide = true)]
     attempt: bool,
@@ -26,6 +29,9 @@ pub fn run(args: &Args) -> u8 {
                 3
             }
         };
+    }
+    if args.worker {
+        return brunt_injector::agent::worker::main();
     }
     match &args.guard {
         Some(run) => brunt_injector::agent::guard::main(run),

@@ -1,6 +1,6 @@
 //! What the facts mean for a run, and what helps.
 
-use brunt_injector::catalogue::{Entry, QUEUE};
+use brunt_injector::catalogue::{CGROUP, Entry, QUEUE};
 use brunt_report::render::format;
 use brunt_scenario::catalogue::{self as language, TargetKind};
 
@@ -281,6 +281,12 @@ fn can(entry: &Entry, facts: &Facts) -> (bool, String) {
                 }
             }
         }
+        _ if entry.rung == CGROUP => match &facts.cgroups {
+            Ok(()) => (true, "needs a target in a cgroup of its own: a container, a systemd unit".to_owned()),
+            Err(why) => (false, format!("lacks cgroups that may be written: {why}; run as root, on the host itself")),
+        },
+        Some("stress") => (true, format!("needs no more for processes of uid {}; root for those of others", facts.uid)),
+        Some("disk") => (true, "needs a folder that may be written to".to_owned()),
         Some("exec") => (true, "needs --allow-exec, and what the commands need".to_owned()),
         Some("process") if !facts.has_pidfd => (false, "lacks pidfds: see `kernel`".to_owned()),
         Some("process") if facts.may_signal_others => (true, "needs no more: processes of every user".to_owned()),

@@ -47,6 +47,7 @@ pub fn look() -> Facts {
         packet_rules: brunt_injector::packets::try_rules(),
         packet_queues: brunt_injector::packets::try_queues(),
         packet_verdicts: brunt_injector::packets::try_queue(),
+        cgroups: brunt_injector::cgroup::site::try_rights(),
         docker: docker().map_err(|why| why.to_string()),
         isolation: isolation::look(&[]).map_err(|impossible| impossible.to_string()),
         terminal: terminal(|name| std::env::var(name).ok()),

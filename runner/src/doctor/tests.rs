@@ -112,6 +112,18 @@ fn rules_on_packets_were_tried_and_what_was_refused_is_said() {
 }
 
 #[test]
+fn a_user_who_may_not_write_to_cgroups_learns_what_that_costs_and_what_helps() {
+    let row = |change: fn(&mut Facts), kind: &'static str| {
+        judged(change).rungs.into_iter().find(|rung| rung.kinds.contains(&kind)).expect("a row")
+    };
+    assert!(row(|_| {}, "stress.cpu").works);
+    let without: fn(&mut Facts) = |facts| facts.cgroups = Err("cgroup.procs: Permission denied".into());
+    let refused = row(without, "stress.cpu");
+    assert!(!refused.works && refused.needs.contains("Permission denied") && refused.needs.contains("run as root"));
+    assert!(row(without, "stress.fds").works && row(without, "disk.fill").works, "these need no cgroup");
+}
+
+#[test]
 fn processes_of_others_need_a_right_and_it_is_said_which() {
     let row = |change: fn(&mut Facts)| {
         let found = judged(change).rungs.into_iter().find(|rung| rung.kinds.contains(&"process.kill"));

@@ -333,3 +333,33 @@ fn s22_network_namespace_shared() {
     let said = refused(&host);
     assert!(said.contains("that of the host, or of brunt itself"), "{said}");
 }
+
+#[test]
+fn a_container_is_weighed_on_inside_its_own_limits_and_is_alone_in_them_again() {
+    let _machine = machine::alone();
+    let engine = Engine::shared();
+    let (api, db) = (engine.container(&[]), engine.container(&["--memory", "96m", "--cpus", "0.5"]));
+    let before = db.pid();
+    let timeline = "
+          - { id: cpu, fault: stress.cpu, target: db, for: 2s }
+          - { id: memory, fault: stress.memory, target: db, for: 1s, with: { share: 70% } }
+          - pause: 500ms
+        ";
+    let running = run(engine, &scenario(&api, &by_name(&db), timeline)).start();
+    running.wait_for("event=fault.verified fault=memory");
+    let top = engine.docker(&["top", &db.name, "-o", "pid,args"]);
+    assert!(top.contains("agent --worker"), "the engine counts it as one of the container's: {top}");
+    let ended = running.wait();
+
+    let results = ended.results();
+    for id in ["cpu", "memory"] {
+        let seen = fault(&results, id);
+        assert!(seen.verified && seen.rollback_verified == Some(true) && seen.residue.is_empty(), "{seen:?}");
+    }
+    assert!(!engine.docker(&["top", &db.name, "-o", "pid,args"]).contains("--worker"));
+    assert_eq!((db.state().as_str(), db.pid()), ("running", before));
+
+    // Without a limit it would be the memory of the whole machine.
+    let told = run(engine, &scenario(&db, &by_name(&api), timeline)).go().expect_code(3);
+    assert!(told.stderr.contains("no limit of memory"), "{told}");
+}

@@ -32,6 +32,7 @@ mod revert;
 mod screen;
 mod signals;
 mod stream_faults;
+mod stress;
 mod supervised;
 mod timeline;
 mod truth;

@@ -1,0 +1,305 @@
+//! `brunt agent --worker`: a process of its own that weighs on a target, so that the target's cgroup is charged for it and
+//! not the agent's.
+//!
+//! The agent starts it, puts it into the target's cgroup and only then says what to do (one line of JSON); every further
+//! line renews its lease. It ends when its standard input does (the agent is gone, however that came), or when the lease
+//! runs out (the agent or the runner is stopped). All that it holds is its own: memory, processor time, files without a
+//! name. So its end is the whole undo. It asks the kernel to be the first to go when memory runs out, and keeps no
+//! capability beyond the moment in which it opens its file.
+
+mod burn;
+mod write;
+
+use std::fs;
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
+use serde::{Deserialize, Serialize};
+
+use super::lease::boottime;
+use crate::fault::Undo;
+use crate::fault::disk::Folder;
+use crate::mark;
+use crate::packets::{Beats, Leasing};
+use crate::process::{self, ProcessId, Stat};
+use crate::{sys, undo};
+
+/// Says in a worker's environment which fault it serves: `run/fault`.
+const WORKS_FOR: &str = "BRUNT_WORKS_FOR";
+/// How long a worker waits for its order.
+const TO_BEGIN: Duration = Duration::from_secs(10);
+
+/// What a worker does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Task {
+    /// Keeps so many threads busy, each for this share of its time.
+    Burn {
+        /// Threads.
+        threads: u64,
+        /// From 0 to 1.
+        load: f64,
+    },
+    /// Holds memory, and touches it so that it is not swapped out.
+    Hold {
+        /// How much.
+        bytes: u64,
+    },
+    /// Writes past the page cache, again and again, to files without a name.
+    Write {
+        /// Where.
+        folder: Folder,
+        /// Threads, each with a file.
+        threads: u64,
+    },
+    /// Undoes this at the end: of its input or of its lease, not when it is killed.
+    GiveBack {
+        /// What.
+        undo: Vec<Undo>,
+    },
+    /// Takes room on a file system, by a file without a name.
+    Fill {
+        /// Where.
+        folder: Folder,
+        /// How much.
+        bytes: u64,
+    },
+}
+
+/// The first line.
+#[derive(Serialize, Deserialize)]
+struct Order {
+    task: Task,
+    /// How long it may go on without another line.
+    lease: Duration,
+}
+
+/// The whole life of a worker.
+pub fn main() -> u8 {
+    sys::keep_from_children();
+    let _ = rustix::process::setsid();
+    match live() {
+        Ok(()) => 0,
+        Err(why) => {
+            eprintln!("{why}");
+            1
+        }
+    }
+}
+
+fn live() -> Result<(), String> {
+    fs::write("/proc/self/oom_score_adj", "1000").map_err(|error| format!("cannot ask to be killed first: {error}"))?;
+    let mut input = Input::new();
+    let line = input.wait(TO_BEGIN).map_err(|error| error.to_string())?;
+    let Some(line) = line else { return Ok(()) };
+    let order: Order = serde_json::from_str(&line).map_err(|error| format!("this is no order: {error}"))?;
+    // Held until the end; what is taken is given back by the kernel.
+    let held = begin(&order.task)?;
+    while input.wait(order.lease).map_err(|error| error.to_string())?.is_some() {}
+    match held {
+        Held::Promise(undo) => undo.iter().try_for_each(|undo| undo::apply(undo).map(drop)),
+        Held::Nothing | Held::File { .. } => Ok(()),
+    }
+}
+
+/// What a task holds.
+enum Held {
+    Nothing,
+    File { _file: OwnedFd },
+    Promise(Vec<Undo>),
+}
+
+fn begin(task: &Task) -> Result<Held, String> {
+    let thread = |error: io::Error| format!("cannot start a thread: {error}");
+    match task {
+        Task::Burn { threads, load } => {
+            give_up_capabilities()?;
+            for _ in 0..*threads {
+                let load = *load;
+                std::thread::Builder::new().spawn(move || burn::processor(load)).map_err(thread)?;
+            }
+        }
+        Task::Hold { bytes } => {
+            be_gone_fast();
+            give_up_capabilities()?;
+            let bytes = *bytes;
+            std::thread::Builder::new().spawn(move || burn::memory(bytes)).map_err(thread)?;
+        }
+        Task::Write { folder, threads } => {
+            let files = (0..*threads).map(|_| write::file(folder)).collect::<Result<Vec<_>, _>>()?;
+            give_up_capabilities()?;
+            for file in files {
+                std::thread::Builder::new().spawn(move || write::again_and_again(&file)).map_err(thread)?;
+            }
+        }
+        Task::GiveBack { undo } => return Ok(Held::Promise(undo.clone())),
+        Task::Fill { folder, bytes } => {
+            let file = folder.file_without_name(OFlags::empty())?;
+            give_up_capabilities()?;
+            write::take(&file, *bytes).map_err(|error| format!("cannot take {bytes} bytes in {folder}: {error}"))?;
+            return Ok(Held::File { _file: file });
+        }
+    }
+    Ok(Held::Nothing)
+}
+
+/// Where memory runs out the kernel kills the worker, and then gives its memory back in the worker's own time: as long as it
+/// waits for a processor half-way, the next one is killed too, and that would be the target. It hardly runs otherwise, so
+/// going first costs nobody anything. Without the right to it everything works as well, on a machine that is not busy.
+fn be_gone_fast() {
+    let _ = rustix::process::setpriority_process(None, -20);
+}
+
+fn give_up_capabilities() -> Result<(), String> {
+    let none = CapabilitySet::empty();
+    set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })
+        .map_err(|error| format!("cannot give up capabilities: {error}"))
+}
+
+/// Standard input, line by line, each within its time.
+struct Input {
+    stdin: io::Stdin,
+    read: Vec<u8>,
+}
+
+impl Input {
+    fn new() -> Self {
+        Self { stdin: io::stdin(), read: Vec::new() }
+    }
+
+    /// The next line; `None` at the end of the input, or when the time is over.
+    fn wait(&mut self, within: Duration) -> io::Result<Option<String>> {
+        let until = boottime() + within;
+        loop {
+            if let Some(end) = self.read.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.read.drain(..=end).collect();
+                return Ok(Some(String::from_utf8_lossy(&line).into_owned()));
+            }
+            let left = until.saturating_sub(boottime());
+            let left = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) };
+            match poll(&mut [PollFd::new(&self.stdin, PollFlags::IN)], Some(&left)) {
+                Ok(0) => return Ok(None),
+                Ok(_) => {}
+                Err(rustix::io::Errno::INTR) => continue,
+                Err(error) => return Err(error.into()),
+            }
+            let mut some = [0; 4096];
+            match rustix::io::read(&self.stdin, &mut some)? {
+                0 => return Ok(None),
+                count => self.read.extend_from_slice(&some[..count]),
+            }
+        }
+    }
+}
+
+/// A worker as the agent sees it. It ends when this is dropped.
+#[derive(Debug)]
+pub struct Worker {
+    child: Child,
+    line: Arc<Line>,
+    /// Its process.
+    pub id: ProcessId,
+}
+
+/// Its standard input, which the beats of the agent's lease go down.
+#[derive(Debug)]
+struct Line(Mutex<Option<ChildStdin>>);
+
+impl Leasing for Line {
+    fn beat(&self) {
+        // A pipe that is full has beats enough; one that is broken has no worker any more, which `verify` tells.
+        if let Some(pipe) = self.0.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            let _ = pipe.write_all(b"\n");
+        }
+    }
+}
+
+/// What a fault's workers carry.
+pub fn mark_of(run_id: &str, fault: &str) -> String {
+    format!("{run_id}/{fault}")
+}
+
+impl Worker {
+    /// Starts one that waits for its order.
+    ///
+    /// # Errors
+    /// Those of starting a program.
+    pub fn start(run_id: &str, mark: &str) -> io::Result<Self> {
+        let mut child = Command::new(std::env::current_exe()?)
+            .args(["agent", "--worker"])
+            .envs(mark::variables(run_id, ProcessId::own()?))
+            .env(WORKS_FOR, mark)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let id = ProcessId::of(child.id())?;
+        let pipe = child.stdin.take().ok_or_else(|| io::Error::other("it has no standard input"))?;
+        fcntl_setfl(&pipe, fcntl_getfl(&pipe)? | OFlags::NONBLOCK)?;
+        Ok(Self { child, line: Arc::new(Line(Mutex::new(Some(pipe)))), id })
+    }
+
+    /// Says what to do, and keeps the lease alive from now on.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn begin(&self, task: Task, beats: &Arc<Beats>) -> io::Result<()> {
+        let mut order = serde_json::to_vec(&Order { task, lease: beats.lease() })?;
+        order.push(b'\n');
+        let mut pipe = self.line.0.lock().unwrap_or_else(PoisonError::into_inner);
+        pipe.as_mut().ok_or(io::ErrorKind::BrokenPipe)?.write_all(&order)?;
+        drop(pipe);
+        let leasing: Arc<dyn Leasing> = Arc::<Line>::clone(&self.line);
+        beats.keep(&leasing)
+    }
+
+    /// Why it has ended, if it has.
+    pub fn ended(&mut self) -> Option<String> {
+        let status = self.child.try_wait().ok()??;
+        let mut said = String::new();
+        if let Some(stderr) = self.child.stderr.take() {
+            // It has ended, and started nothing: there is an end to read to.
+            let _ = BufReader::new(stderr).take(4096).read_line(&mut said);
+        }
+        Some(match (said.trim(), status.signal()) {
+            ("", Some(9)) => "it was killed: by the kernel, if memory ran out, or by somebody".into(),
+            ("", _) => process::in_words(status),
+            (said, _) => said.to_owned(),
+        })
+    }
+
+    /// Ends it and waits until it has; it may be called again.
+    ///
+    /// # Errors
+    /// When it cannot be waited for.
+    pub fn end(&mut self) -> io::Result<()> {
+        drop(self.line.0.lock().unwrap_or_else(PoisonError::into_inner).take());
+        // An error means that it has ended and was waited for.
+        let _ = self.child.kill();
+        self.child.wait().map(drop)
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.end();
+    }
+}
+
+/// The workers with this mark that are alive.
+pub fn find(mark: &str) -> Vec<ProcessId> {
+    let wanted = format!("{WORKS_FOR}={mark}");
+    let carries = |stat: &Stat| {
+        let environment = fs::read(format!("/proc/{}/environ", stat.id.pid)).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|pair| pair == wanted.as_bytes())
+    };
+    let all = process::all().unwrap_or_default();
+    all.into_iter().filter(|stat| !stat.is_zombie() && carries(stat)).map(|stat| stat.id).collect()
+}
