@@ -259,7 +259,7 @@ fn acts_on_packets(fault: &Fault) -> bool {
 pub fn check_rights(fault: &Fault, target: &Target) -> Result<(), ResolveError> {
     match target {
         // Of a namespace with a name, `netns::find` asks the namespace itself.
-        Target::Service(_) | Target::Process(_) if acts_on_packets(fault) => netns::check_own(&fault.target),
+        Target::Service(_) | Target::Process(_) if acts_on_packets(fault) => netns::check_own(fault),
         _ => Ok(()),
     }
 }
@@ -295,6 +295,9 @@ pub fn resolve_dry(plan: &Plan, fault: &Fault) -> Result<Victims, ResolveError> 
             return Err(ResolveError::Unfit { kind: fault.kind.into(), target: fault.target.clone(), why });
         }
         check_rights(fault, target)?;
+    } else if acts_on_packets(fault) {
+        let target = fault.target.clone();
+        netns::may_decide(fault).map_err(|why| ResolveError::Search { target, why })?;
     }
     check_commands(fault)?;
     peers::check(fault)?;

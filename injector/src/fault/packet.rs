@@ -49,6 +49,13 @@ pub fn treatment(kind: &str, with: &Params) -> Option<Result<Treatment, Error>> 
     })
 }
 
+/// Whether a thread of the agent decides about the packets.
+pub fn is_queued(fault: &PlannedFault) -> bool {
+    let queued =
+        |treatment: Result<Treatment, Error>| matches!(treatment, Ok(Treatment { effect: Effect::Queued(_), .. }));
+    treatment(fault.kind, &fault.with).is_some_and(queued)
+}
+
 /// What happens to the packets of a fault's victims, with the addresses of those whom `from` means as they are now; `None` for
 /// faults that do not act on packets. Blocks: a name may have to be looked up.
 pub fn order(fault: &PlannedFault, network: Option<&Layout>) -> Result<Option<Treatment>, Error> {

@@ -133,7 +133,8 @@ fn check_networks(fault: &Fault, alive: &[Victim]) -> Result<(), ResolveError> {
         }
         let network =
             Namespace::of_process(pid).map_err(|error| search(format!("the network of {victim}: {error}")))?;
-        netns::may_have_rules(&network, &format!("the network of {victim}")).map_err(search)?;
+        let may = netns::may_have_rules(&network, &format!("the network of {victim}"));
+        may.and_then(|()| netns::may_decide(fault)).map_err(search)?;
     }
     Ok(())
 }

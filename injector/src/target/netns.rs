@@ -1,13 +1,16 @@
 //! Network namespaces with a name, as `ip netns add` gives it.
 
 use std::io;
+use std::sync::OnceLock;
 
 use brunt_scenario::plan::Fault;
 use rustix::thread::{CapabilitySet, capabilities};
 
 use crate::error::{Error, ResolveError};
+use crate::fault::packet;
 use crate::namespace::{Namespace, path_of};
 use crate::netlink::nf_tables;
+use crate::packets;
 use crate::target::Victim;
 
 /// The namespace of this name, and that this process may put rules into it; touches nothing.
@@ -23,7 +26,8 @@ pub fn find(fault: &Fault, name: &str) -> Result<Vec<Victim>, ResolveError> {
         Err(error) => return Err(ResolveError::Search { target, why: cure(name, &error) }),
     };
     let what = format!("the network namespace `{name}`");
-    may_have_rules(&namespace, &what).map_err(|why| ResolveError::Search { target, why })?;
+    let may = may_have_rules(&namespace, &what).and_then(|()| may_decide(fault));
+    may.map_err(|why| ResolveError::Search { target, why })?;
     Ok(vec![Victim::Namespace { name: name.into(), identity: Some(namespace.identity()) }])
 }
 
@@ -39,11 +43,30 @@ pub(super) fn may_have_rules(namespace: &Namespace, what: &str) -> Result<(), St
     listed.map(drop).map_err(modprobe)
 }
 
+/// Whether the kernel gives packets to a thread of the agent (NFQUEUE), where the fault needs that; if not, what helps. Tried in
+/// a namespace of its own, which nobody sees, and once: a kernel does not change under a run. Who may not make a namespace
+/// learns it when the fault begins.
+pub(super) fn may_decide(fault: &Fault) -> Result<(), String> {
+    static TRIED: OnceLock<Result<(), String>> = OnceLock::new();
+    let may_try = || capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::SYS_ADMIN));
+    if !packet::is_queued(fault) || !may_try() {
+        return Ok(());
+    }
+    TRIED.get_or_init(packets::try_queue).clone().map_err(|why| {
+        format!(
+            "{} needs NFQUEUE, by which brunt decides about packets, and that does not work here: {why}; run it as root (with \
+             CAP_NET_ADMIN and CAP_NET_RAW), on a kernel with nfnetlink_queue and xt_NFQUEUE (`modprobe -a nfnetlink_queue \
+             xt_NFQUEUE`)",
+            fault.kind
+        )
+    })
+}
+
 /// The same of packets in brunt's own network namespace.
-pub fn check_own(target: &str) -> Result<(), ResolveError> {
-    let search = |why| ResolveError::Search { target: target.into(), why };
+pub fn check_own(fault: &Fault) -> Result<(), ResolveError> {
+    let search = |why| ResolveError::Search { target: fault.target.clone(), why };
     let own = Namespace::current().map_err(|error| search(error.to_string()))?;
-    may_have_rules(&own, "brunt's own network namespace").map_err(search)
+    may_have_rules(&own, "brunt's own network namespace").and_then(|()| may_decide(fault)).map_err(search)
 }
 
 fn cure(name: &str, error: &io::Error) -> String {

@@ -214,3 +214,31 @@ fn names_of_a_process_are_hit_where_it_has_a_network_of_its_own_and_refused_wher
     let refused = lab.brunt(&of(&among_others)).go().expect_code(3);
     refused.expect_said("shares its network with").expect_said("with a `netns` target");
 }
+
+#[test]
+fn where_nothing_can_be_decided_about_packets_plan_says_so_and_a_run_touches_nothing() {
+    let _machine = machine::shared();
+    let lab = Lab::new();
+    let target = format!("{{ netns: {} }}", lab.network.server);
+    let story = lab.scenario(&target, "{ answer: nxdomain }");
+    let client = lab.network.client.as_str();
+    // Root without the right to raw sockets, which the queue's other half needs; rules it may still make.
+    let bare = ["ip", "netns", "exec", client, "setpriv", "--bounding-set=-net_raw", "--inh-caps=-net_raw", "--"];
+    let told = "network.dns needs NFQUEUE, by which brunt decides about packets, and that does not work here";
+    let plan = Brunt::with(["plan"]).arg(story.path()).under(bare).go().expect_code(3);
+    plan.expect_said(told).expect_said("modprobe -a nfnetlink_queue xt_NFQUEUE");
+    let run = Brunt::run(&story).under(bare);
+    let state = run.home().join("state");
+    let run = run.start().wait().expect_code(3).expect_said(told);
+    assert!(!run.stderr.contains("event=fault."), "no fault has begun: {run}");
+    assert_eq!(lab.tables(), Vec::<String>::new());
+    assert!(
+        Brunt::with(["cleanup"]).state_in(&state).go().expect_code(0).stdout.contains("nothing"),
+        "nothing is open"
+    );
+    // What rules alone can do is not refused.
+    let text = std::fs::read_to_string(story.path()).expect("the test has written it");
+    let cut =
+        Scenario::new(&text.replace("network.dns", "network.partition").replace(", with: { answer: nxdomain }", ""));
+    Brunt::with(["plan"]).arg(cut.path()).under(bare).go().expect_code(0);
+}
