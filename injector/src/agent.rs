@@ -36,6 +36,7 @@ use crate::fault::container::on_containers;
 use crate::fault::packet::PacketFault;
 use crate::fault::packet::bandwidth::BandwidthFault;
 use crate::fault::packet::queued::QueuedFault;
+use crate::fault::pool::exhaust::Exhaust;
 use crate::fault::process::on_processes;
 use crate::fault::stress;
 use crate::fault::{Fault, Reverted, Undo};
@@ -359,6 +360,9 @@ fn fault_of(order: &Order, run_id: &str, beats: &Arc<Beats>) -> Result<Box<dyn F
     }
     if let Some(stress) = &order.stress {
         return Ok(stress::on_target(order, stress, run_id, beats));
+    }
+    if let Some(pool) = order.pool.clone() {
+        return Ok(Box::new(Exhaust::new(order, pool)));
     }
     let Some(treatment) = order.packets.clone() else {
         return if order.kind.starts_with("container.") { on_containers(order) } else { on_processes(order) };

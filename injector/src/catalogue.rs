@@ -213,6 +213,15 @@ pub const ALL: &[Entry] = &[
         undone: "the file has no name and ends with the worker that holds it; room is kept for brunt's own files",
     },
     Entry {
+        kind: "pool.exhaust",
+        on: &[TargetKind::Service, TargetKind::Process, TargetKind::Docker],
+        feels: "clients that say nothing take its connections; what new ones get is up to the server: a refusal, or a long wait",
+        privilege: "same user where it shares brunt's network; root for a container",
+        rung: "connections to its port",
+        verified: "the kernel lists them as established at the server, all that were asked for, or it takes no more",
+        undone: "reset, by the agent or by the kernel when it dies, and gone from the kernel's list",
+    },
+    Entry {
         kind: "exec",
         on: &[TargetKind::Service, TargetKind::Process],
         feels: "a command of yours breaks it, another one (`undo`, required) mends it",

@@ -17,6 +17,7 @@ pub mod http;
 pub mod link;
 pub mod network;
 pub mod packet;
+pub mod pool;
 pub mod process;
 pub mod stress;
 pub mod tcp;

@@ -4,6 +4,7 @@ pub mod docker;
 pub mod netns;
 pub mod peers;
 pub mod process;
+pub mod tcp_table;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -15,6 +16,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ResolveError};
+use crate::fault::pool::exhaust;
 use crate::fault::{exec, packet, stress};
 use crate::namespace::Identity;
 use crate::process::ProcessId;
@@ -206,7 +208,8 @@ fn choose(seed: u64, fault: &str, mut members: Vec<Victim>, count: usize) -> Vec
 /// Whether this kind acts on this kind of target at all.
 pub fn check_fit(fault: &Fault, target: &Target) -> Result<(), ResolveError> {
     let on_container = fault.kind.starts_with("container.");
-    let on_process = fault.kind.starts_with("process.") || fault.kind == "exec" || weighs(fault);
+    let on_process =
+        fault.kind.starts_with("process.") || ["exec", exhaust::KIND].contains(&fault.kind) || weighs(fault);
     let why = match target {
         Target::Netns(_) | Target::Service(_) | Target::Process(_) | Target::Docker(_) if acts_on_packets(fault) => {
             let why = match packet::treatment(fault.kind, &fault.with) {
@@ -215,6 +218,9 @@ pub fn check_fit(fault: &Fault, target: &Target) -> Result<(), ResolveError> {
                 Some(Ok(_)) | None => return Ok(()),
             };
             return Err(ResolveError::Unfit { kind: fault.kind.into(), target: fault.target.clone(), why });
+        }
+        Target::Service(_) | Target::Process(_) | Target::Docker(_) if fault.kind == exhaust::KIND => {
+            return exhaust::order(fault).map(drop).map_err(|error| unfit(fault, error));
         }
         Target::Link(_) if !on_process && !on_container => return Ok(()),
         Target::Docker(_) if on_container || weighs(fault) => return Ok(()),
@@ -248,6 +254,14 @@ pub fn check_fit(fault: &Fault, target: &Target) -> Result<(), ResolveError> {
 /// Whether a fault weighs on what runs in a target.
 fn weighs(fault: &Fault) -> bool {
     fault.kind.starts_with("stress.") || fault.kind == "disk.fill"
+}
+
+fn unfit(fault: &Fault, error: Error) -> ResolveError {
+    let why = match error {
+        Error::Unfit { why, .. } => why,
+        other => other.to_string(),
+    };
+    ResolveError::Unfit { kind: fault.kind.into(), target: fault.target.clone(), why }
 }
 
 /// Whether a fault acts on the packets of targets that have any.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::agent::network::Layout;
 use crate::agent::services::Key;
 use crate::fault::packet::bandwidth::Bandwidth;
+use crate::fault::pool::exhaust::Pool;
 use crate::fault::stress::Stress;
 use crate::fault::{Change, Reverted, Seen, Undo};
 use crate::packets::Treatment;
@@ -138,6 +139,8 @@ pub struct Order {
     /// `stress.*` and `disk.fill` only: what weighs on them.
     #[serde(default)]
     pub stress: Option<Stress>,
+    /// `pool.exhaust` only: how many connections, and to which port.
+    pub pool: Option<Pool>,
     /// What decisions of this fault about single packets follow from.
     pub seed: u64,
 }

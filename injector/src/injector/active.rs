@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::fault::exec::{Exec, Host};
 use crate::fault::link::LinkFault;
 use crate::fault::packet::{self, bandwidth};
+use crate::fault::pool::exhaust;
 use crate::fault::{Change, Fault, Reverted, Seen, Undo, container, stress};
 use crate::journal::Entry;
 use crate::proxy::Proxy;
@@ -79,6 +80,7 @@ impl Active {
                 grace: fault.with.duration("grace"),
                 bandwidth: bandwidth::order(fault)?,
                 stress: stress::order(fault, kept)?,
+                pool: exhaust::order(fault)?,
                 seed,
             })),
         };
@@ -180,6 +182,8 @@ impl Active {
             (Acting::InAgent(_), "container.kill" | "container.pause") => ENGINE,
             // Memory and room are taken as fast as the kernel gives them, and a use of processors is told over some time.
             (Acting::InAgent(order), _) if order.stress.is_some() => Duration::from_secs(10),
+            // As long as it takes to open some ten thousand.
+            (Acting::InAgent(_), exhaust::KIND) => Duration::from_secs(5),
             (Acting::InAgent(_), _) => Duration::from_secs(1),
         };
         let until = boottime() + patience;

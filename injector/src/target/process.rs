@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
@@ -11,7 +12,7 @@ use regex::Regex;
 use crate::error::ResolveError;
 use crate::fault::packet::dns;
 use crate::process::{self, Stat};
-use crate::target::Victim;
+use crate::target::{Victim, tcp_table};
 
 /// Hitting one of these takes more than the target down: the way in, the containers, the node.
 const NEVER: [&str; 6] = ["sshd", "dockerd", "containerd", "kubelet", "systemd", "init"];
@@ -205,7 +206,7 @@ fn owners_of(port: u16) -> Result<BTreeSet<u32>, String> {
     for table in ["/proc/self/net/tcp", "/proc/self/net/tcp6"] {
         // Without IPv6 there is no second table.
         if let Ok(text) = fs::read_to_string(table) {
-            inodes.extend(listeners(&text).filter(|(listens, _)| *listens == port).map(|(_, inode)| inode));
+            inodes.extend(listeners(&text).filter(|(listens, _)| listens.port() == port).map(|(_, inode)| inode));
         }
     }
     if inodes.is_empty() {
@@ -232,10 +233,16 @@ fn owners_of(port: u16) -> Result<BTreeSet<u32>, String> {
 /// The TCP ports on which these processes, or others of their process groups, listen: sorted, without repetition. What this
 /// user may not see is left out.
 pub fn ports_of(pids: &[u32]) -> Vec<u16> {
+    let ports: BTreeSet<u16> = listening(pids).iter().map(SocketAddr::port).collect();
+    ports.into_iter().collect()
+}
+
+/// The same with the addresses, each in the network namespace of its process.
+pub fn listening(pids: &[u32]) -> BTreeSet<SocketAddr> {
     let all = process::all().unwrap_or_default();
     let groups: BTreeSet<u32> = all.iter().filter(|stat| pids.contains(&stat.id.pid)).map(|stat| stat.group).collect();
     let leads = |stat: &Stat| pids.contains(&stat.group) && groups.contains(&stat.group);
-    let mut ports = BTreeSet::new();
+    let mut found = BTreeSet::new();
     for stat in all.iter().filter(|stat| pids.contains(&stat.id.pid) || leads(stat)) {
         let pid = stat.id.pid;
         let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else { continue };
@@ -247,18 +254,14 @@ pub fn ports_of(pids: &[u32]) -> Vec<u16> {
         for table in ["tcp", "tcp6"] {
             // Of the process's own network namespace.
             let text = fs::read_to_string(format!("/proc/{pid}/net/{table}")).unwrap_or_default();
-            ports.extend(listeners(&text).filter(|(_, inode)| sockets.contains(inode)).map(|(port, _)| port));
+            found.extend(listeners(&text).filter(|(_, inode)| sockets.contains(inode)).map(|(address, _)| address));
         }
     }
-    ports.into_iter().collect()
+    found
 }
 
-/// The listening sockets (state 0A) of a table: port and inode, as descriptors link to it (proc_pid_net(5)).
-fn listeners(table: &str) -> impl Iterator<Item = (u16, String)> {
-    table.lines().skip(1).filter_map(|line| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        let (_, port) = fields.get(1)?.rsplit_once(':')?;
-        let port = u16::from_str_radix(port, 16).ok()?;
-        (*fields.get(3)? == "0A").then(|| (port, format!("socket:[{}]", fields.get(9).unwrap_or(&""))))
-    })
+/// The listening sockets of a table: address, and inode as descriptors link to it.
+fn listeners(table: &str) -> impl Iterator<Item = (SocketAddr, String)> {
+    let listening = tcp_table::rows(table).filter(|row| row.state == tcp_table::LISTEN);
+    listening.map(|row| (row.local, format!("socket:[{}]", row.inode)))
 }

@@ -5,6 +5,7 @@
 mod exec;
 mod faults;
 mod lab;
+mod pool;
 mod safety;
 mod scene;
 mod targets;

@@ -3,13 +3,16 @@
 //! `agent` is what `brunt agent` is. `hold STATE LEASE_MS PID` is a runner in the middle of a run: two services (one leaves
 //! a child in its process group), of which one is paused, process PID paused as well, and a link that is slow. It prints a
 //! line of JSON with the pids once all is in place and then waits to be killed. `full STATE PID` is a runner whose disk is
-//! full when it wants to pause process PID; it prints the error.
+//! full when it wants to pause process PID; it prints the error. `serve LIMIT AGE_MS` is a server with so many connections:
+//! it prints its port, greets whom it takes, closes what is above the limit at once, and what is older than that (0: never).
 
 mod scene;
 
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use brunt_injector::Injector;
 use brunt_scenario::plan::{Fault, ParamValue, Params, Target};
@@ -28,6 +31,10 @@ fn main() -> ExitCode {
         }
         ["full", state, pid] => {
             full(Path::new(state), pid.parse().expect("a pid"));
+            ExitCode::SUCCESS
+        }
+        ["serve", limit, age] => {
+            serve(limit.parse().expect("a number"), age.parse().expect("a number of milliseconds"));
             ExitCode::SUCCESS
         }
         _ => ExitCode::from(2),
@@ -87,4 +94,25 @@ fn full(state: &Path, pid: u32) {
         }
         injector.close().await.expect("nothing is left");
     });
+}
+
+fn serve(limit: usize, age: u64) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.set_nonblocking(true).expect("it can be asked without waiting");
+    println!("{}", listener.local_addr().expect("an address").port());
+    let mut taken: Vec<(TcpStream, Instant)> = Vec::new();
+    loop {
+        taken.retain_mut(|(client, since)| {
+            let old = age > 0 && since.elapsed() > Duration::from_millis(age);
+            let open = client.read(&mut [0]).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock);
+            open && !old
+        });
+        while let Ok((mut client, _)) = listener.accept() {
+            if taken.len() < limit && client.write_all(b"hello").is_ok() {
+                client.set_nonblocking(true).expect("it can be asked without waiting");
+                taken.push((client, Instant::now()));
+            }
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }

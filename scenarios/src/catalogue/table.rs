@@ -459,10 +459,14 @@ pub const ALL: &[FaultKind] = &[
     ),
     lasting(
         "pool.exhaust",
-        "holds connections open",
-        &[Service, Link],
-        &[],
-        &[optional("connections", Number, "how many are held")],
+        "opens connections and holds them, so that none is left for clients",
+        &[Service, Process, Docker, Link],
+        &[Service, Process, Docker],
+        &[
+            optional("connections", Number, "how many are held; without it as many as the server takes"),
+            optional("port", Number, "which of its ports is meant, where it listens on several"),
+            optional("send", Text, "what is said on each; for servers that close silent ones to make room: `GET `"),
+        ],
     ),
     lasting(
         "exec",

@@ -26,6 +26,7 @@ mod memory;
 mod names;
 mod nothing_is_lost;
 mod packets;
+mod pool;
 mod queues;
 mod report_in_chromium;
 mod revert;

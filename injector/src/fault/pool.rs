@@ -1,0 +1,5 @@
+//! Faults on what a server can give out only so often.
+
+pub mod exhaust;
+mod holder;
+mod place;
