@@ -66,7 +66,7 @@ pub enum Ask {
     /// Stop all services, the last started first.
     StopServices,
     /// The four verbs.
-    Prepare(Order),
+    Prepare(Box<Order>),
     /// The change itself.
     Inject {
         /// The fault.

@@ -142,12 +142,10 @@ impl Active {
     fn prepare(&mut self, inner: &Inner) -> Result<Vec<Undo>, Error> {
         match &mut self.acting {
             Acting::OnLink(fault) => fault.prepare(&mut inner.proxy.clone()),
-            Acting::InAgent(order) => {
-                match inner.agent.ask(Ask::Prepare(Order::clone(order)), answers_within(self.kind))? {
-                    Answer::Prepared(undo) => Ok(undo),
-                    other => Err(Error::Protocol(format!("`prepare` was answered with {other:?}"))),
-                }
-            }
+            Acting::InAgent(order) => match inner.agent.ask(Ask::Prepare(order.clone()), answers_within(self.kind))? {
+                Answer::Prepared(undo) => Ok(undo),
+                other => Err(Error::Protocol(format!("`prepare` was answered with {other:?}"))),
+            },
             Acting::OnHost(fault) => fault.prepare(&mut Host),
             Acting::OnNobody => Ok(Vec::new()),
         }

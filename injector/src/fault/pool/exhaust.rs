@@ -111,6 +111,8 @@ struct Target {
     place: Place,
     wanted: usize,
     holder: Option<Holder>,
+    /// Our ends of those that were let go and are not seen to be gone yet: another attempt looks for them again.
+    let_go: BTreeSet<SocketAddr>,
 }
 
 impl Exhaust {
@@ -177,15 +179,23 @@ impl Target {
 
     /// Lets go, and looks whether the server is rid of them.
     fn stop(&mut self) -> Option<Result<(), String>> {
-        let from = self.holder.take()?.tally().held;
-        Some(self.wait_until_gone(&from))
+        match self.holder.take() {
+            Some(holder) => self.let_go = holder.end().held,
+            None if self.let_go.is_empty() => return None,
+            None => {}
+        }
+        let gone = self.wait_until_gone();
+        if gone.is_ok() {
+            self.let_go.clear();
+        }
+        Some(gone)
     }
 
-    fn wait_until_gone(&self, from: &BTreeSet<SocketAddr>) -> Result<(), String> {
+    fn wait_until_gone(&self) -> Result<(), String> {
         let failed = |error: io::Error| format!("{}: the connections cannot be counted: {error}", self.name());
         let until = boottime() + SETTLE;
         loop {
-            let held = self.place.count(from).map_err(failed)?;
+            let held = self.place.count(&self.let_go).map_err(failed)?;
             let left = held.accepted + held.waiting;
             match left {
                 0 => return Ok(()),
@@ -257,7 +267,7 @@ impl Fault<Services> for Exhaust {
         let wanted = self.pool.connections.unwrap_or(each) as usize;
         for victim in &self.victims {
             let place = Place::of(victim, self.pool.port, services)?;
-            self.targets.push(Target { place, wanted, holder: None });
+            self.targets.push(Target { place, wanted, holder: None, let_go: BTreeSet::new() });
         }
         let names: Vec<String> = self.targets.iter().map(Target::name).collect();
         Ok(vec![Undo::EndsWithAgent { what: format!("connections to {}", names.join(", ")) }])

@@ -85,13 +85,25 @@ impl Holder {
     }
 }
 
-impl Drop for Holder {
-    fn drop(&mut self) {
+impl Holder {
+    /// Lets go of all connections; what it held last.
+    pub fn end(mut self) -> Tally {
+        self.join();
+        self.tally()
+    }
+
+    fn join(&mut self) {
         self.shared.stop.store(true, Ordering::SeqCst);
         if let Some(thread) = self.thread.take() {
             // A panic was printed, and the connections went with the thread's stack.
             let _ = thread.join();
         }
+    }
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        self.join();
     }
 }
 
