@@ -8,6 +8,7 @@
 //! capability beyond the moment in which it opens its file.
 
 mod burn;
+mod piece;
 mod write;
 
 use std::fs;
@@ -47,8 +48,14 @@ pub enum Task {
         /// From 0 to 1.
         load: f64,
     },
-    /// Holds memory, and touches it so that it is not swapped out.
+    /// Holds memory, in pieces of which each is a process, and ends when one of them does. The kernel gives the memory of a
+    /// process that it kills back in that process's own time, and kills the next one meanwhile: a piece, not the target.
     Hold {
+        /// How much.
+        bytes: u64,
+    },
+    /// Holds one piece, and touches it so that it is not swapped out.
+    HoldPiece {
         /// How much.
         bytes: u64,
     },
@@ -74,7 +81,7 @@ pub enum Task {
 }
 
 /// The first line.
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Order {
     task: Task,
     /// How long it may go on without another line.
@@ -101,11 +108,15 @@ fn live() -> Result<(), String> {
     let Some(line) = line else { return Ok(()) };
     let order: Order = serde_json::from_str(&line).map_err(|error| format!("this is no order: {error}"))?;
     // Held until the end; what is taken is given back by the kernel.
-    let held = begin(&order.task)?;
-    while input.wait(order.lease).map_err(|error| error.to_string())?.is_some() {}
+    let mut held = begin(&order.task, order.lease)?;
+    while input.wait(order.lease).map_err(|error| error.to_string())?.is_some() {
+        if let Held::Pieces(pieces) = &mut held {
+            pieces.iter_mut().for_each(piece::Piece::beat);
+        }
+    }
     match held {
         Held::Promise(undo) => undo.iter().try_for_each(|undo| undo::apply(undo).map(drop)),
-        Held::Nothing | Held::File { .. } => Ok(()),
+        Held::Nothing | Held::File { .. } | Held::Pieces(_) => Ok(()),
     }
 }
 
@@ -114,9 +125,10 @@ enum Held {
     Nothing,
     File { _file: OwnedFd },
     Promise(Vec<Undo>),
+    Pieces(Vec<piece::Piece>),
 }
 
-fn begin(task: &Task) -> Result<Held, String> {
+fn begin(task: &Task, lease: Duration) -> Result<Held, String> {
     let thread = |error: io::Error| format!("cannot start a thread: {error}");
     match task {
         Task::Burn { threads, load } => {
@@ -127,6 +139,11 @@ fn begin(task: &Task) -> Result<Held, String> {
             }
         }
         Task::Hold { bytes } => {
+            let pieces = piece::all_of(*bytes, lease).map_err(|error| format!("cannot start a piece: {error}"))?;
+            give_up_capabilities()?;
+            return Ok(Held::Pieces(pieces));
+        }
+        Task::HoldPiece { bytes } => {
             be_gone_fast();
             give_up_capabilities()?;
             let bytes = *bytes;
@@ -150,9 +167,8 @@ fn begin(task: &Task) -> Result<Held, String> {
     Ok(Held::Nothing)
 }
 
-/// Where memory runs out the kernel kills the worker, and then gives its memory back in the worker's own time: as long as it
-/// waits for a processor half-way, the next one is killed too, and that would be the target. It hardly runs otherwise, so
-/// going first costs nobody anything. Without the right to it everything works as well, on a machine that is not busy.
+/// What holds memory gives it back soon when it is killed, whoever else wants the processor. It hardly runs otherwise, so
+/// going first costs nobody anything. Without the right to it everything works as well, a little later.
 fn be_gone_fast() {
     let _ = rustix::process::setpriority_process(None, -20);
 }

@@ -31,6 +31,7 @@ use crate::fault::{Change, Fault, Reverted, Seen, Undo};
 use crate::packets::Beats;
 use crate::process::ProcessId;
 use crate::target::Victim;
+use crate::undo;
 
 /// What is asked for, as the scenario has it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -294,8 +295,11 @@ impl Fault<Services> for Stressed {
                     .push(format!("the worker {} does not end: {error}; run `kill -9 {}`", worker.id, worker.id.pid)),
             }
         }
-        let left = worker::find(&self.mark);
-        failed.extend(left.iter().map(|left| format!("a worker is left ({left}); run `kill -9 {}`", left.pid)));
+        // A worker's own children hear of its end; nobody has to wait until they do.
+        let ends = worker::find(&self.mark).into_iter().map(|left| (left, undo::end(left)));
+        failed.extend(ends.filter_map(|(left, end)| {
+            end.err().map(|error| format!("a worker is left ({left}): {error}; run `kill -9 {}`", left.pid))
+        }));
         // What did not end is tried again.
         self.injected = !failed.is_empty();
         let error = (!failed.is_empty()).then(|| failed.join("; "));

@@ -1,4 +1,4 @@
-//! `stress.memory`: a worker in the target's cgroup takes memory and keeps it.
+//! `stress.memory`: a worker in the target's cgroup, and its children, take memory and keep it.
 //!
 //! The service feels: what is left below its limit is little, so pages of files are dropped and read again, and when it
 //! wants more than there is, the kernel kills somebody. That is the worker, which asks for it (`oom_score_adj` 1000), and the
@@ -11,7 +11,7 @@ use std::fs;
 use super::{Level, Pressure};
 use crate::agent::worker::Task;
 use crate::cgroup::site::{MEMORY, Site};
-use crate::process::ProcessId;
+use crate::process::{self, ProcessId, Stat};
 
 /// What the limit keeps for the target, at least: a part of it, and so many bytes.
 const KEPT: u64 = 4 << 20;
@@ -94,7 +94,10 @@ impl Pressure for Memory {
     fn seen(&mut self, worker: ProcessId) -> Result<String, String> {
         let site = self.site.as_ref().ok_or("nothing was prepared")?;
         let used = site.memory_used().map_err(|error| format!("cannot tell what its cgroup uses: {error}"))?;
-        let held = resident(worker.pid).map_err(|error| format!("cannot tell what the worker has: {error}"))?;
+        let all = process::all().map_err(|error| format!("cannot tell what the worker has: {error}"))?;
+        // One that ends meanwhile has nothing.
+        let of = |stat: &Stat| resident(stat.id.pid).unwrap_or(0);
+        let held = all.iter().filter(|stat| stat.parent == worker.pid).map(of).sum::<u64>();
         let mib = |bytes: u64| bytes >> 20;
         let told = format!(
             "its cgroup uses {} MiB of {}, {} of them by the worker, which was to take {}",
