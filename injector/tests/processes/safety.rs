@@ -76,8 +76,9 @@ fn kill_minus_nine_in_the_middle_of_a_pause_leaves_nothing() {
         let lab = Lab::new();
         let bystander = Bystander::start();
         let mut holder = Holder::start(&lab, &bystander);
-        assert_eq!(state_of(bystander.pid()), Some('T'));
-        assert!(holder.services.iter().any(|pid| state_of(*pid) == Some('T')));
+        // The signal is sent; who it hits stops when it runs next.
+        let stopped = |pid: u32| state_of(pid) == Some('T');
+        eventually("both are stopped", || stopped(bystander.pid()) && holder.services.iter().any(|pid| stopped(*pid)));
         assert!(holder.descendants.len() > 2, "the second service has a child in its group");
         std::thread::sleep(Duration::from_millis(17 * round));
         holder.child.kill().unwrap();
@@ -201,6 +202,8 @@ fn s5_terminal_ctrl_c_reaches_runner_only() {
     // What a terminal does on Ctrl-C and when it is closed. A stopped runner takes neither, so that nothing but the
     // signal itself could end the others.
     signal(holder.child.id(), Signal::STOP);
+    // It is not stopped before it runs once more, and until then the others would end it.
+    eventually("the runner is stopped", || state_of(runner.id.pid) == Some('T'));
     for both in [Signal::INT, Signal::HUP] {
         kill_process_group(rustix::process::Pid::from_raw(runner.group as i32).unwrap(), both).unwrap();
     }
