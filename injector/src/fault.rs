@@ -83,6 +83,13 @@ pub struct Reverted {
     pub error: Option<String>,
 }
 
+impl Reverted {
+    /// Nothing has to be undone, or nothing yet: what a fault adds to it is what it finds.
+    pub fn nothing(effect: Seen) -> Self {
+        Self { effect, rollback_verified: None, residue: Vec::new(), error: None }
+    }
+}
+
 /// What undoes a change, as data: it must still work when the process that made the change is gone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

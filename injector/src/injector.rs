@@ -374,7 +374,7 @@ impl Inner {
     fn revert(&self, id: &str) -> Reverted {
         let Some(slot) = self.find(id) else {
             let effect = Seen::NotExercised("it was never injected".into());
-            return Reverted { effect, rollback_verified: None, residue: Vec::new(), error: None };
+            return Reverted::nothing(effect);
         };
         let mut active = locked(&slot.active);
         let reverted = active.revert(self);

@@ -173,7 +173,7 @@ impl Fault<Host> for Exec {
             (Some(verify), None) => Seen::Absent(format!("`{verify}` never ended with exit status 0")),
         };
         if !self.injected {
-            return Reverted { effect, rollback_verified: None, residue: Vec::new(), error: None };
+            return Reverted::nothing(effect);
         }
         let undone = self.undo.run().map(drop).map_err(|error| format!("{error}; by hand: {}", self.undo.by_hand()));
         let error = undone.and_then(|()| self.seen_gone()).err();

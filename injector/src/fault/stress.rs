@@ -284,7 +284,7 @@ impl Fault<Services> for Stressed {
     fn revert(&mut self, _: &mut Services) -> Reverted {
         let effect = self.seen(true);
         if !self.injected {
-            return Reverted { effect, rollback_verified: None, residue: Vec::new(), error: None };
+            return Reverted::nothing(effect);
         }
         let mut failed = Vec::new();
         for weight in &mut self.weights {

@@ -240,7 +240,6 @@ impl Active {
     }
 
     fn revert_once(&mut self, inner: &Inner) -> Reverted {
-        let nothing = |effect| Reverted { effect, rollback_verified: None, residue: Vec::new(), error: None };
         match &mut self.acting {
             Acting::OnLink(fault) => fault.revert(&mut inner.proxy.clone()),
             Acting::InAgent(_) => {
@@ -253,7 +252,7 @@ impl Active {
                 }
             }
             Acting::OnHost(fault) => fault.revert(&mut Host),
-            Acting::OnNobody => nothing(Seen::NotExercised("the target has no members".into())),
+            Acting::OnNobody => Reverted::nothing(Seen::NotExercised("the target has no members".into())),
         }
     }
 }

@@ -153,15 +153,21 @@ fn a_stopped_container_refuses_its_clients_and_is_started_again() {
     assert_eq!(db.state(), "running");
 }
 
+/// A run whose only fault, of this kind, has acted on `db` and goes on for longer than the test looks.
+fn under_fault(engine: &'static Engine, api: &Container, db: &Container, kind: &str) -> Running {
+    let timeline = format!("          - {{ id: it, target: db, for: 60s, fault: {kind} }}\n");
+    let running = run(engine, &scenario(api, &by_name(db), &timeline)).start();
+    running.wait_for("event=fault.verified fault=it");
+    running
+}
+
 #[test]
 fn kill_minus_nine_of_the_runner_leaves_no_container_paused_or_stopped() {
     let _machine = machine::shared();
     let engine = Engine::shared();
     for (kind, state) in [("container.pause", "paused"), ("container.stop, with: { grace: 1s }", "exited")] {
         let (api, db) = (engine.container(&[]), engine.container(&[]));
-        let timeline = format!("          - {{ id: it, target: db, for: 60s, fault: {kind} }}\n");
-        let running = run(engine, &scenario(&api, &by_name(&db), &timeline)).start();
-        running.wait_for("event=fault.verified fault=it");
+        let running = under_fault(engine, &api, &db, kind);
         assert_eq!(db.state(), state);
 
         running.signal(Signal::SIGKILL);
@@ -175,9 +181,7 @@ fn what_nobody_was_left_to_undo_cleanup_undoes_by_the_containers_id() {
     let engine = Engine::shared();
     for (kind, state) in [("container.pause", "paused"), ("container.stop, with: { grace: 1s }", "exited")] {
         let (api, db) = (engine.container(&[]), engine.container(&[]));
-        let timeline = format!("          - {{ id: it, target: db, for: 60s, fault: {kind} }}\n");
-        let running = run(engine, &scenario(&api, &by_name(&db), &timeline)).start();
-        running.wait_for("event=fault.verified fault=it");
+        let running = under_fault(engine, &api, &db, kind);
         let home = running.home();
         // First the agent cannot act, then the runner cannot, then neither is there.
         let agent = agent(&running);

@@ -61,7 +61,7 @@ impl Fault<Services> for Pause {
 
     fn revert(&mut self, _: &mut Services) -> Reverted {
         let effect = self.state().map_or_else(Seen::Absent, Seen::Yes);
-        let mut reverted = Reverted { effect, rollback_verified: None, residue: Vec::new(), error: None };
+        let mut reverted = Reverted::nothing(effect);
         if !self.injected {
             return reverted;
         }

@@ -76,7 +76,7 @@ impl Fault<Services> for Restart {
 
     fn revert(&mut self, _: &mut Services) -> Reverted {
         let effect = self.state().unwrap_or_else(|error| Seen::Absent(error.to_string()));
-        let mut reverted = Reverted { effect, rollback_verified: None, residue: Vec::new(), error: None };
+        let mut reverted = Reverted::nothing(effect);
         if !self.injected {
             return reverted;
         }

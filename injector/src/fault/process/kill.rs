@@ -90,7 +90,7 @@ impl Fault<Services> for Kill {
 
     fn revert(&mut self, services: &mut Services) -> Reverted {
         let effect = self.verify(services).unwrap_or_else(|error| Seen::Absent(error.to_string()));
-        let mut reverted = Reverted { effect, rollback_verified: None, residue: Vec::new(), error: None };
+        let mut reverted = Reverted::nothing(effect);
         if !self.injected {
             return reverted;
         }

@@ -134,7 +134,7 @@ impl Fault<Services> for Pause {
     fn revert(&mut self, _: &mut Services) -> Reverted {
         let effect = self.state().map_or_else(Seen::Absent, Seen::Yes);
         if !self.injected {
-            return Reverted { effect, rollback_verified: None, residue: Vec::new(), error: None };
+            return Reverted::nothing(effect);
         }
         self.injected = false;
         let mut residue = Vec::new();

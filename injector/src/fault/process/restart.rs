@@ -60,7 +60,7 @@ impl Fault<Services> for Restart {
         let missing: Vec<String> = self.back(services).into_iter().filter_map(Result::err).collect();
         let effect = self.verify(services).unwrap_or_else(|error| Seen::Absent(error.to_string()));
         if !self.injected {
-            return Reverted { effect, rollback_verified: None, residue: Vec::new(), error: None };
+            return Reverted::nothing(effect);
         }
         let error = (!missing.is_empty()).then(|| missing.join("; "));
         Reverted { effect, rollback_verified: Some(error.is_none()), residue: Vec::new(), error }

@@ -221,7 +221,7 @@ impl Fault<Services> for Fds {
     fn revert(&mut self, _: &mut Services) -> Reverted {
         let effect = self.state().map_or_else(Seen::Absent, Seen::Yes);
         if !self.injected {
-            return Reverted { effect, rollback_verified: None, residue: Vec::new(), error: None };
+            return Reverted::nothing(effect);
         }
         let failed: Vec<String> = self.moved.iter().filter_map(|moved| give_back(moved).err()).collect();
         let error = (!failed.is_empty()).then(|| failed.join("; "));
