@@ -4,6 +4,9 @@
 //! built there is nothing to say here.
 
 use brunt_scenario::catalogue::{FaultKind, TargetKind};
+use brunt_scenario::plan::Fault;
+
+use crate::fault::packet::{self, bandwidth};
 
 /// How a kind of fault is carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,9 +103,9 @@ pub const ALL: &[Entry] = &[
     packet(
         "network.loss",
         "packets vanish, each with a chance: TCP sends again, and a few requests are late by very much",
-        "the share that was counted has the one that was asked for in its 99.99 % interval; `correlation` and `model` are \
-         carried out, and counted, by NFQUEUE",
+        "the share that was counted has the one that was asked for in its 99.99 % interval",
     ),
+    queued("network.loss", "packets vanish in runs or bursts (`correlation`, `model`)", SHARED),
     queued("network.duplicate", "packets come twice; TCP throws the second one away", SHARED),
     queued("network.reorder", "some packets overtake others, which are held; TCP takes the gap for a loss", SHARED),
     queued("network.corrupt", "the receiver's checksum finds the damage: a loss with another cause", SHARED),
@@ -115,12 +118,17 @@ pub const ALL: &[Entry] = &[
     Entry {
         kind: "network.bandwidth",
         on: &[TargetKind::Netns],
-        feels: "what leaves waits before a thin wire (`direction: from`); what finds no room there is lost",
+        feels: "what leaves, for anybody (`direction: from`), waits before a thin wire; what finds no room there is lost",
         privilege: "root (CAP_NET_ADMIN, CAP_SYS_ADMIN)",
         rung: "htb (packets)",
         verified: "packets had to wait, and no more than the rate passed, by the kernel's counters",
         undone: "the links get back what they had, compared; what a death leaves holds nothing, `brunt cleanup` removes it",
     },
+    queued(
+        "network.bandwidth",
+        "packets wait before a thin wire, one for each direction; what finds no room there is lost",
+        "packets had to wait, and the bytes that passed meanwhile were the rate, by the agent's counters",
+    ),
     stream("tcp.reset", "both sides get a reset", COUNTED),
     stream("tcp.timeout", "no byte passes, then the connection closes", SILENCED),
     stream("tcp.slow_close", "the close is passed on late", "the first close that it held was held for the delay"),
@@ -237,12 +245,25 @@ pub fn find(kind: &str, target: TargetKind) -> Option<&'static Entry> {
     of(kind).find(|entry| entry.on.contains(&target))
 }
 
+/// The same of one fault: where a kind has several mechanisms on a target, its parameters decide.
+pub fn of_fault(fault: &Fault, target: TargetKind) -> Option<&'static Entry> {
+    let queued = packet::is_queued(fault) && !(target == TargetKind::Netns && bandwidth::is_shaped(fault));
+    let fits = |entry: &&Entry| entry.on.contains(&target) && (entry.rung == QUEUE) == queued;
+    of(fault.kind).find(fits).or_else(|| find(fault.kind, target))
+}
+
 /// The ways in which a kind is carried out.
 pub fn of(kind: &str) -> impl Iterator<Item = &'static Entry> {
     ALL.iter().filter(move |entry| entry.kind == kind)
 }
 
 impl Entry {
+    /// What this mechanism cannot go beyond.
+    pub fn limit(&self) -> Option<String> {
+        let queued = self.kind == bandwidth::KIND && self.rung == QUEUE;
+        queued.then(|| format!("at most {} Mbit/s", bandwidth::MOST / 1_000_000))
+    }
+
     /// What the language says of it.
     pub fn language(&self) -> &'static FaultKind {
         FaultKind::find(self.kind).expect("a test walks all entries")
@@ -263,14 +284,15 @@ mod tests {
         let mut here: Vec<_> = ALL.iter().flat_map(|entry| pairs(entry.kind, entry.on)).collect();
         built.sort_unstable();
         here.sort_unstable();
+        // Some have two mechanisms, and the parameters decide.
+        here.dedup();
         assert_eq!(here, built);
         for kind in brunt_scenario::catalogue::ALL.iter().filter(|kind| kind.takes.contains(&TargetKind::Link)) {
             let known = crate::fault::link::stream_fault(kind.name, &Params::default());
             assert_eq!(known.is_some(), kind.built.contains(&TargetKind::Link), "{}", kind.name);
         }
         for kind in brunt_scenario::catalogue::ALL {
-            let known = crate::fault::packet::treatment(kind.name, &Params::default()).is_some()
-                || kind.name == crate::fault::packet::bandwidth::KIND;
+            let known = crate::fault::packet::treatment(kind.name, &Params::default()).is_some();
             assert_eq!(known, kind.built.contains(&TargetKind::Netns), "{}", kind.name);
         }
         assert!(ALL.iter().all(|entry| entry.language().name == entry.kind));

@@ -211,6 +211,7 @@ pub fn check_fit(fault: &Fault, target: &Target) -> Result<(), ResolveError> {
     let on_process =
         fault.kind.starts_with("process.") || ["exec", exhaust::KIND].contains(&fault.kind) || weighs(fault);
     let why = match target {
+        Target::Netns(_) if packet::bandwidth::is_shaped(fault) => return Ok(()),
         Target::Netns(_) | Target::Service(_) | Target::Process(_) | Target::Docker(_) if acts_on_packets(fault) => {
             let why = match packet::treatment(fault.kind, &fault.with) {
                 Some(Err(Error::Unfit { why, .. })) => why,
@@ -226,14 +227,6 @@ pub fn check_fit(fault: &Fault, target: &Target) -> Result<(), ResolveError> {
         Target::Docker(_) if on_container || weighs(fault) => return Ok(()),
         Target::Docker(_) => "it acts neither on containers nor on packets",
         _ if on_container => "only a `docker` target has containers",
-        Target::Netns(_) if fault.kind == packet::bandwidth::KIND => {
-            let why = match packet::bandwidth::order(fault) {
-                Ok(_) => return Ok(()),
-                Err(Error::Unfit { why, .. }) => why,
-                Err(error) => error.to_string(),
-            };
-            return Err(ResolveError::Unfit { kind: fault.kind.into(), target: fault.target.clone(), why });
-        }
         Target::Service(_) if on_process => return Ok(()),
         Target::Process(_) if fault.kind == "process.restart" || fault.with.duration("restart_after").is_some() => {
             "only a `service` can be started again, for brunt does not know how others are started"

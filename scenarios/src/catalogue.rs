@@ -95,9 +95,12 @@ pub struct Param {
     pub default: Option<&'static str>,
     /// Whether it must be given.
     pub required: bool,
-    /// It need not be given, and must not, where this one is.
-    pub unless: Option<&'static str>,
+    /// It need not be given, and must not, where one of these is.
+    pub unless: &'static [&'static str],
 }
+
+/// The chances of the four states of `network.loss`.
+pub const FOUR_STATES: &[&str] = &["p13", "p31", "p32", "p23", "p14"];
 
 /// A kind of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,6 +135,14 @@ impl FaultKind {
         self.params.iter().find(|param| param.name == name)
     }
 
+    /// Parameters of which all must be given where one is.
+    pub fn together(&self) -> &'static [&'static [&'static str]] {
+        match self.name {
+            "network.loss" => &[&["p", "r"], FOUR_STATES],
+            _ => &[],
+        }
+    }
+
     /// Whether it acts on packets when it hits this target: it then needs a rung of the kernel's ladder.
     pub fn needs_packets(&self, target: TargetKind) -> bool {
         self.name.starts_with("network.") && target != TargetKind::Link
@@ -141,7 +152,6 @@ impl FaultKind {
     pub fn missing_rung(&self) -> &'static str {
         match self.name {
             "network.partition" | "network.blackhole" => "the nftables rung",
-            "network.bandwidth" => "the netem or tbf rung",
             _ => "the netem or NFQUEUE rung",
         }
     }

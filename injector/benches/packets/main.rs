@@ -6,6 +6,8 @@
 
 #[path = "lab.rs"]
 mod lab;
+#[path = "wire.rs"]
+mod wire;
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -14,7 +16,7 @@ use std::time::{Duration, Instant};
 use brunt_injector::fault::delay::Delays;
 use brunt_injector::netlink::nf_tables::Transport;
 use brunt_injector::netlink::queue::Losses;
-use brunt_injector::packets::queue::{Loss, Queue, Share, Treatment};
+use brunt_injector::packets::queue::{Loss, Queue, Rate, Share, Treatment};
 use brunt_scenario::plan::{ParamValue, Params};
 use lab::{Lab, PORT, V4, V6, Way, one_by_one, stream, thread_time};
 
@@ -37,6 +39,7 @@ fn main() {
         ("{others}", bench.others()),
         ("{idle}", bench.idle()),
         ("{rates}", bench.rates()),
+        ("{bandwidth}", bench.bandwidth()),
         ("{flood}", bench.flood()),
         ("{added}", bench.added()),
     ];
@@ -280,6 +283,43 @@ impl Bench {
         let heads =
             ["asked", "way", "sent", "queue p50", "queue p99", "receiver p50", "receiver p99", "of a core", "lost"];
         table(&heads, &rows)
+    }
+
+    fn bandwidth(&self) -> String {
+        let look = Duration::from_millis(if self.quick { 200 } else { 1500 });
+        let all = [(Transport::Udp, V4, "UDP, IPv4"), (Transport::Udp, V6, "UDP, IPv6")];
+        let all = all.into_iter().chain([(Transport::Tcp, V4, "TCP, IPv4"), (Transport::Tcp, V6, "TCP, IPv6")]);
+        let all: Vec<_> = all.flat_map(|one| Way::BOTH.map(|way| (way, one))).collect();
+        let mut rows = Vec::new();
+        for mbit in [1_u64, 10, 100, 200] {
+            for (way, (transport, address, protocol)) in all.iter().copied() {
+                let asked = mbit * 125_000;
+                let found = self.repeat(&format!("{mbit} Mbit/s {} over {protocol}", way.word()), || {
+                    let queue = self.lab.queue(way, transport, &Treatment::Rate(Rate { bytes_per_second: asked }));
+                    let found = match transport {
+                        Transport::Udp => wire::datagrams(&self.lab, way, address, asked, look),
+                        Transport::Tcp => wire::stream(&self.lab, way, address, look),
+                    };
+                    let waited = end(queue).acted;
+                    assert!(waited > 0, "nothing had to wait");
+                    let off = (found / asked as f64 - 1.0) * 100.0;
+                    // As much as is promised; at the most that can be asked for it is only written down.
+                    assert!(
+                        self.quick || mbit > 100 || off.abs() < 3.0,
+                        "{off} % off at {mbit} Mbit/s over {protocol}"
+                    );
+                    vec![found * 8.0 / 1e6, off]
+                });
+                rows.push(vec![
+                    format!("{mbit} Mbit/s"),
+                    way.word().into(),
+                    protocol.into(),
+                    found[0].words(3),
+                    format!("{} %", found[1].words(2)),
+                ]);
+            }
+        }
+        table(&["asked", "way", "", "Mbit/s found", "off by"], &rows)
     }
 
     fn flood(&self) -> String {

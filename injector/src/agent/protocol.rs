@@ -134,7 +134,7 @@ pub struct Order {
     /// `container.stop` and `container.restart`: how long each may take to end by itself.
     #[serde(default)]
     pub grace: Option<Duration>,
-    /// `network.bandwidth` on packets only: how fast they may leave.
+    /// `network.bandwidth` on what leaves a network namespace only: how fast it may, by the kernel's own queue.
     pub bandwidth: Option<Bandwidth>,
     /// `stress.*` and `disk.fill` only: what weighs on them.
     #[serde(default)]

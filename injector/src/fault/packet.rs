@@ -45,11 +45,13 @@ pub fn treatment(kind: &str, with: &Params) -> Option<Result<Treatment, Error>> 
         reorder::KIND => reorder::from_params(with),
         corrupt::KIND => corrupt::from_params(with),
         dns::KIND => dns::from_params(with),
+        bandwidth::KIND => bandwidth::queued(with),
         _ => return None,
     })
 }
 
-/// Whether a thread of the agent decides about the packets.
+/// Whether a thread of the agent decides about the packets; of a network namespace with a name the kernel itself may do what
+/// that thread does for others, see [`bandwidth::is_shaped`].
 pub fn is_queued(fault: &PlannedFault) -> bool {
     let queued =
         |treatment: Result<Treatment, Error>| matches!(treatment, Ok(Treatment { effect: Effect::Queued(_), .. }));

@@ -71,18 +71,7 @@ impl Active {
                 });
                 Acting::OnLink(Box::new(LinkFault::new(fault, link, listeners.collect())?))
             }
-            Some(_) => Acting::InAgent(Box::new(Order {
-                fault: fault.id.clone(),
-                kind: fault.kind.to_owned(),
-                victims: victims.picked.clone(),
-                restart_after: fault.with.duration("restart_after"),
-                packets: packet::order(fault, network)?,
-                grace: fault.with.duration("grace"),
-                bandwidth: bandwidth::order(fault)?,
-                stress: stress::order(fault, kept)?,
-                pool: exhaust::order(fault)?,
-                seed,
-            })),
+            Some(first) => Acting::InAgent(Box::new(order(fault, first, victims, seed, network, kept)?)),
         };
         let (id, kind, victims) = (fault.id.clone(), fault.kind, victims.picked.clone());
         Ok(Self { id, kind, victims, acting, state: State::Planned })
@@ -255,6 +244,31 @@ impl Active {
             Acting::OnNobody => Reverted::nothing(Seen::NotExercised("the target has no members".into())),
         }
     }
+}
+
+/// What the agent is asked for.
+fn order(
+    fault: &PlannedFault,
+    first: &Victim,
+    victims: &Victims,
+    seed: u64,
+    network: Option<&Layout>,
+    kept: &[PathBuf],
+) -> Result<Order, Error> {
+    // A rate on a network namespace with a name the kernel's own queue may keep.
+    let bandwidth = if matches!(first, Victim::Namespace { .. }) { bandwidth::order(fault)? } else { None };
+    Ok(Order {
+        fault: fault.id.clone(),
+        kind: fault.kind.to_owned(),
+        victims: victims.picked.clone(),
+        restart_after: fault.with.duration("restart_after"),
+        packets: if bandwidth.is_some() { None } else { packet::order(fault, network)? },
+        grace: fault.with.duration("grace"),
+        bandwidth,
+        stress: stress::order(fault, kept)?,
+        pool: exhaust::order(fault)?,
+        seed,
+    })
 }
 
 /// The agent waits for the engine of containers, for a few calls at most.

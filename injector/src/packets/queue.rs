@@ -16,6 +16,7 @@ mod flows;
 mod held;
 mod loss;
 mod names;
+mod rate;
 mod resend;
 mod treatment;
 mod worker;
@@ -32,6 +33,7 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 pub use loss::{Loss, Share};
 pub use names::{Answers, Name, Outcome};
+pub use rate::{Carried, Rate};
 pub use resend::MARK;
 pub use treatment::Treatment;
 
@@ -122,6 +124,8 @@ pub struct Counters {
     pub asked: Duration,
     /// Packets that waited longer than that, because one of their flow in front of them did.
     pub pushed_back: u64,
+    /// What a [`Rate`] let pass, and what it had no room for.
+    pub carried: Carried,
     /// Packets that should have been held or sent twice, and were not: there were too many at a time.
     pub no_room: u64,
     /// Copies that the kernel refused to send.

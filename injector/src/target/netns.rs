@@ -26,7 +26,8 @@ pub fn find(fault: &Fault, name: &str) -> Result<Vec<Victim>, ResolveError> {
         Err(error) => return Err(ResolveError::Search { target, why: cure(name, &error) }),
     };
     let what = format!("the network namespace `{name}`");
-    let may = may_have_rules(&namespace, &what).and_then(|()| may_decide(fault));
+    let may = may_have_rules(&namespace, &what);
+    let may = may.and_then(|()| if packet::bandwidth::is_shaped(fault) { Ok(()) } else { may_decide(fault) });
     may.map_err(|why| ResolveError::Search { target, why })?;
     Ok(vec![Victim::Namespace { name: name.into(), identity: Some(namespace.identity()) }])
 }

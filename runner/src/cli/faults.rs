@@ -90,7 +90,8 @@ pub fn details(kind: &FaultKind) -> String {
         }
         about.push(("feels", entry.feels.to_owned()));
         about.push(("rights", entry.privilege.to_owned()));
-        about.push(("mechanism", entry.rung.to_owned()));
+        let limit = entry.limit().map(|limit| format!(", {limit}")).unwrap_or_default();
+        about.push(("mechanism", format!("{}{limit}", entry.rung)));
         about.push(("verified", entry.verified.to_owned()));
         about.push(("undone", entry.undone.to_owned()));
     }
@@ -118,8 +119,11 @@ fn hits(kind: &FaultKind) -> String {
 fn parameter(param: &Param) -> (&'static str, String) {
     let need = match (param.default, param.required, param.unless) {
         (Some(default), ..) => format!(", default {default}"),
-        (None, true, Some(other)) => format!(", required without `{other}`"),
-        (None, true, None) => ", required".to_owned(),
+        (None, true, []) => ", required".to_owned(),
+        (None, true, others) => {
+            let others: Vec<String> = others.iter().map(|other| format!("`{other}`")).collect();
+            format!(", required without {}", others.join(" or "))
+        }
         (None, false, _) => String::new(),
     };
     (param.name, format!("{} ({}{need})", param.about, param.ty.what()))

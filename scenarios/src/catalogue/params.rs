@@ -28,11 +28,10 @@ pub(crate) fn read(kind: &FaultKind, with: Option<&Node>, at: Span, problems: &m
     let given = |name: &str| entries.iter().any(|entry| entry.key.text == name);
     for entry in entries {
         match kind.param(&entry.key.text) {
-            Some(Param { name, unless: Some(other), .. }) if given(other) => {
-                excluded(kind, name, other, entry, problems);
-            }
             Some(param) => {
-                if let Some(value) = value(param.ty, &entry.value, problems) {
+                if let Some(other) = param.unless.iter().find(|other| given(other)) {
+                    excluded(kind, param.name, other, entry, problems);
+                } else if let Some(value) = value(param.ty, &entry.value, problems) {
                     params.0.insert(param.name, value);
                 }
             }
@@ -43,7 +42,7 @@ pub(crate) fn read(kind: &FaultKind, with: Option<&Node>, at: Span, problems: &m
         super::http::check(kind, entries, with.map_or(at, |with| with.span), problems);
     }
     for param in kind.params {
-        if given(param.name) || param.unless.is_some_and(given) {
+        if given(param.name) || param.unless.iter().any(|other| given(other)) {
             continue;
         }
         if param.required {
@@ -118,7 +117,7 @@ fn excluded(kind: &FaultKind, name: &str, other: &str, entry: &Entry, problems: 
 
 fn missing(kind: &FaultKind, param: &Param, at: Span, problems: &mut Problems) {
     let message = format!("`{}` needs the parameter `{}`", kind.name, param.name);
-    let instead = param.unless.map(|other| format!(", or give `{other}`")).unwrap_or_default();
+    let instead: String = param.unless.iter().map(|other| format!(", or give `{other}`")).collect();
     let help = format!("write `with: {{ {}: {} }}`{instead}", param.name, param.ty.example());
     problems.push(Diagnostic::error(Code::E012, at, message, help).label(format!("`{}` is missing", param.name)));
 }

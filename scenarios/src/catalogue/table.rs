@@ -7,20 +7,25 @@ use super::TargetKind::{Docker, Kubernetes, Link, Netns, Process, Service};
 use super::{FaultKind, Lasts, Param, ParamType, TargetKind};
 
 const fn required(name: &'static str, ty: ParamType, about: &'static str) -> Param {
-    Param { name, ty, about, default: None, required: true, unless: None }
+    Param { name, ty, about, default: None, required: true, unless: &[] }
 }
 
 const fn optional(name: &'static str, ty: ParamType, about: &'static str) -> Param {
-    Param { name, ty, about, default: None, required: false, unless: None }
+    Param { name, ty, about, default: None, required: false, unless: &[] }
 }
 
 const fn default(name: &'static str, ty: ParamType, about: &'static str, default: &'static str) -> Param {
-    Param { name, ty, about, default: Some(default), required: false, unless: None }
+    Param { name, ty, about, default: Some(default), required: false, unless: &[] }
 }
 
-/// Required where the other one is not given; both exclude each other.
-const fn required_unless(name: &'static str, ty: ParamType, about: &'static str, other: &'static str) -> Param {
-    Param { name, ty, about, default: None, required: true, unless: Some(other) }
+/// Required where none of the others is given; it excludes each of them.
+const fn required_unless(
+    name: &'static str,
+    ty: ParamType,
+    about: &'static str,
+    others: &'static [&'static str],
+) -> Param {
+    Param { name, ty, about, default: None, required: true, unless: others }
 }
 
 const fn default_unless(
@@ -28,15 +33,15 @@ const fn default_unless(
     ty: ParamType,
     about: &'static str,
     default: &'static str,
-    other: &'static str,
+    others: &'static [&'static str],
 ) -> Param {
-    Param { name, ty, about, default: Some(default), required: false, unless: Some(other) }
+    Param { name, ty, about, default: Some(default), required: false, unless: others }
 }
 
 /// How long something is held.
-const LATENCY: Param = required_unless("latency", Duration, "how long each is held, without the jitter", "table");
+const LATENCY: Param = required_unless("latency", Duration, "how long each is held, without the jitter", &["table"]);
 const JITTER: Param =
-    default_unless("jitter", Duration, "how far a delay may be from `latency`: see `distribution`", "0s", "table");
+    default_unless("jitter", Duration, "how far a delay may be from `latency`: see `distribution`", "0s", &["table"]);
 const DISTRIBUTION: Param = default(
     "distribution",
     Word(&["constant", "uniform", "normal", "pareto", "table"]),
@@ -99,11 +104,11 @@ pub const ALL: &[FaultKind] = &[
         NETWORKED,
         &[Service, Process, Docker, Netns],
         &[
-            required_unless("loss", Percent, "the share of packets that is dropped", "p"),
+            required_unless("loss", Percent, "the share of packets that is dropped", &["p", "p13"]),
             default(
                 "model",
-                Word(&["uniform", "correlated", "gilbert_elliott"]),
-                "how losses come: each on its own, in runs, or by the two states of Gilbert and Elliott",
+                Word(&["uniform", "correlated", "gilbert_elliott", "four_state"]),
+                "how losses come: each on its own, in runs, by the two states of Gilbert and Elliott, or by four states",
                 "uniform",
             ),
             optional("correlation", Percent, "how much each draw is like the one before"),
@@ -111,6 +116,15 @@ pub const ALL: &[FaultKind] = &[
             optional("r", Percent, "Gilbert-Elliott: the chance to go back to the good state"),
             optional("loss_good", Percent, "Gilbert-Elliott: the share that is dropped in the good state"),
             optional("loss_bad", Percent, "Gilbert-Elliott: the share that is dropped in the bad state"),
+            optional("p13", Percent, "four states: the chance to go from good to a bad time, which begins with a loss"),
+            optional("p31", Percent, "four states: after a loss in a bad time, the chance that it is over"),
+            optional(
+                "p32",
+                Percent,
+                "four states: after a loss in a bad time, the chance that a packet passes within it",
+            ),
+            optional("p23", Percent, "four states: after one that passed in a bad time, the chance of a loss"),
+            optional("p14", Percent, "four states: the chance to go from good to a loss on its own"),
             BOTH,
         ],
     ),
@@ -144,8 +158,8 @@ pub const ALL: &[FaultKind] = &[
         "network.bandwidth",
         "lets only so many bits a second pass",
         ANY_NETWORK,
-        &[Link, Netns],
-        &[required("rate", Bandwidth, "what all connections share"), BOTH, SHARE],
+        &[Link, Service, Process, Docker, Netns],
+        &[required("rate", Bandwidth, "what all connections share, each direction for itself"), BOTH, SHARE],
     ),
     lasting(
         "network.partition",
@@ -177,7 +191,7 @@ pub const ALL: &[FaultKind] = &[
                 Word(&["nxdomain", "servfail", "timeout", "address"]),
                 "what stands in place of the real answer",
                 "servfail",
-                "latency",
+                &["latency"],
             ),
             optional("address", Names, "with `answer: address` the address, or several, of IPv4 and IPv6"),
             optional("latency", Duration, "in place of `answer`: how long the real answer is held"),
@@ -397,7 +411,7 @@ pub const ALL: &[FaultKind] = &[
         &[Process, Docker],
         &[
             optional("size", Size, "how much is taken"),
-            required_unless("share", Percent, "of the target's limit, how much is used then", "size"),
+            required_unless("share", Percent, "of the target's limit, how much is used then", &["size"]),
         ],
     ),
     lasting(
@@ -425,7 +439,7 @@ pub const ALL: &[FaultKind] = &[
         &[
             required("path", Text, "the folder that is meant, as the target sees it"),
             optional("size", Size, "how much is taken"),
-            required_unless("share", Percent, "how full it then is", "size"),
+            required_unless("share", Percent, "how full it then is", &["size"]),
         ],
     ),
     lasting(

@@ -49,15 +49,25 @@ fn parameters(kind: &FaultKind, definitions: &mut Definitions) -> Value {
     let properties: Map<String, Value> =
         kind.params.iter().map(|param| (param.name.to_owned(), parameter(param, definitions))).collect();
     let required: Vec<&str> =
-        kind.params.iter().filter(|param| param.required && param.unless.is_none()).map(|param| param.name).collect();
-    json!({
+        kind.params.iter().filter(|param| param.required && param.unless.is_empty()).map(|param| param.name).collect();
+    let mut schema = json!({
         "type": "object",
         "title": format!("parameters of {}", kind.name),
         "description": kind.does,
         "properties": properties,
         "required": required,
         "additionalProperties": false,
-    })
+    });
+    let others =
+        |name: &str, group: &[&str]| group.iter().filter(|other| **other != name).map(|other| json!(other)).collect();
+    let each = |group: &&[&str]| -> Vec<(String, Value)> {
+        group.iter().map(|name| ((*name).to_owned(), Value::Array(others(name, group)))).collect()
+    };
+    let together: Map<String, Value> = kind.together().iter().flat_map(each).collect();
+    if !together.is_empty() {
+        schema["dependencies"] = Value::Object(together);
+    }
+    schema
 }
 
 fn parameter(param: &Param, definitions: &mut Definitions) -> Value {

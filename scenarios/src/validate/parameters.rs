@@ -1,6 +1,6 @@
 //! Rules between the parameters of one fault.
 
-use crate::catalogue::FaultKind;
+use crate::catalogue::{FOUR_STATES, FaultKind};
 use crate::diagnostic::{Code, Problems};
 use crate::scenario::timeline::Fault;
 use crate::yaml::Node;
@@ -31,6 +31,7 @@ fn is_zero(node: &Node) -> bool {
 /// What a model of losses needs, and what it cannot use.
 fn check_loss(with: &Node, problems: &mut Problems) {
     let model = with.get("model").and_then(|node| node.scalar()).and_then(|scalar| scalar.literal());
+    check_four_states(model, with, problems);
     let chain = model == Some("gilbert_elliott");
     for name in ["p", "r", "loss_good", "loss_bad"] {
         match with.get(name) {
@@ -49,7 +50,7 @@ fn check_loss(with: &Node, problems: &mut Problems) {
         }
     }
     match (model, with.get("correlation")) {
-        (Some(model @ ("uniform" | "gilbert_elliott")), Some(node)) => {
+        (Some(model @ ("uniform" | "gilbert_elliott" | "four_state")), Some(node)) => {
             let message = format!("`model: {model}` has no correlation");
             problems.error(Code::E013, node.span, message, "write `model: correlated`, or remove `correlation`");
         }
@@ -58,6 +59,45 @@ fn check_loss(with: &Node, problems: &mut Problems) {
             problems.error(Code::E012, with.span, message, "write `correlation: 25%`");
         }
         _ => {}
+    }
+}
+
+/// The chances of four states: all of them or none, those that leave one state no more than everything, and a way back from
+/// each, for what is never left again is no model of a line.
+fn check_four_states(model: Option<&str>, with: &Node, problems: &mut Problems) {
+    if model != Some("four_state") {
+        for (name, node) in FOUR_STATES.iter().filter_map(|name| Some((name, with.get(name)?))) {
+            let message = format!("`{name}` belongs to `model: four_state`");
+            problems.error(Code::E013, node.span, message, "write that model, or `loss` alone");
+        }
+        return;
+    }
+    let missing: Vec<String> =
+        FOUR_STATES.iter().filter(|name| with.get(name).is_none()).map(|name| format!("`{name}`")).collect();
+    if !missing.is_empty() {
+        let message = format!("`model: four_state` needs {} as well", missing.join(", "));
+        let help = "write all five, in place of `loss`, as in `p13: 1%, p31: 30%, p32: 10%, p23: 50%, p14: 0.1%`; bursts without gaps \
+                    have `p32: 0%, p23: 100%`, and `p14: 0%` loses none on its own";
+        problems.error(Code::E012, with.span, message, help);
+    }
+    let chance = |name: &str| with.get(name)?.scalar()?.literal()?.strip_suffix('%')?.trim().parse::<f64>().ok();
+    for [one, other] in [["p31", "p32"], ["p13", "p14"]] {
+        if let (Some(first), Some(second), Some(node)) = (chance(one), chance(other), with.get(other))
+            && first + second > 100.0
+        {
+            let message = format!("`{one}` and `{other}` are {}% together", first + second);
+            problems.error(Code::E028, node.span, message, "both leave the same state: together they are at most 100%");
+        }
+    }
+    for (into, back, stays) in
+        [("p13", "p31", "every burst lasts for ever"), ("p32", "p23", "nothing is lost any more after one that passed")]
+    {
+        if let (Some(into_it), Some(0.0), Some(node)) = (chance(into), chance(back), with.get(back))
+            && into_it > 0.0
+        {
+            let message = format!("at `{back}: 0%` {stays}");
+            problems.error(Code::E028, node.span, message, format!("give `{back}` a chance, or write `{into}: 0%`"));
+        }
     }
 }
 

@@ -123,6 +123,7 @@ fn whatever_is_done_to_the_packets_of_two_containers_is_felt_by_these_two_alone(
               - {{ {} }}
               - {{ {} }}
               - {{ {} }}
+              - {{ {} }}
               - pause: 1s
         ",
         fault_of("far", "latency, with: { latency: 120ms, jitter: 20ms, distribution: normal }"),
@@ -130,17 +131,20 @@ fn whatever_is_done_to_the_packets_of_two_containers_is_felt_by_these_two_alone(
         fault_of("mixed", "reorder, with: { reorder: 30%, latency: 5ms }"),
         fault_of("bursts", "loss, with: { model: gilbert_elliott, p: 5%, r: 25% }"),
         fault_of("damage", "corrupt, with: { corrupt: 10% }"),
+        fault_of("thin", "bandwidth, with: { rate: 160kbit }"),
     );
     // What is lost or damaged is sent again after 200 ms at the earliest.
     let gates = "
               - { id: felt-far, journey: shoppers, metric: latency.p50, window: 'fault:far', min: 100ms }
               - { id: felt-bursts, journey: shoppers, metric: latency.p95, window: 'fault:bursts', min: 180ms }
               - { id: felt-damage, journey: shoppers, metric: latency.p95, window: 'fault:damage', min: 180ms }
+              - { id: felt-thin, journey: shoppers, metric: latency.p50, window: 'fault:thin', min: 100ms }
     ";
-    let all = ["far", "twice", "mixed", "bursts", "damage"];
+    let all = ["far", "twice", "mixed", "bursts", "damage", "thin"];
     let ended = run(engine, &shop.scenario(100, &timeline, &all, gates)).go().expect_code(0);
     let results = ended.results();
-    for (id, done) in all.into_iter().zip(["held", "sent twice", "let pass in front", "lost", "damaged"]) {
+    for (id, done) in all.into_iter().zip(["held", "sent twice", "let pass in front", "lost", "damaged", "had to wait"])
+    {
         let seen = fault(&results, id);
         assert!(seen.verified && seen.rollback_verified == Some(true) && seen.reason.contains(done), "{seen:?}");
     }

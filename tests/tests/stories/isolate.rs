@@ -333,6 +333,7 @@ fn whatever_is_done_to_the_packets_of_two_isolated_services_is_felt_by_these_two
         ("mixed", "reorder, with: { reorder: 30%, latency: 5ms }", "let pass in front"),
         ("bursts", "loss, with: { model: gilbert_elliott, p: 5%, r: 25% }", "lost"),
         ("damage", "corrupt, with: { corrupt: 10% }", "damaged"),
+        ("thin", "bandwidth, with: { rate: 160kbit }", "had to wait"),
     ];
     let timeline = faults.map(|(id, with, _)| {
         format!("          - {{ id: {id}, target: payments, from: orders, for: 3s, fault: network.{with} }}\n")
@@ -379,6 +380,7 @@ fn whatever_is_done_to_the_packets_of_two_isolated_services_is_felt_by_these_two
           - {{ id: felt-far, journey: shoppers, metric: latency.p50, window: 'fault:far', min: 100ms }}
           - {{ id: felt-bursts, journey: shoppers, metric: latency.p95, window: 'fault:bursts', min: 180ms }}
           - {{ id: felt-damage, journey: shoppers, metric: latency.p95, window: 'fault:damage', min: 180ms }}
+          - {{ id: felt-thin, journey: shoppers, metric: latency.p50, window: 'fault:thin', min: 100ms }}
 {}
         safety: {{ lease: 5s }}
         ",

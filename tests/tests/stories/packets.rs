@@ -334,25 +334,18 @@ fn a_wire_that_everybody_left_behind_holds_nothing_and_cleanup_takes_it_off() {
 }
 
 #[test]
-fn a_link_that_another_tool_shapes_and_a_direction_that_cannot_be_are_refused() {
+fn a_link_that_another_tool_shapes_is_refused() {
     let _machine = machine::shared();
     let network = Namespaces::pair();
     let service = Answering::inside(&network.server);
-    let story = |with: &str| {
-        let timeline = format!(
-            "
-          - {{ id: thin, fault: network.bandwidth, target: lab, for: 1s, with: {{ rate: 1mbit{with} }} }}
-        "
-        );
-        scenario(&network, &service, &timeline)
-    };
-    let both = run(&network, &story("")).go().expect_code(3);
-    both.expect_said("`direction: from`");
+    let timeline = "
+          - { id: thin, fault: network.bandwidth, target: lab, for: 1s, with: { rate: 1mbit, direction: from } }
+        ";
     let tbf = "tc qdisc add dev cable root handle 1: tbf rate 1gbit burst 1m limit 1m";
     let set = || std::process::Command::new("sh").args(["-c", tbf]).status();
     assert!(network.of_server().inside(set).expect("root may enter").expect("tc is there").success());
     let before = queues(&network);
-    let taken = run(&network, &story(", direction: from")).go();
+    let taken = run(&network, &scenario(&network, &service, timeline)).go();
     assert_ne!(taken.code, 0, "{taken}");
     taken.expect_said("link cable already has tbf 1: at root, which another tool set");
     assert_eq!(queues(&network), before);
@@ -392,6 +385,9 @@ fn losses_in_bursts_and_damaged_packets_are_counted_and_felt() {
           - { id: bursts, fault: network.loss, target: lab, for: 4s,
               with: { model: gilbert_elliott, p: 5%, r: 25%, direction: to } }
           - recover: { within: 10s }
+          - { id: states, fault: network.loss, target: lab, for: 3s,
+              with: { model: four_state, p13: 4%, p31: 30%, p32: 10%, p23: 50%, p14: 2% } }
+          - recover: { within: 10s }
           - { id: damage, fault: network.corrupt, target: lab, for: 3s, with: { corrupt: 10%, direction: from } }
           - recover: { within: 10s }
           - { id: twice, fault: network.duplicate, target: lab, for: 3s, with: { duplicate: 20% } }
@@ -401,7 +397,9 @@ fn losses_in_bursts_and_damaged_packets_are_counted_and_felt() {
     let ended = run(&network, &scenario(&network, &service, timeline)).go().expect_code(0);
 
     let results = ended.results();
-    for (id, done) in [("bursts", "lost"), ("damage", "damaged"), ("twice", "sent twice"), ("mixed", "let pass")] {
+    let done =
+        [("bursts", "lost"), ("states", "lost"), ("damage", "damaged"), ("twice", "sent twice"), ("mixed", "let pass")];
+    for (id, done) in done {
         let seen = fault(&results, id);
         assert!(seen.verified && seen.rollback_verified == Some(true), "{seen:?}");
         assert!(format!("{seen:?}").contains(done), "{seen:?}");
@@ -409,6 +407,7 @@ fn losses_in_bursts_and_damaged_packets_are_counted_and_felt() {
     // Both are losses to TCP, which sends again after 200 ms at the earliest.
     let p95 = |name: &str| window(&results, name).latency_ms.p95;
     assert!(p95("fault:bursts").is_some_and(|ms| ms > 150.0), "{:?}", p95("fault:bursts"));
+    assert!(p95("fault:states").is_some_and(|ms| ms > 150.0), "{:?}", p95("fault:states"));
     assert!(p95("fault:damage").is_some_and(|ms| ms > 150.0), "{:?}", p95("fault:damage"));
     assert!(p95("fault:twice").is_some_and(|ms| ms < 100.0), "{:?}", p95("fault:twice"));
     assert_eq!(tables(&network), Vec::<String>::new());

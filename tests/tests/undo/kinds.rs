@@ -47,6 +47,7 @@ pub const KINDS: &[Kind] = &[
     packets("reorder", "fault: network.reorder, target: lab, with: { reorder: 30%, latency: 900ms }"),
     packets("corrupt", "fault: network.corrupt, target: lab, with: { corrupt: 90% }"),
     packets("bandwidth", "fault: network.bandwidth, target: lab, with: { rate: 800bit, direction: from }"),
+    packets("wire in the agent", "fault: network.bandwidth, target: lab, with: { rate: 800bit }"),
     packets("partition", "fault: network.partition, target: lab"),
     packets("blackhole", "fault: network.blackhole, target: lab, with: { direction: to }"),
     Kind {

@@ -1,17 +1,23 @@
-//! `network.bandwidth` on packets: what leaves a network namespace goes no faster than a rate.
+//! `network.bandwidth` on packets: what comes to a target, or leaves it, goes no faster than a rate.
 //!
-//! *What the service feels*: a thin wire. A queue builds up before it (100 ms of the rate, at least 128 KiB), so everything that
-//! leaves is late, and what does not fit into the queue is lost; TCP slows down to the rate, UDP does not and loses the rest.
-//! The rate is that of bytes on the wire, Ethernet's header included: full TCP segments carry 95.6 % of it. Each link of the
-//! namespace has the rate for itself; the loopback is never touched.
-//! *Privileges*: CAP_NET_ADMIN in the target's network namespace and CAP_SYS_ADMIN to enter it. *Rung*: htb, whose class only a
-//! leased rule of nf_tables leads into. *Verified*: packets had to wait in the class, and no more than the rate passed.
-//! *Undone*: what waits is let go at once and in order, the links get back what they had, and that is compared. A class that is
+//! *What the service feels*: a thin wire, one for each direction. A queue builds up before it (100 ms of the rate, at least 128 KiB), so everything that
+//! passes is late, and what does not fit into the queue is lost; TCP slows down to the rate, UDP does not and loses the rest.
+//! The rate is that of bytes on the wire, Ethernet's header included: full TCP segments carry 95.6 % of it.
+//!
+//! There are two rungs. **htb** serves what leaves a network namespace with a name (`direction: from`, for anybody): any rate, and
+//! each link has it for itself; the loopback is never touched. **NFQUEUE** serves all else (what arrives, both ways, the
+//! packets of services, processes, containers, of one peer): a thread of the agent lets them go on one after another
+//! (`packets/queue/rate.rs`), each victim's and each direction's for themselves. Each packet goes through that thread, so above
+//! [`MOST`] it is refused: what a queue loses by itself is not the fault that was asked for.
+//!
+//! *Privileges*: CAP_NET_ADMIN in the target's network namespace and CAP_SYS_ADMIN to enter it. *Verified*:
+//! packets had to wait, and what passed in the time in which there were any was the rate, by the kernel's counters (no more
+//! than it) or the thread's own (no less either).
+//!
+//! *Undone*, NFQUEUE: as all that is queued, see `packets/queue`. htb, whose class only a leased rule of nf_tables leads into: what waits is let go at once and in order, the links get back what they had, and that is compared. A class that is
 //! left behind by a death is not reached by anything; `brunt cleanup` removes it. A link whose root somebody set is refused.
 //! While a link changes its root the kernel loses what is sent in that moment: up to 0.7 ms of it were seen, at 70,000 packets a
 //! second.
-//!
-//! Only `direction: from` is possible: a queue acts on what leaves a link, and what arrives leaves a link at the other end.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,15 +36,22 @@ use crate::netlink::tc::rate::Rate;
 use crate::netlink::tc::shaped::{CLASS, Cannot, Shape, Shaped, burst};
 use crate::netlink::tc::statistics::Statistics;
 use crate::netlink::tc::tree::Restored;
-use crate::packets::{Beats, Table};
+use crate::packets::{Beats, Effect, Table, Treatment, queue};
 use crate::proxy::Ways;
 use crate::target::{Victim, netns};
 
 /// The kind, as in the catalogue.
 pub const KIND: &str = "network.bandwidth";
 
-/// How much more than the rate may pass before it is called absent.
+/// How far what passed may be from the rate before it is called absent.
 const TOLERANCE: f64 = 1.05;
+
+/// Bits a second that go through the agent, at most: 17,000 full packets, about half of what a queue holds up to on two slow
+/// processors.
+pub const MOST: u64 = 200_000_000;
+
+/// How late the last of those that waited may go on, beside [`TOLERANCE`], each time that the wire gets free.
+const LATE: Duration = Duration::from_millis(5);
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,18 +60,32 @@ pub struct Bandwidth {
     pub rate: u64,
 }
 
-/// Reads `rate`, `direction` (which must be `from`) and `share` (which must be all).
-pub fn from_params(with: &Params) -> Result<Bandwidth, Error> {
+/// Reads `rate`, `direction` (`both`) and `share` (which must be all), for packets that go through the agent.
+pub fn queued(with: &Params) -> Result<Treatment, Error> {
+    let Bandwidth { rate } = from_params(with)?;
+    if rate > MOST {
+        let why = format!(
+            "above {} Mbit/s the agent, through which each packet goes, could not keep up. The kernel can limit any rate of what \
+             leaves a network namespace: use a `netns` target with `direction: from`, and no `from`",
+            MOST / 1_000_000
+        );
+        return Err(Error::Unfit { kind: KIND.into(), why });
+    }
+    let effect = Effect::Queued(queue::Treatment::Rate(queue::Rate { bytes_per_second: rate / 8 }));
+    Ok(Treatment { ways: ways(KIND, with, "both")?, peers: None, effect })
+}
+
+/// Whether the kernel's own queue does it, on a network namespace with a name: on what leaves, for anybody.
+pub fn is_shaped(fault: &PlannedFault) -> bool {
+    matches!(order(fault), Ok(Some(_)))
+}
+
+/// Reads `rate`, and `share` (which must be all).
+fn from_params(with: &Params) -> Result<Bandwidth, Error> {
     let unfit = |why: &str| Error::Unfit { kind: KIND.into(), why: why.into() };
     let rate = with.number("rate").ok_or_else(|| unfit("`rate` is missing, as in `rate: 10mbit`"))?;
     if rate < 8 {
         return Err(unfit("below 8 bits a second nothing passes: use network.partition"));
-    }
-    if ways(KIND, with, "both")? != (Ways { to: false, from: true }) {
-        return Err(unfit(
-            "on packets it acts on what leaves the namespace, with `direction: from`; to slow down what arrives, put it on the \
-             namespace at the other end",
-        ));
     }
     if share(with) < 1.0 {
         return Err(unfit("on packets it acts on all of them: remove `share`"));
@@ -66,19 +93,17 @@ pub fn from_params(with: &Params) -> Result<Bandwidth, Error> {
     Ok(Bandwidth { rate })
 }
 
-/// What a fault of the scenario asks for; `None` if it is another kind. It acts on what leaves for anybody.
+/// What a fault on a network namespace with a name asks for, where the kernel's own queue does it; `None` where it does not, and
+/// for other kinds.
 pub fn order(fault: &PlannedFault) -> Result<Option<Bandwidth>, Error> {
-    if fault.kind != KIND {
+    let leaves = Ways { to: false, from: true };
+    if fault.kind != KIND || fault.from.is_some() || ways(KIND, &fault.with, "both")? != leaves {
         return Ok(None);
-    }
-    if fault.from.is_some() {
-        let why = "on packets it acts on all that leaves the namespace, whoever it is for: remove `from`".into();
-        return Err(Error::Unfit { kind: KIND.into(), why });
     }
     from_params(&fault.with).map(Some)
 }
 
-/// A rate on what leaves its victims' namespaces.
+/// A rate on what leaves its victims' namespaces, by htb.
 pub struct BandwidthFault {
     id: String,
     /// How the tables of this run begin, and this fault's own.
@@ -272,6 +297,35 @@ fn judge(rate: Rate, came: u64, through: Statistics, time: Duration) -> Seen {
     Seen::Yes(format!("{passed} passed in {:.1} s at {rate_is}, packets had to wait{lost}", time.as_secs_f64()))
 }
 
+/// What the agent's own wires say, over all of them: how many packets came, how many had to wait for others, and what was
+/// carried. A rate that is seen was there while packets waited, and ended in time.
+pub(super) fn judge_queued(rate: queue::Rate, came: u64, waited: u64, carried: queue::Carried) -> Seen {
+    let passed = amount(carried.bytes, "byte");
+    let asked = format!("{} bytes/s", grouped(rate.bytes_per_second));
+    if waited == 0 && carried.bytes > 0 {
+        return Seen::NotExercised(format!("{passed} came along, too few to fill a wire of {asked}"));
+    }
+    if carried.bytes == 0 {
+        let came = amount(came, "packet");
+        return match waited {
+            0 => Seen::Absent(format!("{came} came along, and none had to pass the wire")),
+            _ => Seen::NotExercised(format!("of {came} none has passed the wire yet")),
+        };
+    }
+    let busy = carried.busy.as_secs_f64();
+    let should = carried.bytes as f64 / rate.bytes_per_second as f64;
+    let lost =
+        if carried.dropped > 0 { format!(", {} lost", amount(carried.dropped, "packet")) } else { String::new() };
+    let text = format!(
+        "{passed} passed in the {busy:.1} s in which there were any, {} bytes/s of {asked}; {} had to wait{lost}",
+        grouped((carried.bytes as f64 / busy.max(1e-9)) as u64),
+        amount(waited, "packet"),
+    );
+    let late = LATE.as_secs_f64() * carried.times as f64;
+    let right = (should / TOLERANCE..=should * TOLERANCE + late).contains(&busy);
+    if right { Seen::Yes(text) } else { Seen::Absent(text) }
+}
+
 #[cfg(test)]
 mod tests {
     use brunt_scenario::plan::ParamValue;
@@ -300,14 +354,41 @@ mod tests {
 
     #[test]
     fn what_cannot_be_done_is_refused_with_what_can() {
-        let told = |with: &[(&'static str, ParamValue)]| match from_params(&Params(with.iter().cloned().collect())) {
-            Ok(bandwidth) => format!("{bandwidth:?}"),
+        let told = |with: &[(&'static str, ParamValue)]| match queued(&Params(with.iter().cloned().collect())) {
+            Ok(treatment) => format!("{treatment:?}"),
             Err(error) => error.to_string(),
         };
         let rate = ("rate", ParamValue::Bandwidth(10_000_000));
         let from = ("direction", ParamValue::Word("from"));
-        assert_eq!(told(&[rate.clone(), from.clone()]), "Bandwidth { rate: 10000000 }");
-        assert!(told(std::slice::from_ref(&rate)).contains("`direction: from`"));
+        assert!(told(&[rate.clone(), from.clone()]).contains("Ways { to: false, from: true }"));
+        assert!(told(std::slice::from_ref(&rate)).contains("Rate { bytes_per_second: 1250000 }"));
         assert!(told(&[from]).contains("`rate` is missing"));
+        assert!(told(&[("rate", ParamValue::Bandwidth(7))]).contains("use network.partition"));
+        let half = ("share", ParamValue::Percent(brunt_scenario::units::Share(0.5)));
+        assert!(told(&[rate, half]).contains("remove `share`"));
+        let most = |more| told(&[("rate", ParamValue::Bandwidth(MOST + more))]);
+        assert!(
+            most(0).contains("Rate") && most(1).contains("above 200 Mbit/s") && most(1).contains("`direction: from`")
+        );
+    }
+
+    #[test]
+    fn a_wire_in_the_agent_is_seen_by_the_bytes_that_passed_while_others_waited() {
+        let rate = queue::Rate { bytes_per_second: 1_000_000 };
+        let of = |came, waited, bytes, millis, dropped| {
+            let busy = Duration::from_millis(millis);
+            judge_queued(rate, came, waited, queue::Carried { bytes, busy, times: 4, dropped })
+        };
+        let yes = "1,990,000 bytes passed in the 2.0 s in which there were any, 995,000 bytes/s of 1,000,000 bytes/s; \
+                   1,400 packets had to wait, 9 packets lost";
+        assert_eq!(of(1500, 1400, 1_990_000, 2_000, 9), Seen::Yes(yes.into()));
+        // Faster than asked, slower than lateness explains, and a little late each time.
+        assert!(matches!(of(1500, 1400, 2_200_000, 2_000, 0), Seen::Absent(_)));
+        assert!(matches!(of(1500, 1400, 1_800_000, 2_000, 0), Seen::Absent(_)));
+        assert!(matches!(of(40, 20, 40_000, 59, 0), Seen::Yes(_)));
+        let few = "7,000 bytes came along, too few to fill a wire of 1,000,000 bytes/s";
+        assert_eq!(of(7, 0, 7_000, 8, 0), Seen::NotExercised(few.into()));
+        assert_eq!(of(9, 0, 0, 0, 0), Seen::Absent("9 packets came along, and none had to pass the wire".into()));
+        assert!(matches!(of(9, 8, 0, 0, 0), Seen::NotExercised(_)));
     }
 }

@@ -8,14 +8,14 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{ended, failed, free, interval, left_behind};
+use super::{bandwidth, ended, failed, free, interval, left_behind};
 use crate::agent::protocol::Order;
 use crate::agent::services::Services;
 use crate::error::Error;
 use crate::fault::link::{amount, grouped};
 use crate::fault::{Change, Fault, Reverted, Seen, Undo};
 use crate::netlink::nf_tables::Match;
-use crate::packets::queue::{Answers, Counters, Loss, Outcome, Path, Queue, Share, Treatment};
+use crate::packets::queue::{Answers, Carried, Counters, Loss, Outcome, Path, Queue, Share, Treatment};
 use crate::packets::{self, Beats, Leasing, Site};
 use crate::proxy::fault_seed;
 use crate::target::Victim;
@@ -75,6 +75,7 @@ struct Sum {
     acted: u64,
     held: u64,
     pushed_back: u64,
+    carried: Carried,
     asked: Duration,
     /// Of the queue that was latest: half of its packets, and 99 %.
     late: [Duration; 2],
@@ -87,6 +88,7 @@ impl Sum {
         self.acted += counters.acted;
         self.held += counters.held;
         self.pushed_back += counters.pushed_back;
+        self.carried = self.carried.and(counters.carried);
         self.asked += counters.asked;
         self.late = self.late.max(late);
         self.trouble.extend(counters.trouble());
@@ -233,15 +235,17 @@ impl Fault<Services> for QueuedFault {
                 Outcome::Silence => Some("lost"),
                 _ => Some("rewritten"),
             },
-            Treatment::Delay(_) | Treatment::Reorder(..) => None,
+            Treatment::Delay(_) | Treatment::Reorder(..) | Treatment::Rate(_) => None,
         };
         // What was lost or made up cannot be taken back.
         let residue = gone.filter(|_| sum.acted > 0).map(|gone| format!("{} {gone}", counted(sum.acted)));
+        let dropped = sum.carried.dropped;
+        let no_room = (dropped > 0).then(|| format!("{} lost, for which the wire had no room", counted(dropped)));
         let error = (!left.is_empty()).then(|| format!("{}: {}", self.id, left.join("; ")));
         Reverted {
             effect: judge(&self.treatment, sum),
             rollback_verified: acted.then_some(error.is_none()),
-            residue: residue.into_iter().collect(),
+            residue: residue.into_iter().chain(no_room).collect(),
             error,
         }
     }
@@ -266,6 +270,7 @@ fn judge(treatment: &Treatment, sum: &Sum) -> Seen {
         Treatment::Corrupt(share) => ("damaged", share.share, share.runs()),
         Treatment::Duplicate(share) => ("sent twice", share.share, share.runs()),
         Treatment::Answers(answers) => return answered(answers, sum),
+        Treatment::Rate(rate) => return bandwidth::judge_queued(*rate, sum.came, sum.acted, sum.carried),
     };
     chosen(sum, done)
 }

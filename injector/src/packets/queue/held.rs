@@ -19,12 +19,14 @@ pub(super) struct Item {
     /// Which one, counted from the first that was held.
     pub arrived: u64,
     pub what: u32,
+    /// So much of a wire it takes; 0 where there is none.
+    pub bytes: u32,
 }
 
 impl Held {
-    pub fn push(&mut self, due: u64, what: u32) {
+    pub fn push(&mut self, due: u64, what: u32, bytes: u32) {
         self.arrived += 1;
-        self.heap.push(Reverse(Item { due, arrived: self.arrived, what }));
+        self.heap.push(Reverse(Item { due, arrived: self.arrived, what, bytes }));
     }
 
     /// When the next one is due.
@@ -144,7 +146,7 @@ mod tests {
     fn what_is_due_comes_in_order_and_equals_in_the_order_of_arrival() {
         let mut held = Held::default();
         for (due, what) in [(30, 1), (10, 2), (20, 3), (10, 4)] {
-            held.push(due, what);
+            held.push(due, what, 0);
         }
         let mut popped = Vec::new();
         while let Some(item) = held.pop_due(20) {
@@ -152,7 +154,7 @@ mod tests {
         }
         assert_eq!(popped, [2, 4, 3]);
         assert_eq!(held.next_due(), Some(30));
-        held.push(5, 6);
+        held.push(5, 6, 0);
         assert!(held.take_all().iter().map(|item| item.what).eq([1, 6]));
     }
 

@@ -273,10 +273,37 @@ mod tests {
     }
 
     #[test]
-    fn four_states_lose_alone_and_in_bursts() {
-        let loss = Loss::FourStates { p13: 0.01, p31: 0.1, p32: 0.2, p23: 0.4, p14: 0.02 };
-        let all = fates(loss);
-        near(lost(&all), loss.share(), 0.04);
+    fn four_states_lose_as_many_and_as_many_in_a_row_as_the_chain_says() {
+        for [p13, p31, p32, p23, p14] in [
+            [0.01, 0.1, 0.2, 0.4, 0.02],
+            [0.02, 0.3, 0.0, 1.0, 0.0],
+            [0.05, 0.4, 0.6, 0.3, 0.01],
+            [0.1, 0.2, 0.1, 0.9, 0.3],
+        ] {
+            let loss = Loss::FourStates { p13, p31, p32, p23, p14 };
+            // Where the chain is in the long run: what enters each state, again and again.
+            let mut at = [1.0, 0.0, 0.0, 0.0];
+            for _ in 0..10_000 {
+                let [good, within, bad, alone] = at;
+                at = [
+                    good * (1.0 - p13 - p14) + bad * p31 + alone,
+                    within * (1.0 - p23) + bad * p32,
+                    bad * (1.0 - p31 - p32) + good * p13 + within * p23,
+                    good * p14,
+                ];
+            }
+            let [good, within, bad, alone] = at;
+            near(loss.share(), bad + alone, 1e-6);
+            let all = fates(loss);
+            near(lost(&all), bad + alone, 0.04);
+            // How often a run of losses begins, in a bad time and alone; the first kind ends with chance `ends` at each loss.
+            let (begin, single, ends) = (good * p13 + within * p23, good * p14, p31 + p32);
+            near(run(&all), (bad + alone) / (begin + single), 0.02);
+            let ones = all.windows(3).filter(|three| three[..] == [false, true, false]).count();
+            near(ones as f64 / all.len() as f64, begin * ends + single, 0.05);
+            let twos = all.windows(4).filter(|four| four[..] == [false, true, true, false]).count();
+            near(1.0 + twos as f64 / all.len() as f64, 1.0 + begin * (1.0 - ends) * ends, 0.002);
+        }
         // Alone only: never two in a row.
         let alone = Loss::FourStates { p13: 0.0, p31: 0.1, p32: 0.0, p23: 0.0, p14: 0.1 };
         let all = fates(alone);

@@ -19,6 +19,7 @@ use crate::proxy::lab::{ms, word};
 
 mod egress;
 mod forward;
+mod rate;
 mod safety;
 
 const PORT: u16 = 4713;

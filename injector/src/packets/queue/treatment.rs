@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::flows::Flow;
 use super::loss::{Choosing, Losing, Loss, Share};
 use super::names::Answers;
+use super::rate::{Rate, Wire};
 use crate::fault::delay::{Delay, Delays};
 use crate::proxy::Draws;
 
@@ -26,6 +27,8 @@ pub enum Treatment {
     Duplicate(Share),
     /// Answers of name servers come late, never, or with something else in them. Of other packets nothing becomes.
     Answers(Answers),
+    /// They go on one after another, no faster than this; what finds no room goes no further.
+    Rate(Rate),
 }
 
 /// What becomes of one packet.
@@ -47,6 +50,10 @@ pub(super) enum Fate {
     Twice,
     /// It goes on with these bytes in place of its own.
     Rewritten(Vec<u8>),
+    /// It goes on when it has passed a wire that takes so many bytes of it, and perhaps waits for others in front of it.
+    Carried { due: u64, bytes: u32, waits: bool },
+    /// It is gone, for too many were in front of it.
+    NoRoom,
 }
 
 /// Decides about one packet after another.
@@ -57,6 +64,7 @@ pub(super) enum Deciding {
     Corrupt(Choosing),
     Duplicate(Choosing),
     Answers(Answers),
+    Rate(Wire),
 }
 
 impl Deciding {
@@ -69,11 +77,13 @@ impl Deciding {
             Treatment::Corrupt(share) => Self::Corrupt(Choosing::new(*share)),
             Treatment::Duplicate(share) => Self::Duplicate(Choosing::new(*share)),
             Treatment::Answers(answers) => Self::Answers(answers.clone()),
+            Treatment::Rate(rate) => Self::Rate(Wire::new(*rate)),
         }
     }
 
-    /// The fate of the next packet, which belongs to this flow, by what was copied of it. Each packet of a flow takes as many draws as the others.
-    pub fn next(&mut self, flow: &mut Flow, packet: &[u8]) -> Fate {
+    /// The fate of the next packet, which belongs to this flow, by what was copied of it and when it was read
+    /// (CLOCK_MONOTONIC, nanoseconds). Each packet of a flow takes as many draws as the others.
+    pub fn next(&mut self, flow: &mut Flow, packet: &[u8], now: u64) -> Fate {
         let draws = &mut flow.draws;
         let or_pass = |chosen, fate| if chosen { fate } else { Fate::Pass };
         match self {
@@ -92,6 +102,7 @@ impl Deciding {
             }
             Self::Duplicate(choosing) => or_pass(choosing.next(draws), Fate::Twice),
             Self::Answers(answers) => answers.fate(packet),
+            Self::Rate(wire) => wire.next(packet, now),
         }
     }
 }

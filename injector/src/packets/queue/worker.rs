@@ -54,6 +54,8 @@ pub(super) struct Worker {
     todo: Vec<(u32, Todo)>,
     /// When those were due that go on now.
     dues: Vec<u64>,
+    /// Until when it is known how long the wire was busy.
+    busy: u64,
     checked: u64,
     /// Copies in the second that began then.
     second: (u64, u64),
@@ -77,7 +79,7 @@ impl Worker {
         seed: u64,
         shared: Arc<Shared>,
     ) -> Result<Self, super::Error> {
-        let holds = matches!(treatment, Treatment::Delay(_) | Treatment::Reorder(..));
+        let holds = matches!(treatment, Treatment::Delay(_) | Treatment::Reorder(..) | Treatment::Rate(_));
         let copied = match treatment {
             Treatment::Corrupt(_) | Treatment::Duplicate(_) | Treatment::Answers(_) => Copied::Whole,
             _ if leaves && holds => Copied::Whole,
@@ -102,6 +104,7 @@ impl Worker {
             ending: false,
             todo: Vec::new(),
             dues: Vec::new(),
+            busy: 0,
             checked: 0,
             second: (0, 0),
         })
@@ -144,8 +147,10 @@ impl Worker {
 
     /// Those whose time has come go on.
     fn let_go(&mut self, now: u64) -> io::Result<()> {
+        let mut bytes = 0;
         while let Some(item) = self.held.pop_due(now) {
             self.dues.push(item.due);
+            bytes += u64::from(item.bytes);
             self.go_on(item.what);
         }
         if self.dues.is_empty() {
@@ -153,6 +158,11 @@ impl Worker {
         }
         self.give_verdicts()?;
         let gone = Nanos::now().0;
+        if bytes > 0 {
+            self.counts.carried.bytes += bytes;
+            self.counts.carried.busy += Duration::from_nanos(gone.saturating_sub(self.busy));
+            self.busy = gone;
+        }
         for due in self.dues.drain(..) {
             self.shared.lateness.record(Duration::from_nanos(gone.saturating_sub(due)));
         }
@@ -172,7 +182,7 @@ impl Worker {
 
     /// Reads what has come and decides about it.
     fn take(&mut self) -> io::Result<usize> {
-        let Self { queue, way, deciding, flows, held, verdicts, counts, todo, ending, .. } = self;
+        let Self { queue, way, deciding, flows, held, verdicts, counts, todo, ending, busy, .. } = self;
         let mut at = None;
         // Where the kernel does not say when too many wait, no more do than half of those that may: what else waits was not
         // read yet, and does not fit into the socket's buffer long before that is as much.
@@ -182,18 +192,22 @@ impl Worker {
             counts.came += 1;
             verdicts.came(packet.id);
             let flow = flows.of(Key::of(packet.bytes));
-            let mut hold = |due: u64| {
+            let mut hold = |due: u64, bytes: u32| {
                 if counts.held >= room {
                     counts.no_room += 1;
                     todo.push((packet.id, Todo::Accept));
                     return;
                 }
+                if counts.held == 0 && bytes > 0 {
+                    counts.carried.times += 1;
+                    *busy = at.0;
+                }
                 counts.held += 1;
                 counts.most_held = counts.most_held.max(counts.held);
                 match way {
-                    Way::Verdict => held.push(due, packet.id),
+                    Way::Verdict => held.push(due, packet.id, bytes),
                     Way::Copy(_, copies) if copies.kept() < ROOM as usize => {
-                        held.push(due, copies.keep(packet.bytes));
+                        held.push(due, copies.keep(packet.bytes), bytes);
                         todo.push((packet.id, Todo::Drop));
                     }
                     Way::Copy(..) => {
@@ -203,7 +217,7 @@ impl Worker {
                     }
                 }
             };
-            let fate = if *ending { Fate::Held(Duration::ZERO) } else { deciding.next(flow, packet.bytes) };
+            let fate = if *ending { Fate::Held(Duration::ZERO) } else { deciding.next(flow, packet.bytes, at.0) };
             let meant = !*ending && matches!(fate, Fate::Held(_));
             match fate {
                 Fate::Held(span) | Fate::Overtaken(span) => {
@@ -212,7 +226,15 @@ impl Worker {
                     counts.asked += span;
                     counts.pushed_back += u64::from(due < flow.last_due);
                     flow.last_due = due.max(flow.last_due);
-                    hold(flow.last_due);
+                    hold(flow.last_due, 0);
+                }
+                Fate::Carried { due, bytes, waits } => {
+                    counts.acted += u64::from(waits);
+                    hold(due, bytes);
+                }
+                Fate::NoRoom => {
+                    counts.carried.dropped += 1;
+                    todo.push((packet.id, Todo::Drop));
                 }
                 Fate::Overtakes => {
                     counts.acted += 1;

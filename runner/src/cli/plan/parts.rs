@@ -117,9 +117,11 @@ pub fn faults(page: &mut Page, plan: &Plan) {
                 },
             ));
         } else if let Some(entry) =
-            plan.targets.get(&fault.target).and_then(|target| catalogue::find(fault.kind, target.kind()))
+            plan.targets.get(&fault.target).and_then(|target| catalogue::of_fault(fault, target.kind()))
         {
-            rows.push(vec![String::new(), "by".into(), format!("{}; rights: {}", entry.rung, entry.privilege)]);
+            let limit = entry.limit().map(|limit| format!(", {limit}")).unwrap_or_default();
+            let by = format!("{}{limit}; rights: {}", entry.rung, entry.privilege);
+            rows.push(vec![String::new(), "by".into(), by]);
             rows.push(vec![String::new(), "seen".into(), entry.verified.to_owned()]);
             rows.push(vec![String::new(), "undone".into(), entry.undone.to_owned()]);
         }

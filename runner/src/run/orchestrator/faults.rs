@@ -172,7 +172,7 @@ impl Orchestrator {
 pub(super) fn planned(plan: &Plan, turn: Turn<'_>) -> FaultFacts {
     let fault = turn.fault;
     let target = plan.targets.get(&fault.target);
-    let entry = target.and_then(|target| brunt_injector::catalogue::find(fault.kind, target.kind()));
+    let entry = target.and_then(|target| brunt_injector::catalogue::of_fault(fault, target.kind()));
     FaultFacts {
         id: fault.id.clone(),
         round: turn.round,
