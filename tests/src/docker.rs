@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::answering::program;
 use crate::brunt::binary;
 use crate::host;
+use crate::image::{root_file_system, run};
 use crate::nginx::installed;
 
 /// Runs the daemon, and ends it when its standard input ends: with the test process, however that ends. A static value is
@@ -146,12 +147,7 @@ impl Engine {
     /// Makes an image of a root file system that holds just what is needed.
     fn import(&self, image: &str, program: &Path) {
         let root = self.folder.join(image);
-        copy(program, &root.join(program.file_name().expect("a program is a file")));
-        let needs = Command::new("ldd").arg(program).output().expect("ldd is part of libc");
-        // It says no more of a program that needs none.
-        let needs = String::from_utf8_lossy(&needs.stdout).into_owned();
-        let paths = needs.split_whitespace().filter(|word| word.starts_with('/'));
-        paths.for_each(|path| copy(Path::new(path), &root.join(path.trim_start_matches('/'))));
+        root_file_system(program, &root);
         let archive = self.folder.join("root.tar");
         run(Command::new("tar").arg("-cf").arg(&archive).arg("-C").arg(&root).arg("."));
         fs::remove_dir_all(&root).expect("it was just made");
@@ -199,17 +195,4 @@ impl Drop for Container {
         // A test may have removed it itself.
         let _ = self.engine.command(&["rm", "--force", &self.name]).output();
     }
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to.parent().expect("it lies in a folder")).expect("the folder can be written to");
-    fs::copy(from, to).unwrap_or_else(|why| panic!("{}: {why}", from.display()));
-}
-
-#[track_caller]
-fn run(command: &mut Command) -> String {
-    let output = command.output().unwrap_or_else(|why| panic!("{command:?}: {why}"));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?} failed (this test needs root): {said}");
-    String::from_utf8(output.stdout).expect("it prints text")
 }

@@ -8,10 +8,12 @@
 pub mod answering;
 pub mod brunt;
 pub mod cgroups;
+pub mod cluster;
 pub mod docker;
 pub mod ended;
 pub mod haproxy;
 pub mod host;
+pub mod image;
 pub mod machine;
 pub mod name_server;
 pub mod namespaces;

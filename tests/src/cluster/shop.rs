@@ -1,0 +1,144 @@
+//! The demo shop in pods: gateway -> orders -> payments, each a Deployment with a Service before it.
+
+use serde_json::{Value, json};
+
+use super::{Cluster, SHOP_IMAGE};
+
+/// Where the services listen in their pods.
+const PORT: u16 = 8080;
+
+/// The shop in a namespace of its own; dropping it removes the namespace.
+#[derive(Debug)]
+pub struct Shop<'cluster> {
+    cluster: &'cluster Cluster,
+    /// The namespace of Kubernetes in which it is.
+    pub namespace: String,
+    gateway: String,
+    payments: String,
+}
+
+impl<'cluster> Shop<'cluster> {
+    /// Opens it, with so many pods for payments; returns when all pods are ready.
+    #[track_caller]
+    pub fn open(cluster: &'cluster Cluster, namespace: &str, payments: u32) -> Self {
+        cluster.kubectl(&["create", "namespace", namespace]);
+        // An address each, which those who call need before they start: there is no name server in the cluster.
+        let services = cluster.create(namespace, &["gateway", "orders", "payments"].map(service));
+        let url = |at: usize| {
+            let address = services[at]["spec"]["clusterIP"].as_str().expect("the API server gave it an address");
+            format!("http://{address}:80")
+        };
+        let shop = Self { cluster, namespace: namespace.to_owned(), gateway: url(0), payments: url(2) };
+        // A pod is admitted once its namespace has its account.
+        cluster.kubectl(&["wait", "--for=create", "serviceaccount/default", "--namespace", namespace, "--timeout=60s"]);
+        let deployments = [
+            deployment("payments", payments, &json!([])),
+            deployment("orders", 1, &json!([{ "name": "PAYMENTS_URLS", "value": url(2) }])),
+            deployment("gateway", 1, &json!([{ "name": "ORDERS_URL", "value": url(1) }])),
+        ];
+        cluster.create(namespace, &deployments);
+        for name in ["payments", "orders", "gateway"] {
+            shop.rolled_out(name);
+        }
+        shop
+    }
+
+    /// Waits until as many pods of this deployment are ready as there should be.
+    #[track_caller]
+    pub fn rolled_out(&self, deployment: &str) {
+        self.kubectl(&["rollout", "status", &format!("deployment/{deployment}"), "--timeout=120s"]);
+    }
+
+    /// `kubectl ARGS` in its namespace.
+    #[track_caller]
+    pub fn kubectl(&self, args: &[&str]) -> String {
+        self.cluster.kubectl(&[&["--namespace", &self.namespace], args].concat())
+    }
+
+    /// Where orders are given: a Service's address.
+    pub fn url(&self) -> &str {
+        &self.gateway
+    }
+
+    /// Where payments are made: a Service's address.
+    pub fn payments_url(&self) -> &str {
+        &self.payments
+    }
+
+    /// The pods of that deployment which nobody has asked to end, sorted by name.
+    #[track_caller]
+    pub fn pods(&self, deployment: &str) -> Vec<Value> {
+        let label = format!("app={deployment}");
+        let list = self.cluster.get(&["pods", "--namespace", &self.namespace, "--selector", &label]);
+        let mut pods = list["items"].as_array().expect("a list").clone();
+        pods.retain(|pod| pod["metadata"]["deletionTimestamp"].is_null());
+        pods.sort_by_key(|pod| pod["metadata"]["name"].as_str().map(str::to_owned));
+        pods
+    }
+
+    /// A budget: never fewer than so many pods of that deployment by an eviction.
+    #[track_caller]
+    pub fn keep(&self, deployment: &str, at_least: u32) {
+        let budget = json!({
+            "apiVersion": "policy/v1",
+            "kind": "PodDisruptionBudget",
+            "metadata": { "name": deployment },
+            "spec": { "minAvailable": at_least, "selector": { "matchLabels": { "app": deployment } } },
+        });
+        self.cluster.create(&self.namespace, &[budget]);
+        // Until the controller has counted, it allows nothing.
+        let counted = "--for=jsonpath={.status.expectedPods}";
+        self.kubectl(&["wait", counted, &format!("poddisruptionbudget/{deployment}"), "--timeout=60s"]);
+    }
+}
+
+impl Drop for Shop<'_> {
+    fn drop(&mut self) {
+        let _ = self.cluster.command(&["delete", "namespace", &self.namespace, "--wait=false"]).output();
+    }
+}
+
+fn service(name: &str) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": { "name": name },
+        "spec": { "selector": { "app": name }, "ports": [{ "port": 80, "targetPort": PORT }] },
+    })
+}
+
+fn deployment(name: &str, replicas: u32, environment: &Value) -> Value {
+    let container = json!({
+        "name": name,
+        "image": SHOP_IMAGE,
+        "imagePullPolicy": "Never",
+        "command": ["/brunt", "demo-service", name, "--port", PORT.to_string(), "--address", "0.0.0.0"],
+        "env": environment,
+        "readinessProbe": { "httpGet": { "path": "/healthz", "port": PORT }, "periodSeconds": 1 },
+        "resources": { "requests": { "cpu": "10m", "memory": "16Mi" }, "limits": { "memory": "128Mi" } },
+    });
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": { "name": name },
+        "spec": {
+            "replicas": replicas,
+            "selector": { "matchLabels": { "app": name } },
+            "template": {
+                "metadata": { "labels": { "app": name } },
+                "spec": {
+                    "terminationGracePeriodSeconds": 1,
+                    "automountServiceAccountToken": false,
+                    // One node that is lost does not take all of them with it.
+                    "topologySpreadConstraints": [{
+                        "maxSkew": 1,
+                        "topologyKey": "kubernetes.io/hostname",
+                        "whenUnsatisfiable": "ScheduleAnyway",
+                        "labelSelector": { "matchLabels": { "app": name } },
+                    }],
+                    "containers": [container],
+                },
+            },
+        },
+    })
+}

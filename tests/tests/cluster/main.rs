@@ -1,0 +1,4 @@
+//! Stories with a Kubernetes cluster. They are a program of their own, so that its servers never run beside a measurement of
+//! `stories`, and end with it.
+
+mod bed;
