@@ -15,14 +15,18 @@ use rustix::thread::{CpuSet, sched_setaffinity, set_current_timer_slack};
 pub const PORT: u16 = 4714;
 const LEASE: Duration = Duration::from_secs(60);
 
-/// Runs this program again as root of a user namespace of its own, with a network of its own, unless it is there already.
+/// Runs this program again with a network of its own, unless it is there already; an ordinary user needs a user namespace of
+/// his own for it, where he is root but may not ask to be woken first.
 pub fn enter() {
     const THERE: &str = "BRUNT_BENCH_IN_NAMESPACE";
     if std::env::var_os(THERE).is_some() {
         return;
     }
     let mut command = Command::new("unshare");
-    command.args(["--user", "--map-root-user", "--net", "--"]).arg(std::env::current_exe().expect("it runs"));
+    if !rustix::process::geteuid().is_root() {
+        command.args(["--user", "--map-root-user"]);
+    }
+    command.args(["--net", "--"]).arg(std::env::current_exe().expect("it runs"));
     let status =
         command.args(std::env::args().skip(1)).env(THERE, "1").status().expect("unshare is part of util-linux");
     std::process::exit(status.code().unwrap_or(1));

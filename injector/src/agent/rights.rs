@@ -26,7 +26,7 @@ use rustix::thread::{
 const NEEDED: [CapabilitySet; 3] = [CapabilitySet::SYS_ADMIN, CapabilitySet::NET_ADMIN, CapabilitySet::NET_RAW];
 
 /// What the faults of an agent of root's need: to enter namespaces and act on packets there; to look at, signal and limit
-/// processes of others; to let what takes memory be gone fast when it is killed; to write logs and notes into folders of the user who called `sudo`.
+/// processes of others; to let what takes memory be gone fast when it is killed; to be woken in time for packets that are due; to write logs and notes into folders of the user who called `sudo`.
 pub const KEPT: [CapabilitySet; 8] = [
     CapabilitySet::SYS_ADMIN,
     CapabilitySet::NET_ADMIN,

@@ -4,8 +4,9 @@
 use std::fs;
 
 use brunt_injector::agent::rights::KEPT;
-use brunt_tests::answering::program;
+use brunt_tests::answering::{Answering, program};
 use brunt_tests::brunt::Brunt;
+use brunt_tests::namespaces::Namespaces;
 use brunt_tests::scenario::Scenario;
 use brunt_tests::{host, machine};
 use nix::sys::signal::Signal;
@@ -63,6 +64,45 @@ fn the_agent_keeps_only_the_capabilities_that_its_faults_need_and_services_all_o
     for name in ["CapPrm", "CapEff", "CapBnd"] {
         assert_eq!(set(&service, name), set(&own, name), "{name} of a service");
     }
+    run.signal(Signal::SIGTERM);
+    run.wait();
+}
+
+/// SCHED_FIFO, in the 41st field of a thread's `stat`.
+const FIRST: &str = "1";
+
+#[test]
+fn the_thread_that_holds_packets_is_woken_before_all_others() {
+    let _machine = machine::shared();
+    let network = Namespaces::pair();
+    let service = Answering::inside(&network.server);
+    let scenario = Scenario::new(&format!(
+        "
+        version: 1
+        name: in time
+        seed: 1
+        targets: {{ api: {{ url: \"http://{}:{}\" }}, lab: {{ netns: {} }} }}
+        load: {{ main: {{ target: api, get: /, rate: 20/s, for: timeline }} }}
+        timeline: [ {{ id: slow, fault: network.latency, target: lab, with: {{ latency: 5ms }}, for: 60s }} ]
+        ",
+        Namespaces::SERVER,
+        service.port(),
+        network.server,
+    ));
+    let run = Brunt::run(&scenario).under(["ip", "netns", "exec", &network.client]).start();
+    run.wait_for("event=fault.active");
+    let policies = host::marked(run.mark()).into_iter().flat_map(|process| {
+        let threads = fs::read_dir(format!("/proc/{}/task", process.pid)).into_iter().flatten().flatten();
+        threads.filter_map(|thread| fs::read_to_string(thread.path().join("stat")).ok())
+    });
+    let policies: Vec<(String, String)> = policies
+        .map(|stat| {
+            let (name, rest) = stat.rsplit_once(") ").expect("the name stands in brackets");
+            (name.to_owned(), rest.split(' ').nth(38).expect("there are 52 fields").to_owned())
+        })
+        .collect();
+    let first: Vec<_> = policies.iter().filter(|(_, policy)| policy == FIRST).collect();
+    assert!(first.len() == 1 && first[0].0.ends_with("(brunt-packets"), "{policies:?}");
     run.signal(Signal::SIGTERM);
     run.wait();
 }

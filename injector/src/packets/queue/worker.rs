@@ -19,6 +19,7 @@ use super::treatment::{Deciding, Fate, Treatment};
 use super::{Counters, Shared};
 use crate::netlink::queue::{Copied, Queue};
 use crate::proxy::Nanos;
+use crate::sys;
 
 /// It is awake at least so often.
 const TICK: u64 = 50_000_000;
@@ -112,6 +113,9 @@ impl Worker {
 
     /// Until the end is asked for, or the socket fails.
     pub fn run(mut self, wake: &OwnedFd) -> io::Result<()> {
+        // A packet is due when it is due, also where the load and its target want every processor. Where that is not allowed
+        // (an ordinary user's agent) this thread waits for its turn like all others; the lateness is measured either way.
+        let _ = sys::wake_first();
         // By default the kernel wakes a thread up to 50 us late.
         rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1))?;
         loop {
