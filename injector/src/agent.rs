@@ -362,7 +362,7 @@ fn fault_of(order: &Order, run_id: &str, beats: &Arc<Beats>) -> Result<Box<dyn F
         return Ok(stress::on_target(order, stress, run_id, beats));
     }
     if let Some(pool) = order.pool.clone() {
-        return Ok(Box::new(Exhaust::new(order, pool)));
+        return Ok(Box::new(Exhaust::new(order, pool, run_id, Arc::clone(beats))));
     }
     let Some(treatment) = order.packets.clone() else {
         return if order.kind.starts_with("container.") { on_containers(order) } else { on_processes(order) };

@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::process::Signal;
 use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 use serde::{Deserialize, Serialize};
 
@@ -29,13 +30,15 @@ use crate::fault::Undo;
 use crate::fault::disk::Folder;
 use crate::mark;
 use crate::packets::{Beats, Leasing};
-use crate::process::{self, ProcessId, Stat};
+use crate::process::{self, Pidfd, ProcessId, Stat};
 use crate::{sys, undo};
 
 /// Says in a worker's environment which fault it serves: `run/fault`.
 const WORKS_FOR: &str = "BRUNT_WORKS_FOR";
 /// How long a worker waits for its order.
 const TO_BEGIN: Duration = Duration::from_secs(10);
+/// An agent whose lease is over takes its faults off by itself, unless it is stopped; so long may that take.
+const LAST_CHANCE: Duration = Duration::from_millis(300);
 
 /// What a worker does.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -70,6 +73,12 @@ pub enum Task {
     GiveBack {
         /// What.
         undo: Vec<Undo>,
+    },
+    /// Holds nothing, and kills the agent if that does not give its lease up in time. Sockets end with the process that has
+    /// them, and one that is stopped has them for ever.
+    OutliveAgent {
+        /// Which.
+        agent: ProcessId,
     },
     /// Takes room on a file system, by a file without a name.
     Fill {
@@ -116,6 +125,7 @@ fn live() -> Result<(), String> {
     }
     match held {
         Held::Promise(undo) => undo.iter().try_for_each(|undo| undo::apply(undo).map(drop)),
+        Held::Watch(agent) => input.end_within(LAST_CHANCE).and_then(|ended| if ended { Ok(()) } else { kill(agent) }),
         Held::Nothing | Held::File { .. } | Held::Pieces(_) => Ok(()),
     }
 }
@@ -125,6 +135,7 @@ enum Held {
     Nothing,
     File { _file: OwnedFd },
     Promise(Vec<Undo>),
+    Watch(ProcessId),
     Pieces(Vec<piece::Piece>),
 }
 
@@ -157,6 +168,10 @@ fn begin(task: &Task, lease: Duration) -> Result<Held, String> {
             }
         }
         Task::GiveBack { undo } => return Ok(Held::Promise(undo.clone())),
+        Task::OutliveAgent { agent } => {
+            give_up_capabilities()?;
+            return Ok(Held::Watch(*agent));
+        }
         Task::Fill { folder, bytes } => {
             let file = folder.file_without_name(OFlags::empty())?;
             give_up_capabilities()?;
@@ -165,6 +180,14 @@ fn begin(task: &Task, lease: Duration) -> Result<Held, String> {
         }
     }
     Ok(Held::Nothing)
+}
+
+/// An agent that has ended needs nothing.
+fn kill(agent: ProcessId) -> Result<(), String> {
+    match Pidfd::open(agent).and_then(|handle| handle.signal(Signal::KILL)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(format!("cannot kill the agent {agent}: {error}")),
+        _ => Ok(()),
+    }
 }
 
 /// What holds memory gives it back soon when it is killed, whoever else wants the processor. It hardly runs otherwise, so
@@ -183,11 +206,13 @@ fn give_up_capabilities() -> Result<(), String> {
 struct Input {
     stdin: io::Stdin,
     read: Vec<u8>,
+    /// Nothing more can come: the agent is gone, or has let go of this worker.
+    ended: bool,
 }
 
 impl Input {
     fn new() -> Self {
-        Self { stdin: io::stdin(), read: Vec::new() }
+        Self { stdin: io::stdin(), read: Vec::new(), ended: false }
     }
 
     /// The next line; `None` at the end of the input, or when the time is over.
@@ -208,10 +233,24 @@ impl Input {
             }
             let mut some = [0; 4096];
             match rustix::io::read(&self.stdin, &mut some)? {
-                0 => return Ok(None),
+                0 => {
+                    self.ended = true;
+                    return Ok(None);
+                }
                 count => self.read.extend_from_slice(&some[..count]),
             }
         }
+    }
+}
+
+impl Input {
+    /// Whether it has ended, or does before the time is over.
+    fn end_within(&mut self, within: Duration) -> Result<bool, String> {
+        let until = boottime() + within;
+        while !self.ended && boottime() < until {
+            self.wait(until.saturating_sub(boottime())).map_err(|error| error.to_string())?;
+        }
+        Ok(self.ended)
     }
 }
 

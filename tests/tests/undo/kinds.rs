@@ -25,6 +25,9 @@ pub enum ActsOn {
     /// The service outside of brunt, which it stops. Only a living process can continue it: if runner and agent are both gone
     /// (or stopped) that is `brunt cleanup`.
     Stranger,
+    /// What the service outside of brunt has to bear: processes beside it in its cgroup, fewer descriptors, connections that
+    /// are held. Whoever holds that has a lease of its own, and needs neither runner nor agent to end.
+    Weight,
     /// What brunt itself has started: it ends with the run.
     Own,
     /// A file beside the scenario, by commands of the scenario. With runner and agent gone its undo is left to `cleanup`.
@@ -37,6 +40,11 @@ const OWN: &str = "own: { service: own }";
 
 const fn packets(name: &'static str, fault: &'static str) -> Kind {
     Kind { name, fault, services: "", targets: "", acts_on: ActsOn::Packets, reverting: REMOVING }
+}
+
+const fn weight(name: &'static str, fault: &'static str) -> Kind {
+    let targets = "stranger: { process: { pid: {stranger} } }";
+    Kind { name, fault, services: "", targets, acts_on: ActsOn::Weight, reverting: REMOVING }
 }
 
 /// All of them.
@@ -58,6 +66,11 @@ pub const KINDS: &[Kind] = &[
         acts_on: ActsOn::Stranger,
         reverting: REMOVING,
     },
+    weight("busy processor", "fault: stress.cpu, target: stranger, with: { workers: 1, load: 20% }"),
+    weight("full memory", "fault: stress.memory, target: stranger, with: { size: 16MiB }"),
+    weight("few descriptors", "fault: stress.fds, target: stranger"),
+    weight("full disk", "fault: disk.fill, target: stranger, with: { path: {disk}, size: 16MiB }"),
+    weight("full pool", "fault: pool.exhaust, target: stranger, with: { connections: 40 }"),
     Kind {
         name: "kill",
         fault: "fault: process.kill, target: own, with: { restart_after: {for} }",

@@ -11,6 +11,7 @@ mod kinds;
 mod probe;
 mod state;
 mod trial;
+mod weight;
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
@@ -24,7 +25,7 @@ use kinds::KINDS;
 use trial::{Hit, Plan, Seen};
 
 /// Of each kind.
-const TRIALS: usize = 16;
+const TRIALS: usize = 11;
 /// So many trials run at the same time, each in namespaces of its own.
 const AT_ONCE: usize = 8;
 /// As long as the whole may take on a machine with two cores; it is told and not judged, as all that is speed.

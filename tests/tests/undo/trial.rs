@@ -18,6 +18,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::kinds::{ActsOn, Kind};
 use crate::probe::Probe;
 use crate::state::State;
+use crate::weight::Weight;
 
 /// What is hit, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,7 +121,7 @@ impl Plan {
     pub fn long(seed: u64, number: usize, kind: &'static Kind) -> Self {
         let plan = Self::drawn(seed, number, kind, 2);
         // The agent can still continue a stranger when the lease is over, if it lives.
-        let agent = kind.acts_on == ActsOn::Packets;
+        let agent = matches!(kind.acts_on, ActsOn::Packets | ActsOn::Weight);
         Self { hit: Hit { runner: true, agent, stop: true }, lease: Duration::from_secs(15), ..plan }
     }
 
@@ -139,9 +140,12 @@ impl Plan {
     fn try_once(&self) -> Option<Seen> {
         let network = Namespaces::pair();
         let service = Answering::inside(&network.server);
+        let weight = Weight::none_on(service.pid());
         let probe = Probe::start(&network);
-        let scenario = self.scenario(&network, &service);
-        let run = Brunt::run(&scenario).arg("--allow-exec").under(["ip", "netns", "exec", &network.client]);
+        let scenario = self.scenario(&network, &service, weight.disk());
+        // Not `ip netns exec`, which gives its program a /sys of its own, without cgroups.
+        let inside = format!("--net=/run/netns/{}", network.client);
+        let run = Brunt::run(&scenario).arg("--allow-exec").under(["nsenter", &inside]);
         let state_folder = run.home().join("state");
         let folder = scenario.folder();
         let look = || State::of(&network, [&state_folder, folder.path()]);
@@ -151,11 +155,11 @@ impl Plan {
         let run = run.start();
         // Lives as long as this, and the journal in it.
         let _home = run.home();
-        let agent = self.wait(&run, &probe, &service)?;
+        let agent = self.wait(&run, &probe, &service, &weight)?;
         let journal = self.strike(&run, agent, &state_folder);
         let hit = Instant::now();
         std::thread::sleep((self.lease + Duration::from_secs(1)).saturating_sub(hit.elapsed()));
-        self.nothing_acts(&probe, &service);
+        self.nothing_acts(&probe, &service, &weight);
         let (mark, said) = (run.mark().to_owned(), run.said());
         self.let_end(run, agent);
 
@@ -164,16 +168,18 @@ impl Plan {
         assert!(left.is_empty(), "processes are left: {left:?}\n{cleanup}");
         let stopped = host::state(service.pid()) == Some('T');
         assert!(!stopped, "the stranger is still stopped; the journal said {journal}\n{cleanup}{said}");
+        assert_eq!(weight.lasting(), None, "the stranger still bears it after all\n{cleanup}{said}");
         let changes = before.changes(&look());
         assert!(changes.is_empty(), "this is left:\n{changes}{cleanup}");
         Some(Seen { journal, cleanup_found: !cleanup.stdout.contains("nothing is left to undo") })
     }
 
-    fn scenario(&self, network: &Namespaces, service: &Answering) -> Scenario {
+    fn scenario(&self, network: &Namespaces, service: &Answering, disk: &Path) -> Scenario {
         let lasts = if self.phase == Phase::Revert { "400ms" } else { "60s" };
         let fill = |text: &str| {
             text.replace("{program}", &program().display().to_string())
                 .replace("{stranger}", &service.pid().to_string())
+                .replace("{disk}", &disk.display().to_string())
                 .replace("{for}", lasts)
         };
         let Kind { fault, services, targets, .. } = self.kind;
@@ -207,7 +213,7 @@ impl Plan {
     /// Until the drawn instant; returns the agent. A fault that is to be hit while it acts is seen to act. `None`: the agent was
     /// lost before, by itself.
     #[track_caller]
-    fn wait(&self, run: &Running, probe: &Probe, service: &Answering) -> Option<Pid> {
+    fn wait(&self, run: &Running, probe: &Probe, service: &Answering, weight: &Weight) -> Option<Pid> {
         let mut agent = None;
         let there = host::comes_true(Duration::from_secs(60), || {
             agent = agent_of(run.pid());
@@ -225,6 +231,7 @@ impl Plan {
         let acts = || match self.kind.acts_on {
             ActsOn::Packets => probe.trouble().is_some(),
             ActsOn::Stranger => host::state(service.pid()) == Some('T'),
+            ActsOn::Weight => weight.seen().is_some(),
             ActsOn::Own | ActsOn::Flag => true,
         };
         let acts = !came || self.phase != Phase::Active || acts();
@@ -255,8 +262,9 @@ impl Plan {
 
     /// The lease and a second are over.
     #[track_caller]
-    fn nothing_acts(&self, probe: &Probe, service: &Answering) {
+    fn nothing_acts(&self, probe: &Probe, service: &Answering, weight: &Weight) {
         assert_eq!(probe.lasting_trouble(), None, "a rule still acts");
+        assert_eq!(weight.lasting(), None, "the stranger still bears it");
         if !(self.hit.runner && self.hit.agent) {
             assert_ne!(host::state(service.pid()), Some('T'), "the stranger is still stopped");
         }

@@ -4,7 +4,8 @@
 //! refused, closed at once, or wait until one is free. *Privileges*: none where brunt shares the victim's network and may see
 //! its sockets (same user, or root); root to enter another network. *Verified*: the kernel lists the connections as established
 //! at the server's side, and tells those that it has accepted from those that wait. *Undone*: they are reset, by this thread or
-//! by the kernel when the agent dies, and looked for in the same list.
+//! by the kernel when the agent dies, and looked for in the same list. An agent that is stopped beyond its lease would hold them
+//! for ever: a worker beside it then kills it.
 //!
 //! The connections come from the victim's own network namespace, so what lies between it and its clients, an isolating network
 //! or a link, is not passed. A server that admits by address may treat them as local ones.
@@ -12,6 +13,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use brunt_scenario::plan::{Fault as PlannedFault, Piece};
@@ -23,9 +25,12 @@ use super::place::{Held, Place};
 use crate::agent::lease::boottime;
 use crate::agent::protocol::Order;
 use crate::agent::services::Services;
+use crate::agent::worker::{self, Task, Worker};
 use crate::error::Error;
 use crate::fault::link::{amount, grouped};
 use crate::fault::{Change, Fault, Reverted, Seen, Undo};
+use crate::packets::Beats;
+use crate::process::ProcessId;
 use crate::target::Victim;
 
 /// The kind, as in the catalogue.
@@ -103,7 +108,11 @@ fn may_hold(number: u64, hard: u64) -> Result<(), String> {
 pub struct Exhaust {
     victims: Vec<Victim>,
     pool: Pool,
+    run_id: String,
+    mark: String,
+    beats: Arc<Beats>,
     targets: Vec<Target>,
+    watch: Option<Worker>,
 }
 
 /// A victim.
@@ -117,8 +126,27 @@ struct Target {
 
 impl Exhaust {
     /// What the order asks for.
-    pub fn new(order: &Order, pool: Pool) -> Self {
-        Self { victims: order.victims.clone(), pool, targets: Vec::new() }
+    pub fn new(order: &Order, pool: Pool, run_id: &str, beats: Arc<Beats>) -> Self {
+        Self {
+            victims: order.victims.clone(),
+            pool,
+            run_id: run_id.to_owned(),
+            mark: worker::mark_of(run_id, &order.fault),
+            beats,
+            targets: Vec::new(),
+            watch: None,
+        }
+    }
+
+    /// Before the first connection: see the module.
+    fn be_watched(&mut self) -> Result<(), Error> {
+        if self.watch.is_none() {
+            let failed = |source| Error::AgentIo { action: "start who ends an agent that is stopped", source };
+            let agent = ProcessId::own().map_err(failed)?;
+            let watch = self.watch.insert(Worker::start(&self.run_id, &self.mark).map_err(failed)?);
+            watch.begin(Task::OutliveAgent { agent }, &self.beats).map_err(failed)?;
+        }
+        Ok(())
     }
 
     fn seen(&self) -> Seen {
@@ -270,13 +298,15 @@ impl Fault<Services> for Exhaust {
             self.targets.push(Target { place, wanted, holder: None, let_go: BTreeSet::new() });
         }
         let names: Vec<String> = self.targets.iter().map(Target::name).collect();
-        Ok(vec![Undo::EndsWithAgent { what: format!("connections to {}", names.join(", ")) }])
+        let what = format!("connections to {}", names.join(", "));
+        Ok(vec![Undo::EndsWithAgent { what }, Undo::EndWorkers { mark: self.mark.clone() }])
     }
 
     fn inject(&mut self, _: &mut Services, change: Change) -> Result<(), Error> {
         if change == Change::Skip {
             return Ok(());
         }
+        self.be_watched()?;
         self.targets
             .iter_mut()
             .filter(|target| target.holder.is_none())
@@ -293,6 +323,9 @@ impl Fault<Services> for Exhaust {
         let held = !stopped.is_empty();
         let left: Vec<String> = stopped.into_iter().filter_map(Result::err).collect();
         let error = (!left.is_empty()).then(|| left.join("; "));
+        if error.is_none() {
+            self.watch = None;
+        }
         Reverted { effect, rollback_verified: held.then_some(error.is_none()), residue: Vec::new(), error }
     }
 }
