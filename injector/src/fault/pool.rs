@@ -3,3 +3,4 @@
 pub mod exhaust;
 mod holder;
 mod place;
+mod room;

@@ -86,6 +86,12 @@ fn look(target: &str, wanted: &DockerMatch, allow_empty: bool) -> Result<Found, 
     Ok(Found { alive, ids: members.iter().map(|member| member.id.clone()).collect() })
 }
 
+/// Whatever runs in a container now, by its cgroup.
+pub fn processes(id: &str) -> Vec<u32> {
+    let all = process::all().unwrap_or_default().into_iter().map(|stat| stat.id.pid);
+    all.filter(|pid| Membership::of(*pid).is_ok_and(|of| of.names(id))).collect()
+}
+
 /// The network of a container, if it is the one that was picked.
 pub fn namespace(victim: &Victim) -> Result<Namespace, Error> {
     let held = Held::of("network.*", victim)?;

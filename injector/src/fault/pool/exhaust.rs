@@ -17,11 +17,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use brunt_scenario::plan::{Fault as PlannedFault, Piece};
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::resource::{Resource, getrlimit};
 use serde::{Deserialize, Serialize};
 
 use super::holder::{Holder, Tally};
 use super::place::{Held, Place};
+use super::room::Room;
 use crate::agent::lease::boottime;
 use crate::agent::protocol::Order;
 use crate::agent::services::Services;
@@ -37,7 +38,7 @@ use crate::target::Victim;
 pub const KIND: &str = "pool.exhaust";
 
 /// Descriptors that the agent needs for all else.
-const RESERVED: u64 = 128;
+pub(super) const RESERVED: u64 = 128;
 /// Without a number, at most so many for each victim: one address can be reached from no more ports, as Linux gives them.
 const MOST: u64 = 28_000;
 /// So much fits into any socket at once.
@@ -113,6 +114,8 @@ pub struct Exhaust {
     beats: Arc<Beats>,
     targets: Vec<Target>,
     watch: Option<Worker>,
+    /// For as many as are held.
+    room: Option<Room>,
 }
 
 /// A victim.
@@ -135,6 +138,7 @@ impl Exhaust {
             beats,
             targets: Vec::new(),
             watch: None,
+            room: None,
         }
     }
 
@@ -159,17 +163,6 @@ impl Exhaust {
         }
         Seen::Yes(sentences.join("; "))
     }
-}
-
-/// Raises this process's limit as far as it is needed. It stays raised: another fault may hold what it allows.
-fn make_room(wanted: u64) -> Result<u64, Error> {
-    let failed = |error: nix::Error| Error::Refused(format!("the limit of open files: {error}"));
-    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(failed)?;
-    let needed = (wanted + RESERVED).min(hard);
-    if soft < needed {
-        setrlimit(Resource::RLIMIT_NOFILE, needed, hard).map_err(failed)?;
-    }
-    Ok(needed.max(soft).saturating_sub(RESERVED))
 }
 
 impl Target {
@@ -223,8 +216,7 @@ impl Target {
         let failed = |error: io::Error| format!("{}: the connections cannot be counted: {error}", self.name());
         let until = boottime() + SETTLE;
         loop {
-            let held = self.place.count(&self.let_go).map_err(failed)?;
-            let left = held.accepted + held.waiting;
+            let left = self.place.count_left(&self.let_go).map_err(failed)?;
             match left {
                 0 => return Ok(()),
                 _ if boottime() > until => {
@@ -269,10 +261,10 @@ fn judge(name: &str, asked: Option<usize>, most: usize, held: Held, tally: &Tall
             "{text}, and closes those that are held to make room: say something on them with `send`"
         ));
     }
-    // The server has given out all that it has, or all that were asked for: a moment ago counts, for it may close some and they
-    // are opened again.
-    let complete = number >= asked.unwrap_or(most) || tally.complete.is_some_and(recent);
-    if number > 0 && (full.is_some() || complete) {
+    // The server has given out all that it has, or all that were asked for: a moment ago counts, for it may close some of them,
+    // even all at once, and they are opened again.
+    let was_complete = tally.complete.is_some_and(recent);
+    if was_complete || (number > 0 && (full.is_some() || number >= asked.unwrap_or(most))) {
         return Seen::Yes(format!("held {text}"));
     }
     Seen::Absent(format!("only {text}"))
@@ -281,7 +273,9 @@ fn judge(name: &str, asked: Option<usize>, most: usize, held: Held, tally: &Tall
 impl Fault<Services> for Exhaust {
     fn prepare(&mut self, services: &mut Services) -> Result<Vec<Undo>, Error> {
         self.targets.clear();
-        let share = MOST.min(make_room(self.pool.connections.unwrap_or(MOST) * self.victims.len() as u64)?);
+        let wanted = self.pool.connections.unwrap_or(MOST) * self.victims.len() as u64;
+        let room = Room::of(wanted).map_err(|error| Error::Refused(format!("the limit of open files: {error}")))?;
+        let share = MOST.min(self.room.insert(room).descriptors());
         let each = share / self.victims.len().max(1) as u64;
         if let Some(wanted) = self.pool.connections.filter(|wanted| *wanted > each) {
             let why = format!(
@@ -326,6 +320,7 @@ impl Fault<Services> for Exhaust {
         if error.is_none() {
             self.watch = None;
         }
+        self.room = None;
         Reverted { effect, rollback_verified: held.then_some(error.is_none()), residue: Vec::new(), error }
     }
 }
@@ -360,6 +355,9 @@ mod tests {
         assert!(matches!(of(Some(20), 0, 0, &full(ago(1))), Seen::Absent(_)));
         let reopening = Tally { complete: ago(1), closed: 5, ..Tally::default() };
         assert!(matches!(of(Some(20), 15, 0, &reopening), Seen::Yes(_)));
+        let all_at_once = |complete| Tally { complete, closed: 20, closed_at: ago(0), ..Tally::default() };
+        assert!(matches!(of(Some(20), 0, 0, &all_at_once(ago(1))), Seen::Yes(_)));
+        assert!(matches!(of(Some(20), 0, 0, &all_at_once(ago(3))), Seen::Absent(_)), "they are not opened again");
         // nginx closes silent connections when a client comes, and serves the client.
         let swaps = Tally { closed_at: ago(1), ..full(ago(1)) };
         assert!(matches!(of(None, 100, 0, &swaps), Seen::Absent(_)));

@@ -39,14 +39,15 @@ impl Place {
     /// # Errors
     /// The victim is gone, its namespace may not be entered, it listens nowhere, or on several ports and none was named.
     pub fn of(victim: &Victim, port: Option<u16>, services: &Services) -> Result<Self, Error> {
-        let (pid, namespace) = match victim {
-            Victim::Container { process: Some(process), .. } => (process.pid, Some(docker::namespace(victim)?)),
+        let (pids, namespace) = match victim {
+            // What its first process has started (an init such as tini starts all) may listen as well.
+            Victim::Container { process: Some(_), id, .. } => (docker::processes(id), Some(docker::namespace(victim)?)),
             _ => {
                 let pid = process_of(victim, services)?.pid;
-                (pid, namespace_of(pid).map_err(|source| failed(victim, source))?)
+                (vec![pid], namespace_of(pid).map_err(|source| failed(victim, source))?)
             }
         };
-        let all = listening(&[pid]);
+        let all = listening(&pids);
         let address = choose(&all, port).map_err(|why| {
             let why = format!("{victim} {why}");
             Error::Unfit { kind: KIND.into(), why }
@@ -64,22 +65,38 @@ impl Place {
 
     /// How many connections from these addresses are established at the server.
     pub fn count(&self, from: &BTreeSet<SocketAddr>) -> io::Result<Held> {
-        let read = || {
-            let mut text = std::fs::read_to_string("/proc/thread-self/net/tcp")?;
-            // Without IPv6 there is no second table; its headline is no row.
-            text += &std::fs::read_to_string("/proc/thread-self/net/tcp6").unwrap_or_default();
-            Ok::<_, io::Error>(text)
-        };
-        let text = self.inside(read)??;
         let mut held = Held::default();
-        let ours = |row: &tcp_table::Row| row.local.port() == self.address.port() && from.contains(&row.remote);
-        for row in tcp_table::rows(&text).filter(|row| row.state == ESTABLISHED && ours(row)) {
+        for row in self.table()?.iter().filter(|row| self.is_at_server(row, from)) {
             match row.inode {
                 0 => held.waiting += 1,
                 _ => held.accepted += 1,
             }
         }
         Ok(held)
+    }
+
+    /// How many the server still has of those whose client has let go. An address that is somebody else's by now, with a client
+    /// that lives, is no connection of ours.
+    pub fn count_left(&self, from: &BTreeSet<SocketAddr>) -> io::Result<usize> {
+        let table = self.table()?;
+        let clients: BTreeSet<(SocketAddr, SocketAddr)> =
+            table.iter().filter(|row| row.inode != 0).map(|row| (row.local, row.remote)).collect();
+        let left = table.iter().filter(|row| self.is_at_server(row, from));
+        Ok(left.filter(|row| !clients.contains(&(row.remote, row.local))).count())
+    }
+
+    fn is_at_server(&self, row: &tcp_table::Row, from: &BTreeSet<SocketAddr>) -> bool {
+        row.state == ESTABLISHED && row.local.port() == self.address.port() && from.contains(&row.remote)
+    }
+
+    fn table(&self) -> io::Result<Vec<tcp_table::Row>> {
+        let read = || {
+            let mut text = std::fs::read_to_string("/proc/thread-self/net/tcp")?;
+            // Without IPv6 there is no second table; its headline is no row.
+            text += &std::fs::read_to_string("/proc/thread-self/net/tcp6").unwrap_or_default();
+            Ok::<_, io::Error>(text)
+        };
+        Ok(tcp_table::rows(&self.inside(read)??).collect())
     }
 }
 
@@ -117,7 +134,39 @@ fn choose(all: &BTreeSet<SocketAddr>, port: Option<u16>) -> Result<SocketAddr, S
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+    use std::time::Duration;
+
+    use socket2::{Domain, Socket, Type};
+
     use super::*;
+
+    #[test]
+    fn a_client_that_has_got_our_old_port_is_not_taken_for_one_of_ours_that_is_left() {
+        let server = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = server.local_addr().expect("it is bound");
+        let place = Place { victim: "it".into(), namespace: None, address };
+        let connect = |from: Option<SocketAddr>| {
+            let client = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+            client.set_reuse_address(true).expect("an option");
+            client.set_linger(Some(Duration::ZERO)).expect("an option");
+            if let Some(from) = from {
+                client.bind(&from.into()).expect("it is free again");
+            }
+            client.connect(&address.into()).expect("it listens");
+            client
+        };
+        let ours = connect(None);
+        let from = BTreeSet::from([ours.local_addr().expect("it is bound").as_socket().expect("it is IPv4")]);
+        assert_eq!(place.count(&from).expect("it is listed"), Held { accepted: 0, waiting: 1 });
+        drop(ours);
+        assert_eq!(place.count_left(&from).expect("it is listed"), 0);
+        let _theirs = connect(from.first().copied());
+        let _accepted = server.accept();
+        let held = place.count(&from).expect("it is listed");
+        assert_eq!(held.accepted + held.waiting, 1);
+        assert_eq!(place.count_left(&from).expect("it is listed"), 0);
+    }
 
     fn chosen(all: &[&str], port: Option<u16>) -> Result<String, String> {
         let all = all.iter().map(|one| one.parse().expect("an address")).collect();
