@@ -131,7 +131,10 @@ impl Resolver<'_> {
             );
             self.cannot(fault.kind.span, what, PREFLIGHT);
         } else if !kind.built.contains(&target) {
-            let what = format!("`{}` on a {} target is not built yet", kind.name, target.word());
+            let mut what = format!("`{}` on a {} target is not built yet", kind.name, target.word());
+            if let (TargetKind::Docker, Some(act)) = (target, kind.name.strip_prefix("process.")) {
+                what += &format!("; `container.{act}` does that to containers");
+            }
             self.not_built(fault.kind.span, what);
         } else {
             self.check_tls(kind, &fault.target, fault.kind.span);

@@ -141,6 +141,9 @@ fn takes_help(kind: &FaultKind, target: TargetKind) -> String {
         TargetKind::Link if kind.name.starts_with("network.") => {
             format!("a proxy passes a stream and cannot touch single packets; {takes}")
         }
+        TargetKind::Docker if kind.name.starts_with("process.") => {
+            format!("`{}` does that to containers; {takes}", kind.name.replace("process.", "container."))
+        }
         TargetKind::Url => format!("put a link in front of the address and hit that; {takes}"),
         TargetKind::Service if kind.takes.contains(&TargetKind::Link) => {
             format!("put a link in front of the service and hit that; {takes}")
