@@ -33,6 +33,7 @@ use rustix::time::{
 
 use crate::error::Error;
 use crate::fault::container::on_containers;
+use crate::fault::disk::latency::DiskLatency;
 use crate::fault::packet::PacketFault;
 use crate::fault::packet::bandwidth::BandwidthFault;
 use crate::fault::packet::queued::QueuedFault;
@@ -360,6 +361,9 @@ fn fault_of(order: &Order, run_id: &str, beats: &Arc<Beats>) -> Result<Box<dyn F
     }
     if let Some(stress) = &order.stress {
         return Ok(stress::on_target(order, stress, run_id, beats));
+    }
+    if let Some(slow) = order.slow.clone() {
+        return Ok(Box::new(DiskLatency::new(order, slow, run_id, Arc::clone(beats))));
     }
     if let Some(pool) = order.pool.clone() {
         return Ok(Box::new(Exhaust::new(order, pool, run_id, Arc::clone(beats))));

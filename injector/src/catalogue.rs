@@ -77,6 +77,9 @@ const fn weight(kind: &'static str, feels: &'static str, verified: &'static str)
     Entry { kind, on, feels, privilege: "root (the cgroup's cgroup.procs)", rung: CGROUP, verified, undone }
 }
 
+/// The mechanism by which a worker holds accesses to files.
+pub const FANOTIFY: &str = "fanotify";
+
 /// The mechanism of faults by a worker in the target's cgroup.
 pub const CGROUP: &str = "workers in cgroups";
 
@@ -221,6 +224,15 @@ pub const ALL: &[Entry] = &[
         undone: "the file has no name and ends with the worker that holds it; room is kept for brunt's own files",
     },
     Entry {
+        kind: "disk.latency",
+        on: EVERY_PROCESS,
+        feels: "opening a file waits, and so does each read from one opened meanwhile, also out of the page cache; not writes",
+        privilege: "root (CAP_SYS_ADMIN of the host)",
+        rung: FANOTIFY,
+        verified: "the target's own accesses were held, half of them for as long as they should within 5 ms, or 5 %",
+        undone: "the worker ends, with the agent at the latest, or killed by the kernel if it is stopped; then all passes",
+    },
+    Entry {
         kind: "pool.exhaust",
         on: &[TargetKind::Service, TargetKind::Process, TargetKind::Docker],
         feels: "clients that say nothing take its connections; what new ones get is up to the server: a refusal, or a long wait",
@@ -238,6 +250,21 @@ pub const ALL: &[Entry] = &[
         verified: "`verify`, a third command, ends with exit status 0; without one never, and the run is inconclusive",
         undone: "`undo`, by the runner, the agent, or `brunt cleanup`; `verify` must then fail",
     },
+];
+
+/// Why a kind that the language knows is not carried out, where that has another reason than time.
+pub const WHY_NOT: &[(&str, &str)] = &[
+    (
+        "clock.skew",
+        "Linux has no time of day for single processes (time namespaces move the monotonic clocks only), and brunt never sets the \
+         machine's. A library that is loaded first (LD_PRELOAD) could answer for libc, but not for the kernel: whoever waits until a time \
+         of day would wait as much longer as the clock is wrong, which no wrong clock does; static programs would not notice at all",
+    ),
+    (
+        "disk.error",
+        "before Linux 6.14 nobody could give an access from outside another error than EPERM (fanotify); a file system of brunt's in \
+         between would have to be there before the target opens anything",
+    ),
 ];
 
 /// How a kind is carried out on this target; `None` when that is not built.
@@ -296,6 +323,8 @@ mod tests {
             assert_eq!(known, kind.built.contains(&TargetKind::Netns), "{}", kind.name);
         }
         assert!(ALL.iter().all(|entry| entry.language().name == entry.kind));
+        let refused = |name| brunt_scenario::catalogue::FaultKind::find(name).is_some_and(|kind| !kind.is_built());
+        assert!(WHY_NOT.iter().all(|(name, _)| refused(name)));
         assert!(find("process.paus", TargetKind::Service).is_none());
         assert!(find("process.pause", TargetKind::Link).is_none());
     }

@@ -22,6 +22,7 @@ use crate::agent::protocol::{Answer, Ask, Instance, InstanceSpec, StopReport};
 use crate::agent::services::Key;
 use crate::error::{Error, ResolveError};
 use crate::event::Event;
+use crate::fault::disk::latency;
 use crate::fault::{Change, Reverted, Seen, Undo, stress};
 use crate::journal::{self, Entry, Journal};
 use crate::process::ProcessId;
@@ -321,6 +322,7 @@ impl Inner {
             Target::Url(_) | Target::NotBuilt(_) => Members { alive: Vec::new(), total: 0, hit: Vec::new() },
         };
         stress::check(fault, &members.alive, &self.kept)?;
+        latency::check(fault, &members.alive, &self.kept)?;
         target::pick(self.seed, fault, members)
     }
 

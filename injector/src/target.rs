@@ -16,6 +16,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ResolveError};
+use crate::fault::disk::latency;
 use crate::fault::pool::exhaust;
 use crate::fault::{exec, packet, stress};
 use crate::namespace::Identity;
@@ -246,7 +247,7 @@ pub fn check_fit(fault: &Fault, target: &Target) -> Result<(), ResolveError> {
 
 /// Whether a fault weighs on what runs in a target.
 fn weighs(fault: &Fault) -> bool {
-    fault.kind.starts_with("stress.") || fault.kind == "disk.fill"
+    fault.kind.starts_with("stress.") || ["disk.fill", latency::KIND].contains(&fault.kind)
 }
 
 fn unfit(fault: &Fault, error: Error) -> ResolveError {
@@ -326,6 +327,7 @@ pub fn resolve_dry(plan: &Plan, fault: &Fault) -> Result<Victims, ResolveError> 
         Target::Url(_) | Target::NotBuilt(_) => Vec::new(),
     };
     stress::check(fault, &alive, &[])?;
+    latency::check(fault, &alive, &[])?;
     pick(plan.seed, fault, Members { total: alive.len(), alive, hit: Vec::new() })
 }
 

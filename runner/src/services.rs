@@ -10,8 +10,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use brunt_injector::agent::network;
+use brunt_injector::fault::disk::latency;
 use brunt_injector::{Injector, InstanceSpec, ResolveError};
-use brunt_scenario::plan::{Addresses, Fault, LinkTo, Plan, Ready, Service, UnknownAddress};
+use brunt_scenario::plan::{Addresses, Fault, LinkTo, Plan, Ready, Service, Target, UnknownAddress};
 
 use crate::probe;
 use crate::secrets::Secrets;
@@ -100,6 +101,8 @@ pub struct Layout {
     pub places: BTreeMap<String, Vec<SocketAddr>>,
     /// brunt's own address in the network of the isolated services, if there are any: links listen there.
     pub own: Option<IpAddr>,
+    /// Of each service, the folders whose files a fault of the timeline makes slow.
+    pub watched: BTreeMap<String, Vec<String>>,
     /// What fills the late parts of texts.
     pub addresses: Addresses,
 }
@@ -127,6 +130,7 @@ pub fn lay_out(plan: &Plan, exe: &Path, network: Option<&network::Layout>) -> Re
     let mut free = port::free_ports(wanted).map_err(ServiceError::Ports)?.into_iter();
     let mut layout = Layout::default();
     layout.addresses.exe = exe.display().to_string();
+    layout.watched = slow_folders(plan);
     layout.own = network.map(|network| network.brunt.v4.into());
     for service in &plan.services {
         let ports: Vec<u16> = match service.port {
@@ -185,6 +189,19 @@ pub async fn open_links(plan: &Plan, layout: &mut Layout, injector: &Injector) -
     Ok(())
 }
 
+/// A database opens its files when it starts: what is to make them slow later has to know them by then.
+fn slow_folders(plan: &Plan) -> BTreeMap<String, Vec<String>> {
+    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for fault in crate::timeline::faults_of(&plan.timeline) {
+        if let (Some(Target::Service(service)), Ok(Some(slow))) =
+            (plan.targets.get(&fault.target), latency::order(fault, &[]))
+        {
+            found.entry(service.clone()).or_default().push(slow.path);
+        }
+    }
+    found
+}
+
 /// Starts one service: all its instances, then waits for each.
 ///
 /// # Errors
@@ -216,6 +233,7 @@ pub async fn start(
             log: log.clone(),
             stop_signal: service.stop_signal,
             stop_within: service.stop_within,
+            watched: layout.watched.get(&service.name).cloned().unwrap_or_default(),
         };
         let instance = injector
             .start_instance(spec)

@@ -40,8 +40,13 @@ pub struct Site {
 impl Site {
     /// Writes its configuration and returns the command that runs it.
     pub fn command(&self) -> Vec<String> {
-        let Self { folder, name, port, bytes } = self;
-        let body = "x".repeat(*bytes);
+        let body = "x".repeat(self.bytes);
+        self.command_that(&format!("default_type text/plain; return 200 \"{body}\";"))
+    }
+
+    /// The same for another answer to all but the question for its count.
+    fn command_that(&self, answers: &str) -> Vec<String> {
+        let Self { folder, name, port, .. } = self;
         let folder = folder.display();
         // The default places of temporary files belong to root; they are not used, but nginx makes them when it starts.
         let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
@@ -52,7 +57,7 @@ impl Site {
              events {{ worker_connections 8192; }}\n\
              http {{\n  access_log off;\n{temporary}  keepalive_requests 1000000000;\n  keepalive_timeout 1h;\n\
              \x20 server {{\n    listen 127.0.0.1:{port} backlog=4096;\n\
-             \x20   location / {{ default_type text/plain; return 200 \"{body}\"; }}\n\
+             \x20   location / {{ {answers} }}\n\
              \x20   location {STATUS} {{ stub_status; }}\n  }}\n}}\n"
         );
         let path = self.folder.join(format!("{name}.conf"));
@@ -76,7 +81,19 @@ impl Nginx {
         let folder = tempfile::Builder::new().prefix("brunt-nginx-").tempdir().expect("a temporary folder");
         let [port] = ports::free();
         let site = Site { folder: folder.path().to_owned(), name: name.to_owned(), port, bytes };
-        let child = spawned(&site.command(), core);
+        Self::ready(spawned(&site.command(), core), port, folder)
+    }
+
+    /// Starts one that opens and reads a file of this folder for each request, and waits until it answers.
+    pub fn of_files(files: &Path) -> Self {
+        let folder = tempfile::Builder::new().prefix("brunt-nginx-").tempdir().expect("a temporary folder");
+        let [port] = ports::free();
+        let site = Site { folder: folder.path().to_owned(), name: "files".into(), port, bytes: 0 };
+        let child = spawned(&site.command_that(&format!("root {};", files.display())), None);
+        Self::ready(child, port, folder)
+    }
+
+    fn ready(child: Child, port: u16, folder: tempfile::TempDir) -> Self {
         let nginx = Self { child, port, _folder: folder };
         let answers = || TcpStream::connect(nginx.address()).is_ok();
         assert!(host::comes_true(Duration::from_secs(10), answers), "nginx does not listen at {}", nginx.address());

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::agent::network::Layout;
 use crate::agent::services::Key;
+use crate::fault::disk::latency::Slow;
 use crate::fault::packet::bandwidth::Bandwidth;
 use crate::fault::pool::exhaust::Pool;
 use crate::fault::stress::Stress;
@@ -139,6 +140,9 @@ pub struct Order {
     /// `stress.*` and `disk.fill` only: what weighs on them.
     #[serde(default)]
     pub stress: Option<Stress>,
+    /// `disk.latency` only: where, and how long.
+    #[serde(default)]
+    pub slow: Option<Slow>,
     /// `pool.exhaust` only: how many connections, and to which port.
     pub pool: Option<Pool>,
     /// What decisions of this fault about single packets follow from.
@@ -167,6 +171,9 @@ pub struct InstanceSpec {
     pub stop_signal: i32,
     /// How long it may take to end before it is killed.
     pub stop_within: Duration,
+    /// Folders whose files a fault may slow down later, also those that it opens when it starts.
+    #[serde(default)]
+    pub watched: Vec<String>,
 }
 
 /// A running instance.

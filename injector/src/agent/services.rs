@@ -20,6 +20,7 @@ use crate::agent::network::{Layout, Network};
 use crate::agent::protocol::{Happening, Instance, InstanceSpec, StopReport};
 use crate::agent::rights;
 use crate::error::Error;
+use crate::fault::disk::watch::Watch;
 use crate::namespace::Namespace;
 use crate::process::{self, Pidfd, ProcessId, Stat, in_words, raw};
 
@@ -37,6 +38,8 @@ pub struct Services {
     network: Option<Network>,
     /// What [`Services::settle`] saw, for the next [`Services::tick`].
     news: Vec<Happening>,
+    /// Folders whose files a fault may slow down.
+    watched: BTreeMap<String, Option<Watch>>,
 }
 
 struct Slot {
@@ -75,8 +78,9 @@ struct Stopping {
 impl Services {
     /// None yet; each will carry this mark.
     pub fn new(mark: impl Into<Vec<(String, String)>>) -> Self {
-        let (mark, instances, order, news) = (mark.into(), BTreeMap::new(), Vec::new(), Vec::new());
-        Self { mark, instances, order, stopping: None, network: None, news }
+        let (instances, watched) = (BTreeMap::new(), BTreeMap::new());
+        let (order, news) = (Vec::new(), Vec::new());
+        Self { mark: mark.into(), instances, order, stopping: None, network: None, news, watched }
     }
 
     /// From now on instances that have a place in this network are started there, also after a fault.
@@ -99,6 +103,11 @@ impl Services {
         let key = (spec.service.clone(), spec.index);
         if self.instances.get(&key).is_some_and(|slot| slot.live.is_some()) {
             return Err(Error::Refused(format!("{} runs already", label(&key))));
+        }
+        for path in &spec.watched {
+            if !self.watched.contains_key(path) {
+                self.watched.insert(path.clone(), Watch::on(path).map_err(Error::Refused)?);
+            }
         }
         let live = spawn(&spec, &self.mark, self.network.as_ref().and_then(|network| network.place(&key)))?;
         let instance = live.instance(&key);

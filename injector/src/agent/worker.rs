@@ -8,6 +8,7 @@
 //! capability beyond the moment in which it opens its file.
 
 mod burn;
+pub mod gate;
 mod piece;
 mod write;
 
@@ -15,7 +16,7 @@ use std::fs;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,7 +24,10 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::Signal;
 use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+
+use gate::{Gate, Hold};
 
 use super::lease::boottime;
 use crate::fault::Undo;
@@ -35,6 +39,8 @@ use crate::{sys, undo};
 
 /// Says in a worker's environment which fault it serves: `run/fault`.
 const WORKS_FOR: &str = "BRUNT_WORKS_FOR";
+/// Asks a worker what it has come to; a line that renews its lease, as all do.
+const QUESTION: &str = "?";
 /// How long a worker waits for its order.
 const TO_BEGIN: Duration = Duration::from_secs(10);
 /// An agent whose lease is over takes its faults off by itself, unless it is stopped; so long may that take.
@@ -87,6 +93,8 @@ pub enum Task {
         /// How much.
         bytes: u64,
     },
+    /// Holds accesses to files, and says on request what that has come to.
+    HoldAccesses(Box<Hold>),
 }
 
 /// The first line.
@@ -118,15 +126,17 @@ fn live() -> Result<(), String> {
     let order: Order = serde_json::from_str(&line).map_err(|error| format!("this is no order: {error}"))?;
     // Held until the end; what is taken is given back by the kernel.
     let mut held = begin(&order.task, order.lease)?;
-    while input.wait(order.lease).map_err(|error| error.to_string())?.is_some() {
-        if let Held::Pieces(pieces) = &mut held {
-            pieces.iter_mut().for_each(piece::Piece::beat);
+    while let Some(line) = input.wait(order.lease).map_err(|error| error.to_string())? {
+        match &mut held {
+            Held::Pieces(pieces) => pieces.iter_mut().for_each(piece::Piece::beat),
+            Held::Accesses(gate) if line.trim_end() == QUESTION => tell(&gate.tally())?,
+            _ => {}
         }
     }
     match held {
         Held::Promise(undo) => undo.iter().try_for_each(|undo| undo::apply(undo).map(drop)),
         Held::Watch(agent) => input.end_within(LAST_CHANCE).and_then(|ended| if ended { Ok(()) } else { kill(agent) }),
-        Held::Nothing | Held::File { .. } | Held::Pieces(_) => Ok(()),
+        Held::Nothing | Held::File { .. } | Held::Pieces(_) | Held::Accesses(_) => Ok(()),
     }
 }
 
@@ -137,6 +147,7 @@ enum Held {
     Promise(Vec<Undo>),
     Watch(ProcessId),
     Pieces(Vec<piece::Piece>),
+    Accesses(Gate),
 }
 
 fn begin(task: &Task, lease: Duration) -> Result<Held, String> {
@@ -155,7 +166,7 @@ fn begin(task: &Task, lease: Duration) -> Result<Held, String> {
             return Ok(Held::Pieces(pieces));
         }
         Task::HoldPiece { bytes } => {
-            be_gone_fast();
+            be_scheduled_first();
             give_up_capabilities()?;
             let bytes = *bytes;
             std::thread::Builder::new().spawn(move || burn::memory(bytes)).map_err(thread)?;
@@ -178,6 +189,12 @@ fn begin(task: &Task, lease: Duration) -> Result<Held, String> {
             write::take(&file, *bytes).map_err(|error| format!("cannot take {bytes} bytes in {folder}: {error}"))?;
             return Ok(Held::File { _file: file });
         }
+        Task::HoldAccesses(hold) => {
+            be_scheduled_first();
+            let gate = Gate::open(Hold::clone(hold), lease)?;
+            give_up_capabilities()?;
+            return Ok(Held::Accesses(gate));
+        }
     }
     Ok(Held::Nothing)
 }
@@ -190,10 +207,18 @@ fn kill(agent: ProcessId) -> Result<(), String> {
     }
 }
 
-/// What holds memory gives it back soon when it is killed, whoever else wants the processor. It hardly runs otherwise, so
-/// going first costs nobody anything. Without the right to it everything works as well, a little later.
-fn be_gone_fast() {
+/// What holds memory gives it back soon when it is killed, whoever else wants the processor; and others wait for what answers
+/// them. Both hardly run otherwise, so going first costs nobody anything. Without the right to it everything works as well, a
+/// little later.
+fn be_scheduled_first() {
     let _ = rustix::process::setpriority_process(None, -20);
+}
+
+/// Answers the question.
+fn tell(what: &impl Serialize) -> Result<(), String> {
+    let mut line = serde_json::to_vec(what).map_err(|error| error.to_string())?;
+    line.push(b'\n');
+    io::stdout().write_all(&line).map_err(|error| error.to_string())
 }
 
 fn give_up_capabilities() -> Result<(), String> {
@@ -259,6 +284,7 @@ impl Input {
 pub struct Worker {
     child: Child,
     line: Arc<Line>,
+    answers: BufReader<ChildStdout>,
     /// Its process.
     pub id: ProcessId,
 }
@@ -292,13 +318,14 @@ impl Worker {
             .envs(mark::variables(run_id, ProcessId::own()?))
             .env(WORKS_FOR, mark)
             .stdin(Stdio::piped())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()?;
         let id = ProcessId::of(child.id())?;
         let pipe = child.stdin.take().ok_or_else(|| io::Error::other("it has no standard input"))?;
         fcntl_setfl(&pipe, fcntl_getfl(&pipe)? | OFlags::NONBLOCK)?;
-        Ok(Self { child, line: Arc::new(Line(Mutex::new(Some(pipe)))), id })
+        let answers = child.stdout.take().ok_or_else(|| io::Error::other("it has no standard output"))?;
+        Ok(Self { child, line: Arc::new(Line(Mutex::new(Some(pipe)))), answers: BufReader::new(answers), id })
     }
 
     /// Says what to do, and keeps the lease alive from now on.
@@ -313,6 +340,23 @@ impl Worker {
         drop(pipe);
         let leasing: Arc<dyn Leasing> = Arc::<Line>::clone(&self.line);
         beats.keep(&leasing)
+    }
+
+    /// Asks what it has come to, and waits for the answer.
+    ///
+    /// # Errors
+    /// It does not answer within that time, or has ended.
+    pub fn ask<A: DeserializeOwned>(&mut self, within: Duration) -> io::Result<A> {
+        let mut pipe = self.line.0.lock().unwrap_or_else(PoisonError::into_inner);
+        pipe.as_mut().ok_or(io::ErrorKind::BrokenPipe)?.write_all(format!("{QUESTION}\n").as_bytes())?;
+        drop(pipe);
+        let patience = Timespec { tv_sec: within.as_secs() as i64, tv_nsec: i64::from(within.subsec_nanos()) };
+        if poll(&mut [PollFd::new(self.answers.get_ref(), PollFlags::IN)], Some(&patience))? == 0 {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "it does not answer"));
+        }
+        let mut line = String::new();
+        self.answers.read_line(&mut line)?;
+        serde_json::from_str(&line).map_err(io::Error::from)
     }
 
     /// Why it has ended, if it has.

@@ -1,6 +1,9 @@
 //! Faults on what lies on disks. They act on a folder as a process of the target sees it.
 
 pub mod fill;
+pub mod latency;
+pub mod tree;
+pub mod watch;
 
 use std::fmt;
 use std::fs;

@@ -156,7 +156,7 @@ pub fn on_target(order: &Order, stress: &Stress, run_id: &str, beats: &Arc<Beats
 }
 
 /// The process that stands for a victim now.
-fn target_of(kind: &str, victim: &Victim, services: &Services) -> Result<ProcessId, Error> {
+pub(super) fn target_of(kind: &str, victim: &Victim, services: &Services) -> Result<ProcessId, Error> {
     match victim {
         Victim::Container { .. } => {
             let held = Held::of(kind, victim)?;

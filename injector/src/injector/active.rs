@@ -11,6 +11,7 @@ use crate::agent::lease::boottime;
 use crate::agent::network::Layout;
 use crate::agent::protocol::{Answer, Ask, Order};
 use crate::error::Error;
+use crate::fault::disk::latency;
 use crate::fault::exec::{Exec, Host};
 use crate::fault::link::LinkFault;
 use crate::fault::packet::{self, bandwidth};
@@ -266,6 +267,7 @@ fn order(
         grace: fault.with.duration("grace"),
         bandwidth,
         stress: stress::order(fault, kept)?,
+        slow: latency::order(fault, kept)?,
         pool: exhaust::order(fault)?,
         seed,
     })

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what breaks here is a test that fails")]
 
+mod disk;
 mod exec;
 mod faults;
 mod lab;

@@ -36,6 +36,7 @@ pub fn shell(state: &Path, service: &str, index: usize, script: &str) -> Instanc
         log: state.join(format!("{service}-{index}.log")),
         stop_signal: 15,
         stop_within: Duration::from_secs(2),
+        watched: Vec::new(),
     }
 }
 

@@ -95,6 +95,9 @@ pub fn details(kind: &FaultKind) -> String {
         about.push(("verified", entry.verified.to_owned()));
         about.push(("undone", entry.undone.to_owned()));
     }
+    if let Some((_, why)) = carried_out::WHY_NOT.iter().find(|(name, _)| *name == kind.name) {
+        about.push(("why not", (*why).to_owned()));
+    }
     let built = if kind.is_built() { "" } else { "  (not built yet in this version)" };
     let mut out = format!("{}{built}\n{}", kind.name, rows(&about));
     if kind.params.is_empty() {
@@ -142,6 +145,7 @@ mod tests {
     fn a_kind_tells_everything_about_itself() {
         insta::assert_snapshot!(details(FaultKind::find("process.pause").expect("it is in the catalogue")));
         insta::assert_snapshot!(details(FaultKind::find("network.loss").expect("it is in the catalogue")));
+        insta::assert_snapshot!(details(FaultKind::find("clock.skew").expect("it is in the catalogue")));
     }
 
     #[test]

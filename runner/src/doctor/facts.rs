@@ -49,6 +49,8 @@ pub struct Facts {
     pub packet_verdicts: Result<(), String>,
     /// Whether processes may be put into cgroups; if not, why.
     pub cgroups: Result<(), String>,
+    /// Accesses to files can be held (fanotify); or why not, with what helps.
+    pub file_accesses: Result<(), String>,
     /// The socket of the Docker Engine that answers, or why none does.
     pub docker: Result<String, String>,
     /// How services with `isolate: true` are had, by an attempt that nobody sees; or why not, with what helps.
@@ -139,6 +141,7 @@ pub fn made() -> Facts {
         packet_queues: Ok(()),
         packet_verdicts: Ok(()),
         cgroups: Ok(()),
+        file_accesses: Ok(()),
         docker: Ok("/var/run/docker.sock".into()),
         terminal: Terminal { size: Some((160, 50)), term: "xterm-256color".into(), no_color: false, utf8: true },
     }

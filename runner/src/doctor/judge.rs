@@ -1,6 +1,6 @@
 //! What the facts mean for a run, and what helps.
 
-use brunt_injector::catalogue::{CGROUP, Entry, QUEUE};
+use brunt_injector::catalogue::{CGROUP, Entry, FANOTIFY, QUEUE};
 use brunt_report::render::format;
 use brunt_scenario::catalogue::{self as language, TargetKind};
 
@@ -284,6 +284,10 @@ fn can(entry: &Entry, facts: &Facts) -> (bool, String) {
         _ if entry.rung == CGROUP => match &facts.cgroups {
             Ok(()) => (true, "needs a target in a cgroup of its own: a container, a systemd unit".to_owned()),
             Err(why) => (false, format!("lacks cgroups that may be written: {why}; run as root, on the host itself")),
+        },
+        _ if entry.rung == FANOTIFY => match &facts.file_accesses {
+            Ok(()) => (true, "needs no more: tried on the root folder".to_owned()),
+            Err(why) => (false, format!("lacks it: {why}")),
         },
         Some("stress") => (true, format!("needs no more for processes of uid {}; root for those of others", facts.uid)),
         Some("disk") => (true, "needs a folder that may be written to".to_owned()),

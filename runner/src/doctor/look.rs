@@ -48,6 +48,7 @@ pub fn look() -> Facts {
         packet_queues: brunt_injector::packets::try_queues(),
         packet_verdicts: brunt_injector::packets::try_queue(),
         cgroups: brunt_injector::cgroup::site::try_rights(),
+        file_accesses: brunt_injector::fault::disk::latency::may_hold(),
         docker: docker().map_err(|why| why.to_string()),
         isolation: isolation::look(&[]).map_err(|impossible| impossible.to_string()),
         terminal: terminal(|name| std::env::var(name).ok()),

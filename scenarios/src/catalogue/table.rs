@@ -444,12 +444,12 @@ pub const ALL: &[FaultKind] = &[
     ),
     lasting(
         "disk.latency",
-        "makes file accesses slow",
+        "makes opening and reading files slow",
         RUNNING,
-        &[],
+        &[Service, Process, Docker],
         &[
-            required("path", Text, "the folder that is meant"),
-            required("latency", Duration, "how long each access is held"),
+            required("path", Text, "the folder that is meant, as the target sees it, with all below it"),
+            required("latency", Duration, "how long each open and each read is held"),
             SHARE,
         ],
     ),

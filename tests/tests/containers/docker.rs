@@ -1,6 +1,6 @@
 //! Containers of a real Docker Engine: hit, seen, and whole again, also when nobody is left to put them back.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use brunt_injector::namespace::Namespace;
 use brunt_injector::netlink::nf_tables;
@@ -376,4 +376,36 @@ fn a_container_is_weighed_on_inside_its_own_limits_and_is_alone_in_them_again() 
     // Without a limit it would be the memory of the whole machine.
     let told = run(engine, &scenario(&db, &by_name(&api), timeline)).go().expect_code(3);
     assert!(told.stderr.contains("no limit of memory"), "{told}");
+}
+
+#[test]
+fn what_a_container_opens_waits_and_what_others_open_in_its_folders_does_not() {
+    let _machine = machine::alone();
+    let engine = Engine::shared();
+    let db = engine.container(&[]);
+    // The libraries that each program in it opens when it starts.
+    let libraries = format!("/proc/{}/root/lib", db.pid());
+    let folder = std::fs::read_dir(libraries).unwrap().flatten().find(|entry| entry.path().is_dir()).unwrap();
+    let library = std::fs::read_dir(folder.path()).unwrap().flatten().find(|entry| entry.path().is_file()).unwrap();
+    let timeline = "
+          - { id: slow, fault: disk.latency, target: db, for: 8s, with: { path: /lib, latency: 200ms } }
+          - pause: 500ms
+        ";
+    let running = run(engine, &scenario(&db, &by_name(&db), timeline)).start();
+    running.wait_for("event=fault.active fault=slow");
+    // Another process than the one that the engine calls the container's.
+    engine.docker(&["exec", "--detach", &db.name, "/answering"]);
+    running.wait_for("event=fault.verified fault=slow");
+    let beside = (0..20).map(|_| {
+        let began = Instant::now();
+        std::fs::read(library.path()).unwrap();
+        began.elapsed()
+    });
+    let beside = beside.min().unwrap();
+    assert!(beside < Duration::from_millis(100), "another process waited {beside:?}");
+    let ended = running.wait();
+    let results = ended.results();
+    let slow = fault(&results, "slow");
+    assert!(slow.verified && slow.rollback_verified == Some(true) && slow.residue.is_empty(), "{slow:?}");
+    assert_eq!(host::left_by(&ended.mark), [], "nobody is left");
 }

@@ -10,6 +10,7 @@ mod bandwidth;
 mod cleanup;
 mod crash_leaves_nothing;
 mod determinism;
+mod disk;
 mod doctor;
 mod documents_run;
 mod editor;

@@ -28,6 +28,8 @@ pub enum ActsOn {
     /// What the service outside of brunt has to bear: processes beside it in its cgroup, fewer descriptors, connections that
     /// are held. Whoever holds that has a lease of its own, and needs neither runner nor agent to end.
     Weight,
+    /// Those of the service outside of brunt to files, for which a worker answers the kernel.
+    Accesses,
     /// What brunt itself has started: it ends with the run.
     Own,
     /// A file beside the scenario, by commands of the scenario. With runner and agent gone its undo is left to `cleanup`.
@@ -94,6 +96,14 @@ pub const KINDS: &[Kind] = &[
         services: "services: { own: { run: [ \"{program}\", --port, \"${port}\", --any-address, \"1\" ], isolate: true } }",
         targets: OWN,
         acts_on: ActsOn::Own,
+        reverting: REMOVING,
+    },
+    Kind {
+        name: "slow files",
+        fault: "fault: disk.latency, target: stranger, with: { path: /etc, latency: 60s }",
+        services: "",
+        targets: "stranger: { process: { pid: {stranger} } }",
+        acts_on: ActsOn::Accesses,
         reverting: REMOVING,
     },
     Kind {

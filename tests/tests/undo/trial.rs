@@ -159,7 +159,7 @@ impl Plan {
         let journal = self.strike(&run, agent, &state_folder);
         let hit = Instant::now();
         std::thread::sleep((self.lease + Duration::from_secs(1)).saturating_sub(hit.elapsed()));
-        self.nothing_acts(&probe, &service, &weight);
+        self.nothing_acts(&probe, &service, &weight, run.mark());
         let (mark, said) = (run.mark().to_owned(), run.said());
         self.let_end(run, agent);
 
@@ -232,6 +232,7 @@ impl Plan {
             ActsOn::Packets => probe.trouble().is_some(),
             ActsOn::Stranger => host::state(service.pid()) == Some('T'),
             ActsOn::Weight => weight.seen().is_some(),
+            ActsOn::Accesses => host::marked(run.mark()).iter().any(|one| one.command.ends_with("--worker")),
             ActsOn::Own | ActsOn::Flag => true,
         };
         let acts = !came || self.phase != Phase::Active || acts();
@@ -262,9 +263,11 @@ impl Plan {
 
     /// The lease and a second are over.
     #[track_caller]
-    fn nothing_acts(&self, probe: &Probe, service: &Answering, weight: &Weight) {
+    fn nothing_acts(&self, probe: &Probe, service: &Answering, weight: &Weight, mark: &str) {
         assert_eq!(probe.lasting_trouble(), None, "a rule still acts");
         assert_eq!(weight.lasting(), None, "the stranger still bears it");
+        let workers = || host::marked(mark).into_iter().filter(|one| one.command.ends_with("--worker")).count();
+        assert!(host::comes_true(Duration::from_millis(500), || workers() == 0), "a worker is still there");
         if !(self.hit.runner && self.hit.agent) {
             assert_ne!(host::state(service.pid()), Some('T'), "the stranger is still stopped");
         }
