@@ -3,4 +3,5 @@
 
 mod bad_input;
 mod docker;
+mod names;
 mod shop;

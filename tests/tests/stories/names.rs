@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use brunt_injector::namespace::Namespace;
 use brunt_injector::netlink::nf_tables;
 use brunt_report::results::Results;
 use brunt_tests::answering::Answering;
@@ -213,6 +214,65 @@ fn names_of_a_process_are_hit_where_it_has_a_network_of_its_own_and_refused_wher
     let among_others = Answering::at_once();
     let refused = lab.brunt(&of(&among_others)).go().expect_code(3);
     refused.expect_said("shares its network with").expect_said("with a `netns` target");
+}
+
+/// An isolated service's namespace, and its address there.
+fn isolated(run: &Running, port: u16) -> (Namespace, IpAddr) {
+    let marked = host::marked(run.mark());
+    let listens = format!("--port {port} --address ");
+    let service = marked.iter().find(|process| process.command.contains(&listens));
+    let service = service.unwrap_or_else(|| panic!("nobody listens on {port} among {marked:?}"));
+    let (_, address) = service.command.split_once(&listens).expect("it was found by that");
+    let namespace = Namespace::of_process(service.pid).expect("root may open it");
+    (namespace, address.trim().parse().expect("an address"))
+}
+
+#[test]
+fn a_name_is_gone_for_one_isolated_service_and_for_no_other() {
+    let _machine = machine::shared();
+    let network = Namespaces::pair();
+    let service = |name: &str, port: u16| {
+        format!(
+            "{name}: {{ run: [ \"${{brunt.exe}}\", demo-service, payments, --port, \"${{port}}\", --address, \"${{address}}\" ], \
+             isolate: true, port: {port}, ready: {{ http: /healthz }} }}"
+        )
+    };
+    let story = Scenario::new(&format!(
+        "
+        version: 1
+        name: names-of-services
+        services:
+          {}
+          {}
+          {}
+        targets: {{ asks: {{ service: asks }} }}
+        load: {{ main: {{ target: asks, get: /healthz, rate: 10/s, for: timeline, timeout: 5s }} }}
+        timeline:
+          - {{ id: names, fault: network.dns, target: asks, for: 120s, with: {{ names: db.shop.test, answer: nxdomain }} }}
+        safety: {{ lease: 5s }}
+        ",
+        service("asks", 8081),
+        service("asks-too", 8082),
+        service("knows", 8083),
+    ));
+    let run = Brunt::run(&story).under(["ip", "netns", "exec", &network.client]).start();
+    run.wait_for("event=fault.active fault=names");
+    let [(asks, _), (asks_too, _), (knows, server)] = [8081, 8082, 8083].map(|port| isolated(&run, port));
+    name_server::start(&knows, &server.to_string(), 53);
+    let learn = |who: &Namespace, name: &str| ask(who, SocketAddr::new(server, 53), name, false, PATIENCE).0;
+    assert_eq!(learn(&asks, "db.shop.test."), Learnt::NoSuchName);
+    assert_eq!(learn(&asks, "web.shop.test."), addresses(&[V4]));
+    assert_eq!(learn(&asks_too, "db.shop.test."), addresses(&[V4]));
+    run.signal(Signal::SIGTERM);
+    let results = run.wait().expect_code(143).results();
+
+    let seen = fault(&results, "names");
+    assert!(seen.verified && seen.rollback_verified == Some(true), "{seen:?}");
+    assert!(seen.reason.contains("1 of 2 answers of name servers rewritten"), "{seen:?}");
+    for namespace in [&asks, &knows, &network.of_client()] {
+        let left = namespace.inside(nf_tables::tables).expect("it is held open").expect("the kernel lists them");
+        assert_eq!(left, Vec::<String>::new());
+    }
 }
 
 #[test]
