@@ -10,6 +10,7 @@
 pub mod guard;
 pub mod handle;
 pub mod lease;
+mod making;
 pub mod network;
 pub mod pipes;
 pub mod protocol;
@@ -31,25 +32,17 @@ use rustix::time::{
     timerfd_settime,
 };
 
-use crate::error::Error;
-use crate::fault::container::on_containers;
-use crate::fault::disk::latency::DiskLatency;
-use crate::fault::packet::PacketFault;
-use crate::fault::packet::bandwidth::BandwidthFault;
-use crate::fault::packet::queued::QueuedFault;
-use crate::fault::pool::exhaust::Exhaust;
-use crate::fault::process::on_processes;
-use crate::fault::stress;
 use crate::fault::{Fault, Reverted, Undo};
 use crate::journal;
 use crate::mark;
-use crate::packets::{Beats, Effect};
+use crate::packets::Beats;
 use crate::process::{Pidfd, ProcessId};
 use crate::{sys, undo};
 use lease::{Lease, boottime};
+use making::fault_of;
 use network::Network;
 use pipes::{Input, Output};
-use protocol::{Answer, Ask, FromAgent, Happening, Hello, Order, ToAgent};
+use protocol::{Answer, Ask, FromAgent, Happening, Hello, ToAgent};
 use services::{Key, Services};
 
 /// The whole life of the agent; returns its exit code. What a process does when it is called as
@@ -84,7 +77,7 @@ struct Agent {
     services: Services,
     /// The leases of rules in the kernel.
     beats: Arc<Beats>,
-    faults: BTreeMap<String, Box<dyn Fault<Services>>>,
+    faults: BTreeMap<String, Held>,
     /// What undoes the faults that the runner makes and mends itself.
     held: BTreeMap<String, Vec<Undo>>,
     /// Ends what an agent that was killed leaves; only runs with isolated services have one.
@@ -92,6 +85,13 @@ struct Agent {
     /// The request that is answered when the last service is gone.
     stopping: Option<u64>,
 }
+
+/// A fault that the agent holds.
+type Held = Box<dyn Fault<Services>>;
+
+/// How long an agent without a runner goes on trying what it could not undo at once: the API server of a cluster may be away
+/// for a while. After that `cleanup` remains.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Why the agent ends.
 enum Ending {
@@ -278,13 +278,8 @@ impl Agent {
     /// Undoes everything. If the runner is dead, its journal is closed for it: what `cleanup` would do is done here.
     fn end(&mut self, ending: Ending) -> u8 {
         let mut left = Vec::new();
-        for (id, mut fault) in std::mem::take(&mut self.faults) {
-            let Reverted { rollback_verified, error, .. } = fault.revert(&mut self.services);
-            match error {
-                Some(error) if rollback_verified == Some(false) => left.push(format!("{id}: {error}")),
-                _ => self.note(&id),
-            }
-        }
+        let faults = std::mem::take(&mut self.faults);
+        let mut stuck = self.revert_all(faults);
         left.extend(self.undo_held());
         left.extend(self.services.end_all(Duration::from_secs(2)));
         match undo::end_marked(&self.run_id) {
@@ -296,6 +291,13 @@ impl Agent {
             self.note(journal::NETWORK);
             left.extend(dismiss(guard));
         }
+        let until = boottime() + PATIENCE;
+        while matches!(ending, Ending::Alone(_)) && !stuck.is_empty() && boottime() < until {
+            std::thread::sleep(Duration::from_secs(1));
+            let again = stuck.into_iter().map(|(id, (fault, _))| (id, fault)).collect();
+            stuck = self.revert_all(again);
+        }
+        left.extend(stuck.into_iter().map(|(id, (_, error))| format!("{id}: {error}")));
         let failed = !left.is_empty();
         match ending {
             Ending::Asked(seq) => self.output.say(&FromAgent::Answer { seq, answer: Ok(Answer::Ended(left)) }),
@@ -307,6 +309,19 @@ impl Agent {
         }
         self.output.flush_within(Duration::from_millis(500));
         u8::from(failed)
+    }
+
+    /// Reverts these, and says why those that are left could not be.
+    fn revert_all(&mut self, faults: BTreeMap<String, Held>) -> BTreeMap<String, (Held, String)> {
+        let mut stuck = BTreeMap::new();
+        for (id, mut fault) in faults {
+            let Reverted { rollback_verified, error, .. } = fault.revert(&mut self.services);
+            match error {
+                Some(error) if rollback_verified == Some(false) => drop(stuck.insert(id, (fault, error))),
+                _ => self.note(&id),
+            }
+        }
+        stuck
     }
 
     /// Carries out what undoes the faults of a runner that cannot any more; services still run meanwhile, for a command may
@@ -352,30 +367,6 @@ impl Agent {
 fn carry_out(undo: Undo) -> Result<Vec<String>, String> {
     let carried_out = rights::as_started_by_the_user(move || undo::apply(&undo));
     carried_out.map_err(|error| error.to_string())?
-}
-
-/// The fault that an order asks for.
-fn fault_of(order: &Order, run_id: &str, beats: &Arc<Beats>) -> Result<Box<dyn Fault<Services>>, Error> {
-    if let Some(bandwidth) = order.bandwidth {
-        return Ok(Box::new(BandwidthFault::new(order, bandwidth, run_id, Arc::clone(beats))));
-    }
-    if let Some(stress) = &order.stress {
-        return Ok(stress::on_target(order, stress, run_id, beats));
-    }
-    if let Some(slow) = order.slow.clone() {
-        return Ok(Box::new(DiskLatency::new(order, slow, run_id, Arc::clone(beats))));
-    }
-    if let Some(pool) = order.pool.clone() {
-        return Ok(Box::new(Exhaust::new(order, pool, run_id, Arc::clone(beats))));
-    }
-    let Some(treatment) = order.packets.clone() else {
-        return if order.kind.starts_with("container.") { on_containers(order) } else { on_processes(order) };
-    };
-    let beats = Arc::clone(beats);
-    Ok(match &treatment.effect {
-        Effect::Lost(loss) => Box::new(PacketFault::new(order, *loss, treatment, run_id, beats)),
-        Effect::Queued(queued) => Box::new(QueuedFault::new(order, queued.clone(), treatment, run_id, beats)),
-    })
 }
 
 /// A guard ends when nobody holds its input any more, and has nothing to do then.

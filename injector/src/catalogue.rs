@@ -67,6 +67,20 @@ const fn container(kind: &'static str, feels: &'static str, verified: &'static s
     Entry { kind, on: &[TargetKind::Docker], feels, privilege, rung: ENGINE, verified, undone }
 }
 
+/// The mechanism of faults on pods, deployments and nodes.
+pub const API: &str = "Kubernetes API";
+
+/// A fault that the agent does through the API of a cluster.
+const fn cluster(
+    kind: &'static str,
+    feels: &'static str,
+    privilege: &'static str,
+    verified: &'static str,
+    undone: &'static str,
+) -> Entry {
+    Entry { kind, on: &[TargetKind::Kubernetes], feels, privilege, rung: API, verified, undone }
+}
+
 /// What has a file tree and limits of its own, or shares those of the host.
 const EVERY_PROCESS: &[TargetKind] = &[TargetKind::Service, TargetKind::Process, TargetKind::Docker];
 
@@ -241,6 +255,55 @@ pub const ALL: &[Entry] = &[
         verified: "the kernel lists them as established at the server, all that were asked for, or it takes no more",
         undone: "reset, by the agent or by the kernel when it dies, and gone from the kernel's list",
     },
+    cluster(
+        "pod.kill",
+        "it is asked to end, killed after `grace`, and leaves its services; what owns it makes another one",
+        "get, list and delete pods",
+        "the API has no pod with its UID any more",
+        "it has no inverse; the window lasts until as many pods are ready as before, and new ones are named",
+    ),
+    cluster(
+        "pod.evict",
+        "the same, but a PodDisruptionBudget may refuse it, and then it is not injected",
+        "get and list pods, create pods/eviction",
+        "the API has no pod with its UID any more",
+        "it has no inverse; the window lasts until as many pods are ready as before, and new ones are named",
+    ),
+    cluster(
+        "pod.fail",
+        "it is there and does not work: its containers end, and their image cannot be had",
+        "get, list and patch pods",
+        "the kubelet's account that none of its containers runs",
+        "the old images, by the runner, the agent, or `brunt cleanup`; the restart counts stay one higher",
+    ),
+    cluster(
+        "deployment.restart",
+        "a rollout of the same template: old pods leave as fast as its strategy lets them, new ones start cold",
+        "get and patch deployments",
+        "pods of the new template, by the deployment's own count",
+        "it has no inverse; the window lasts until it is rolled out",
+    ),
+    cluster(
+        "deployment.scale",
+        "fewer pods, or more; one with an autoscaler is refused",
+        "get deployments, patch deployments/scale, list horizontalpodautoscalers",
+        "the deployment's own count of pods",
+        "the old number, by the runner, the agent, or `brunt cleanup`; what somebody else has set meanwhile is left alone",
+    ),
+    cluster(
+        "node.cordon",
+        "nothing until a new pod is needed: it finds less room",
+        "get and patch nodes (a ClusterRole)",
+        "the taint by which the scheduler goes",
+        "uncordoned by the runner, the agent, or `brunt cleanup`; one that was cordoned before is refused",
+    ),
+    cluster(
+        "node.drain",
+        "its pods end there and come up elsewhere, if there is room, as their PodDisruptionBudgets let them",
+        "get and patch nodes, list pods, create pods/eviction in all namespaces (a ClusterRole)",
+        "none of the pods that a drain moves is on the node any more",
+        "uncordoned by the runner, the agent, or `brunt cleanup`; pods do not move back, which is told",
+    ),
     Entry {
         kind: "exec",
         on: &[TargetKind::Service, TargetKind::Process],

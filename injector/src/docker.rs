@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use crate::error::DockerError;
+use crate::error::{DockerError, in_full};
 
 /// How long the engine may take to answer a question, and to do what it does at once.
 const ANSWER: Duration = Duration::from_secs(4);
@@ -248,20 +248,6 @@ impl Docker {
 /// The engine counts whole seconds; a fraction is rounded up, so that nobody is killed early.
 fn whole_seconds(grace: Duration) -> u64 {
     grace.as_secs() + u64::from(grace.subsec_nanos() > 0)
-}
-
-/// An error with all of its causes.
-fn in_full(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        let more = source.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = source.source();
-    }
-    text
 }
 
 #[cfg(test)]

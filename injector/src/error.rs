@@ -4,6 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use crate::kubernetes::KubernetesError;
+
 /// An operation of the injector failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -115,6 +117,9 @@ pub enum Error {
     /// The Docker Engine could not be reached, or said no.
     #[error(transparent)]
     Docker(#[from] DockerError),
+    /// A cluster could not be reached, or said no.
+    #[error(transparent)]
+    Kubernetes(#[from] KubernetesError),
     /// brunt does not do this, on purpose.
     #[error("refused: {0}")]
     Refused(String),
@@ -261,6 +266,19 @@ pub enum ResolveError {
         /// What would fit.
         why: String,
     },
+    /// The cluster does not let this user do what the fault needs.
+    #[error(
+        "fault `{fault}` needs rights in the cluster of `{target}` that this user does not have: {missing}; \
+         `brunt kube rbac SCENARIO` prints the least role"
+    )]
+    Rights {
+        /// The fault's id.
+        fault: String,
+        /// The target's name.
+        target: String,
+        /// `delete pods in the namespace `shop``, ...
+        missing: String,
+    },
     /// A command of the fault cannot be run.
     #[error("fault `{fault}`: {why}")]
     Command {
@@ -331,4 +349,18 @@ pub enum DockerError {
 
 fn list(paths: &[PathBuf]) -> String {
     paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" and no ")
+}
+
+/// An error with all of its causes.
+pub(crate) fn in_full(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        let more = source.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = source.source();
+    }
+    text
 }

@@ -11,12 +11,15 @@
 
 pub mod container;
 pub mod delay;
+pub mod deployment;
 pub mod disk;
 pub mod exec;
 pub mod http;
 pub mod link;
 pub mod network;
+pub mod node;
 pub mod packet;
+pub mod pod;
 pub mod pool;
 pub mod process;
 pub mod stress;
@@ -27,6 +30,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::kubernetes::inverse::Inverse;
 use crate::namespace::Identity;
 use crate::netlink::tc::tree::Queues;
 
@@ -157,6 +161,11 @@ pub enum Undo {
         /// What it is, and where it can be looked for: ``nf_tables table `brunt-...` ``.
         what: String,
     },
+    /// An object of a cluster becomes what it was.
+    Cluster {
+        /// What puts it back.
+        inverse: Inverse,
+    },
     /// There is no inverse, or none is needed.
     Nothing {
         /// Why, for the report.
@@ -165,13 +174,23 @@ pub enum Undo {
 }
 
 impl Undo {
-    /// Whether the change may still be there after the machine was started again: an engine leaves down what was stopped.
+    /// Whether the change may still be there after the machine was started again: an engine leaves down what was
+    /// stopped, and a cluster does not know of our boots.
     pub fn outlives_a_boot(&self) -> bool {
-        matches!(self, Self::StartContainers { .. })
+        matches!(self, Self::StartContainers { .. } | Self::Cluster { .. })
     }
 }
 
 /// Whether the timeline's step ends with the act itself (`process.kill`), or lasts `for` some time.
 pub fn is_instant(kind: &str) -> bool {
-    matches!(kind, "process.kill" | "process.restart" | "container.kill" | "container.restart")
+    matches!(
+        kind,
+        "process.kill"
+            | "process.restart"
+            | "container.kill"
+            | "container.restart"
+            | "pod.kill"
+            | "pod.evict"
+            | "deployment.restart"
+    )
 }

@@ -6,13 +6,14 @@
 mod active;
 mod watch;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use brunt_scenario::plan::{Fault as PlannedFault, ProcessMatch, Target};
+use brunt_scenario::plan::{Fault as PlannedFault, PodMatch, ProcessMatch, Target};
 use brunt_scenario::units::Offset;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -25,8 +26,10 @@ use crate::event::Event;
 use crate::fault::disk::latency;
 use crate::fault::{Change, Reverted, Seen, Undo, stress};
 use crate::journal::{self, Entry, Journal};
+use crate::kubernetes::Identity;
 use crate::process::ProcessId;
 use crate::proxy::{LinkStats, Proxy};
+use crate::target::kubernetes::Known;
 use crate::target::{self, Members, Victim, Victims};
 use active::Active;
 use watch::Watch;
@@ -79,6 +82,10 @@ struct Inner {
     proxy: Arc<Proxy>,
     /// What the run writes to: no fault may take the last room there.
     kept: Vec<PathBuf>,
+    /// Which cluster each context means.
+    clusters: Mutex<BTreeMap<Option<String>, Identity>>,
+    /// What faults on which targets have the rights that they need in their clusters.
+    allowed: Mutex<BTreeSet<(&'static str, String)>>,
     /// In the order of injection.
     faults: Mutex<Vec<Arc<Slot>>>,
 }
@@ -146,8 +153,21 @@ impl Injector {
         let change = if options.force_no_effect { Change::Skip } else { Change::Make };
         let kept = std::iter::once(journal.path().to_owned()).chain(options.results).collect();
         let journal = Mutex::new(Some(journal));
-        let (network, faults) = (OnceLock::new(), Mutex::default());
-        let inner = Inner { seed: options.seed, change, watch, journal, agent, network, proxy, kept, faults };
+        let (network, clusters, faults) = (OnceLock::new(), Mutex::default(), Mutex::default());
+        let allowed = Mutex::default();
+        let inner = Inner {
+            seed: options.seed,
+            change,
+            watch,
+            journal,
+            agent,
+            network,
+            proxy,
+            kept,
+            clusters,
+            allowed,
+            faults,
+        };
         Ok((Self { inner: Arc::new(inner) }, receiver))
     }
 
@@ -319,7 +339,8 @@ impl Inner {
                 Members { total: alive.len(), alive, hit }
             }
             Target::Docker(wanted) => target::docker::members(fault, wanted, &held)?,
-            Target::Url(_) | Target::NotBuilt(_) => Members { alive: Vec::new(), total: 0, hit: Vec::new() },
+            Target::Kubernetes(wanted) => self.objects_of(fault, wanted, &held)?,
+            Target::Url(_) => Members { alive: Vec::new(), total: 0, hit: Vec::new() },
         };
         stress::check(fault, &members.alive, &self.kept)?;
         latency::check(fault, &members.alive, &self.kept)?;
@@ -337,6 +358,18 @@ impl Inner {
         let alive = target::process::find_for(fault, wanted)?;
         let hit = held.iter().filter(|victim| alive.contains(victim)).cloned().collect();
         Ok(Members { total: alive.len(), alive, hit })
+    }
+
+    /// A context means one cluster for the whole run, the one that it meant first.
+    fn objects_of(&self, fault: &PlannedFault, wanted: &PodMatch, held: &[Victim]) -> Result<Members, ResolveError> {
+        let pinned = locked(&self.clusters).get(&wanted.context).cloned();
+        let this = (fault.kind, fault.target.clone());
+        let allowed = locked(&self.allowed).contains(&this);
+        let known = Known { cluster: pinned.as_ref(), allowed };
+        let (members, cluster) = target::kubernetes::members(fault, wanted, held, known)?;
+        locked(&self.clusters).entry(wanted.context.clone()).or_insert(cluster);
+        locked(&self.allowed).insert(this);
+        Ok(members)
     }
 
     /// The victims of all faults that are active.

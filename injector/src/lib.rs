@@ -17,6 +17,7 @@ pub mod fault;
 pub mod fuzzing;
 pub mod injector;
 pub mod journal;
+pub mod kubernetes;
 pub mod mark;
 pub mod namespace;
 pub mod netlink;

@@ -1,7 +1,9 @@
 //! Who is hit: the members of a target, and which of them a fault picks. Looking touches nothing.
 
 pub mod docker;
+pub mod kubernetes;
 pub mod netns;
+pub mod own;
 pub mod peers;
 pub mod process;
 pub mod tcp_table;
@@ -19,6 +21,7 @@ use crate::error::{Error, ResolveError};
 use crate::fault::disk::latency;
 use crate::fault::pool::exhaust;
 use crate::fault::{exec, packet, stress};
+use crate::kubernetes::Object;
 use crate::namespace::Identity;
 use crate::process::ProcessId;
 
@@ -60,6 +63,8 @@ pub enum Victim {
         /// Its main process as this host sees it; `None` where only the member is meant.
         process: Option<ProcessId>,
     },
+    /// An object of a cluster.
+    Kubernetes(Box<Object>),
     /// A listener of a link.
     Listener {
         /// Name of the link.
@@ -83,7 +88,15 @@ impl Victim {
         match self {
             Self::Instance { process, .. } | Self::Container { process, .. } => process.map(|process| process.pid),
             Self::Process { process, .. } => Some(process.pid),
-            Self::Namespace { .. } | Self::Listener { .. } => None,
+            Self::Namespace { .. } | Self::Kubernetes(_) | Self::Listener { .. } => None,
+        }
+    }
+
+    /// The object of a cluster.
+    pub fn object(&self) -> Option<&Object> {
+        match self {
+            Self::Kubernetes(object) => Some(object),
+            _ => None,
         }
     }
 
@@ -118,6 +131,7 @@ impl fmt::Display for Victim {
             Self::Namespace { name, .. } => write!(f, "network namespace {name}"),
             Self::Container { name, process: Some(process), .. } => write!(f, "{name} ({process})"),
             Self::Container { name, process: None, .. } => f.write_str(name),
+            Self::Kubernetes(object) => object.fmt(f),
             Self::Listener { link, listener } => write!(f, "{link}[{listener}]"),
         }
     }
@@ -233,10 +247,11 @@ pub fn check_fit(fault: &Fault, target: &Target) -> Result<(), ResolveError> {
             "only a `service` can be started again, for brunt does not know how others are started"
         }
         Target::Process(_) if on_process => return Ok(()),
-        Target::NotBuilt(kind) => {
-            let why = format!("targets of kind `{}` are not built yet", kind.word());
-            return Err(ResolveError::Unfit { kind: fault.kind.into(), target: fault.target.clone(), why });
-        }
+        Target::Kubernetes(wanted) => match kubernetes::check_fit(fault, wanted) {
+            Ok(()) => return Ok(()),
+            Err(why) => why,
+        },
+        _ if kubernetes::acts_on(fault.kind).is_some() => "only a `kubernetes` target has pods, deployments and nodes",
         Target::Url(_) => "an address only takes load; faults on its traffic need a `link` target in front of it",
         Target::Netns(_) => "a network namespace has packets, and this does not act on packets",
         Target::Link(_) => "a link has no process; use a `service` or `process` target",
@@ -324,7 +339,8 @@ pub fn resolve_dry(plan: &Plan, fault: &Fault) -> Result<Victims, ResolveError> 
         Target::Process(wanted) => process::find_for(fault, wanted)?,
         Target::Netns(name) => netns::find(fault, name)?,
         Target::Docker(wanted) => docker::find_for(fault, wanted)?,
-        Target::Url(_) | Target::NotBuilt(_) => Vec::new(),
+        Target::Kubernetes(wanted) => kubernetes::find_for(fault, wanted)?,
+        Target::Url(_) => Vec::new(),
     };
     stress::check(fault, &alive, &[])?;
     latency::check(fault, &alive, &[])?;

@@ -37,6 +37,7 @@ pub fn apply(undo: &Undo) -> Result<Vec<String>, String> {
         }
         Undo::Queues { at, namespace, links } => queues::restore(at, *namespace, links),
         Undo::Network { wire, alias } => take_away(wire, alias).map(|done| done.into_iter().collect()),
+        Undo::Cluster { inverse } => inverse.apply().map(|sentence| vec![sentence]),
         Undo::EndsWithRunner => Ok(vec!["ended with the run's own process".into()]),
         Undo::EndsWithAgent { what } => Ok(vec![format!("{what} ended with the agent")]),
         Undo::Nothing { why } => Ok(vec![why.clone()]),
@@ -68,6 +69,7 @@ pub fn in_words(undo: &Undo) -> String {
             format!("put back the queues of {} in {}", links.join(", "), at.display())
         }
         Undo::Network { wire, .. } => format!("remove the interface {wire}, if it is still there"),
+        Undo::Cluster { inverse } => inverse.in_words(),
         Undo::EndsWithRunner => "nothing: it ended with the run's own process".into(),
         Undo::EndsWithAgent { what } => format!("nothing: {what} ended with the agent"),
         Undo::Nothing { why } => format!("nothing: {why}"),

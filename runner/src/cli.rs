@@ -11,6 +11,7 @@ mod explain;
 mod faults;
 mod guide;
 mod init;
+mod kube;
 mod man;
 mod not_a_file;
 mod plan;
@@ -93,6 +94,7 @@ enum Command {
     Faults(faults::Args),
     Explain(explain::Args),
     Schema(schema::Args),
+    Kube(kube::Args),
     Doctor(doctor::Args),
     Cleanup(cleanup::Args),
     Completions(completions::Args),
@@ -227,6 +229,7 @@ fn guide_of(command: &str) -> Option<&'static Guide> {
         "faults" => &faults::GUIDE,
         "explain" => &explain::GUIDE,
         "schema" => &schema::GUIDE,
+        "kube" => &kube::GUIDE,
         "doctor" => &doctor::GUIDE,
         "cleanup" => &cleanup::GUIDE,
         "completions" => &completions::GUIDE,
@@ -246,6 +249,7 @@ impl Command {
             Self::Faults(args) => faults::run(&args),
             Self::Explain(args) => explain::run(&args),
             Self::Schema(args) => schema::run(&args),
+            Self::Kube(args) => kube::run(&args),
             Self::Doctor(args) => doctor::run(&args),
             Self::Cleanup(args) => cleanup::run(&args),
             Self::Report(args) => report::run(&args),

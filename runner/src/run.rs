@@ -116,6 +116,21 @@ pub enum RunError {
         /// Where that leads.
         host: String,
     },
+    /// A fault would act in a cluster, and nobody has allowed that.
+    #[error(
+        "fault `{fault}` ({place}) acts in the namespace `{namespace}` of a cluster, {context}; if it may, name it under \
+         `safety: {{ allow: {{ namespaces: [{namespace}] }} }}`, and the cluster with `kube_contexts: [...]`"
+    )]
+    ClusterNotAllowed {
+        /// The fault.
+        fault: String,
+        /// Where it stands.
+        place: String,
+        /// Where it would act.
+        namespace: String,
+        /// In which cluster.
+        context: String,
+    },
     /// The scenario wants to run commands, and nobody has allowed that.
     #[error("{}", commands_text(.0))]
     ExecNotAllowed(Vec<permission::Wanted>),

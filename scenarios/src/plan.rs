@@ -5,6 +5,7 @@
 
 mod feeders;
 mod load;
+mod pods;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use feeders::{Feeder, Rows, Strategy, Table, VALUE_COLUMN};
 pub use load::{Connections, Portion, RetryUntil, Reuse};
+pub use pods::{Owner, OwnerKind, PodMatch};
 
 use crate::catalogue::TargetKind;
 use crate::matrix::Cell;
@@ -295,8 +297,8 @@ pub enum Target {
     Netns(String),
     /// Containers of this host.
     Docker(DockerMatch),
-    /// Known to the language, not built: `kubernetes`.
-    NotBuilt(TargetKind),
+    /// Pods of a cluster, or what they belong to.
+    Kubernetes(PodMatch),
 }
 
 impl Target {
@@ -309,7 +311,7 @@ impl Target {
             Self::Process(_) => TargetKind::Process,
             Self::Netns(_) => TargetKind::Netns,
             Self::Docker(_) => TargetKind::Docker,
-            Self::NotBuilt(kind) => *kind,
+            Self::Kubernetes(_) => TargetKind::Kubernetes,
         }
     }
 }
@@ -831,6 +833,10 @@ impl Params {
 pub struct Safety {
     /// Hosts (patterns with `*`) where faults may act besides this one.
     pub allow_hosts: Vec<String>,
+    /// Contexts of the kubeconfig (patterns) where faults may act; `None`: none is named.
+    pub allow_contexts: Option<Vec<String>>,
+    /// Namespaces of clusters (patterns) where faults may act; `None`: none is named.
+    pub allow_namespaces: Option<Vec<String>>,
     /// The agent removes a fault if the runner is silent for this long; at least 1 s.
     pub lease: Duration,
 }

@@ -151,6 +151,8 @@ impl Resolver<'_> {
         let allow = safety.and_then(|safety| safety.allow.as_ref());
         Safety {
             allow_hosts: allow.and_then(|allow| allow.hosts.clone()).unwrap_or_default(),
+            allow_contexts: allow.and_then(|allow| allow.kube_contexts.clone()),
+            allow_namespaces: allow.and_then(|allow| allow.namespaces.clone()),
             lease: safety.and_then(|safety| safety.lease.as_ref()).map_or(LEASE, |lease| lease.value),
         }
     }

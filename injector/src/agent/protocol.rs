@@ -15,6 +15,7 @@ use crate::fault::packet::bandwidth::Bandwidth;
 use crate::fault::pool::exhaust::Pool;
 use crate::fault::stress::Stress;
 use crate::fault::{Change, Reverted, Seen, Undo};
+use crate::kubernetes::Access;
 use crate::packets::Treatment;
 use crate::process::ProcessId;
 use crate::target::Victim;
@@ -145,6 +146,12 @@ pub struct Order {
     pub slow: Option<Slow>,
     /// `pool.exhaust` only: how many connections, and to which port.
     pub pool: Option<Pool>,
+    /// `deployment.scale` only: how many there are then.
+    #[serde(default)]
+    pub replicas: Option<u64>,
+    /// Faults through the API of a cluster only: what leads there, secrets included.
+    #[serde(default)]
+    pub access: Option<Access>,
     /// What decisions of this fault about single packets follow from.
     pub seed: u64,
 }

@@ -33,7 +33,7 @@ pub(crate) fn process_of(victim: &Victim, services: &Services) -> Result<Process
                 _ => Ok(now),
             }
         }
-        Victim::Listener { .. } | Victim::Namespace { .. } | Victim::Container { .. } => {
+        Victim::Listener { .. } | Victim::Namespace { .. } | Victim::Container { .. } | Victim::Kubernetes(_) => {
             Err(Error::Unfit { kind: "process.*".into(), why: format!("{victim} is no process") })
         }
     }

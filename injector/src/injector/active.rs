@@ -16,8 +16,9 @@ use crate::fault::exec::{Exec, Host};
 use crate::fault::link::LinkFault;
 use crate::fault::packet::{self, bandwidth};
 use crate::fault::pool::exhaust;
-use crate::fault::{Change, Fault, Reverted, Seen, Undo, container, stress};
+use crate::fault::{Change, Fault, Reverted, Seen, Undo, container, deployment, node, pod, stress};
 use crate::journal::Entry;
+use crate::kubernetes::{ANSWER as CLUSTER, Access, KubernetesError};
 use crate::proxy::Proxy;
 use crate::target::{Victim, Victims};
 
@@ -168,6 +169,13 @@ impl Active {
                 order.grace.unwrap_or(container::GRACE) + ENGINE
             }
             (Acting::InAgent(_), "container.kill" | "container.pause") => ENGINE,
+            (Acting::InAgent(order), "pod.kill" | "pod.evict" | "pod.fail") => {
+                let graces = order.victims.iter().filter_map(Victim::object).map(|pod| Duration::from_secs(pod.grace));
+                order.grace.or(graces.max()).unwrap_or_default() + pod::SETTLE
+            }
+            (Acting::InAgent(_), "deployment.restart" | "deployment.scale") => deployment::SETTLE,
+            (Acting::InAgent(_), "node.cordon") => node::SETTLE,
+            (Acting::InAgent(_), "node.drain") => node::DRAIN,
             // Memory and room are taken as fast as the kernel gives them, and a use of processors is told over some time.
             (Acting::InAgent(order), _) if order.stress.is_some() => Duration::from_secs(10),
             // As long as it takes to open some ten thousand.
@@ -198,17 +206,17 @@ impl Active {
         }
     }
 
-    /// Up to three attempts, then it stays stuck until the next call.
+    /// A few attempts, then it stays stuck until the next call.
     pub fn revert(&mut self, inner: &Inner) -> Reverted {
         if let State::Removed(reverted) = &self.state {
             return reverted.clone();
         }
         let mut reverted = self.revert_once(inner);
-        for pause in [50, 150] {
+        for pause in pauses(self.kind) {
             if reverted.rollback_verified != Some(false) {
                 break;
             }
-            std::thread::sleep(Duration::from_millis(pause));
+            std::thread::sleep(Duration::from_millis(*pause));
             let again = self.revert_once(inner);
             // The first attempt has seen the effect; a later one sees what is left of it.
             reverted = Reverted { effect: reverted.effect, ..again };
@@ -269,13 +277,34 @@ fn order(
         stress: stress::order(fault, kept)?,
         slow: latency::order(fault, kept)?,
         pool: exhaust::order(fault)?,
+        replicas: fault.with.number("replicas"),
+        access: access(&victims.picked)?,
         seed,
     })
 }
 
-/// The agent waits for the engine of containers, for a few calls at most.
+/// Whether a fault acts through the API of a cluster.
+fn is_in_cluster(kind: &str) -> bool {
+    ["pod.", "deployment.", "node."].iter().any(|group| kind.starts_with(group))
+}
+
+/// Between attempts to undo, in milliseconds. The API server of a cluster may be away for a while.
+fn pauses(kind: &str) -> &'static [u64] {
+    if is_in_cluster(kind) { &[50, 150, 1000, 2000, 4000, 8000] } else { &[50, 150] }
+}
+
+/// What leads to the cluster of the victims, if they have one.
+fn access(victims: &[Victim]) -> Result<Option<Access>, KubernetesError> {
+    victims.iter().find_map(Victim::object).map(|object| Access::again(&object.cluster)).transpose()
+}
+
+/// The agent waits for the engine of containers, or for a cluster, for a few calls at most.
 fn answers_within(kind: &str) -> Duration {
-    if kind.starts_with("container.") { ANSWER + ENGINE * 2 } else { ANSWER }
+    match kind {
+        _ if kind.starts_with("container.") => ANSWER + ENGINE * 2,
+        _ if is_in_cluster(kind) => ANSWER + CLUSTER * 2,
+        _ => ANSWER,
+    }
 }
 
 fn not_undone(why: String) -> Reverted {

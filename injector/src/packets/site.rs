@@ -57,7 +57,7 @@ impl Site {
                 }
                 Self::listening(victim, process_of(victim, services)?.pid)
             }
-            Victim::Listener { .. } => {
+            Victim::Listener { .. } | Victim::Kubernetes(_) => {
                 let why = format!("the packets of {victim} cannot be hit");
                 Err(Error::Unfit { kind: "network.*".into(), why })
             }

@@ -110,7 +110,7 @@ enum TemplateWord {
     Services,
     /// Ports that a compose file publishes: the way to them is slowed, then reset.
     Compose,
-    /// A URL that leads into a cluster; brunt does not act inside.
+    /// A URL that leads into a cluster; pods can be killed there.
     K8s,
     /// An hour of the same load.
     Soak,

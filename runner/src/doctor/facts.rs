@@ -51,6 +51,8 @@ pub struct Facts {
     pub cgroups: Result<(), String>,
     /// Accesses to files can be held (fanotify); or why not, with what helps.
     pub file_accesses: Result<(), String>,
+    /// The Kubernetes cluster that answers, or why none does.
+    pub kubernetes: Result<String, String>,
     /// The socket of the Docker Engine that answers, or why none does.
     pub docker: Result<String, String>,
     /// How services with `isolate: true` are had, by an attempt that nobody sees; or why not, with what helps.
@@ -142,6 +144,7 @@ pub fn made() -> Facts {
         packet_verdicts: Ok(()),
         cgroups: Ok(()),
         file_accesses: Ok(()),
+        kubernetes: Ok("cluster 7a1e (context `lab`)".into()),
         docker: Ok("/var/run/docker.sock".into()),
         terminal: Terminal { size: Some((160, 50)), term: "xterm-256color".into(), no_color: false, utf8: true },
     }
@@ -169,6 +172,10 @@ pub fn spoil(facts: &mut Facts) {
         alive: vec!["soak-1a2b".into()],
         left_behind: vec!["shop-77aa".into(), "shop-99cc".into()],
     });
+    facts.kubernetes = Err(
+        "no Kubernetes cluster: there is no /home/ann/.kube/config, and brunt runs in no pod; name a kubeconfig in KUBECONFIG"
+            .into(),
+    );
     facts.docker =
         Err("no Docker Engine: there is no /var/run/docker.sock; start it, or name its socket in DOCKER_HOST".into());
     facts.terminal = Terminal { size: Some((40, 10)), term: "dumb".into(), no_color: true, utf8: false };

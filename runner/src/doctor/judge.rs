@@ -302,6 +302,10 @@ fn can(entry: &Entry, facts: &Facts) -> (bool, String) {
             Ok(socket) => (true, format!("needs {socket}, which answers; root or CAP_KILL for container.kill")),
             Err(why) => (false, format!("lacks it: {why}")),
         },
+        Some("pod" | "deployment" | "node") => match &facts.kubernetes {
+            Ok(cluster) => (true, format!("needs {cluster}, which answers; rights: `brunt kube rbac SCENARIO`")),
+            Err(why) => (false, format!("lacks it: {why}")),
+        },
         _ if facts.loopback.is_err() => (false, "lacks 127.0.0.1: see `loopback`".to_owned()),
         _ => (true, "needs no rights".to_owned()),
     }

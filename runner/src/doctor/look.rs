@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use brunt_injector::docker::Docker;
 use brunt_injector::error::DockerError;
 use brunt_injector::journal;
+use brunt_injector::kubernetes::{Cluster, KubernetesError};
 use nix::sys::resource::{Resource, getrlimit};
 use rustix::fs::Access;
 use rustix::process::{PidfdFlags, geteuid, getpid, pidfd_open};
@@ -49,6 +51,7 @@ pub fn look() -> Facts {
         packet_verdicts: brunt_injector::packets::try_queue(),
         cgroups: brunt_injector::cgroup::site::try_rights(),
         file_accesses: brunt_injector::fault::disk::latency::may_hold(),
+        kubernetes: kubernetes().map_err(|why| why.to_string()),
         docker: docker().map_err(|why| why.to_string()),
         isolation: isolation::look(&[]).map_err(|impossible| impossible.to_string()),
         terminal: terminal(|name| std::env::var(name).ok()),
@@ -150,6 +153,13 @@ fn docker() -> Result<String, DockerError> {
     let docker = Docker::of_this_host()?;
     docker.list()?;
     Ok(docker.socket().display().to_string())
+}
+
+/// Asks the cluster of the current context which one it is, with little patience: one that is away must not hold the rest up.
+fn kubernetes() -> Result<String, KubernetesError> {
+    let cluster = Cluster::of_context(None)?;
+    let identity = cluster.ask(Duration::from_secs(2), async |client| cluster.identity(&client).await)?;
+    Ok(identity.to_string())
 }
 
 fn terminal(variable: impl Fn(&str) -> Option<String>) -> Terminal {

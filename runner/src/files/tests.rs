@@ -31,7 +31,12 @@ pub fn plan(name: &str) -> Plan {
         slos: Vec::new(),
         steady_state: None,
         timeline: Vec::new(),
-        safety: Safety { allow_hosts: Vec::new(), lease: Duration::from_secs(15) },
+        safety: Safety {
+            allow_hosts: Vec::new(),
+            allow_contexts: None,
+            allow_namespaces: None,
+            lease: Duration::from_secs(15),
+        },
         gates: Vec::new(),
         outputs: Outputs { dir: None, html: true, json: true, junit: true },
         guardrails: Vec::new(),

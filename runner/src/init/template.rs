@@ -48,7 +48,7 @@ impl Template {
             Self::Http => "a URL: is it quick while its wire is slow, does it come back after a cut?",
             Self::Services => "a program that brunt starts twice: what if one instance freezes or dies?",
             Self::Compose => "ports that a compose file publishes: what if the way to them is bad?",
-            Self::K8s => "a URL into a cluster: what if the way to it is bad? (brunt does not act inside)",
+            Self::K8s => "a URL into a cluster: what if the way to it is bad, or pods are killed?",
             Self::Soak => "an hour of the same: is it as quick as in the first minutes?",
             Self::Spike => "five times the load for a while: does it hold, is it itself again?",
             Self::Breakpoint => "more and more: where does it break?",
@@ -114,9 +114,8 @@ pub fn fill(wishes: &Wishes, name: &str) -> Result<String, InitError> {
     Ok(text.0)
 }
 
-const K8S_NEEDS_URL: &str = "--template k8s needs --url: brunt does not act inside of Kubernetes in this version. It loads a \
-    URL that leads into the cluster (an Ingress, a NodePort, or `kubectl port-forward service/NAME 8080:80` and --url \
-    http://localhost:8080) and breaks the way to it";
+const K8S_NEEDS_URL: &str = "--template k8s needs --url: a URL that leads into the cluster, for the load (an Ingress, a \
+    NodePort, or `kubectl port-forward service/NAME 8080:80` and --url http://localhost:8080)";
 
 /// Wishes that mean nothing in this template are mistakes, not decoration.
 fn refuse_foreign(wishes: &Wishes) -> Result<(), InitError> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use brunt_injector::target::{docker, process};
+use brunt_injector::target::{docker, kubernetes, process};
 use brunt_injector::{Event as InjectorEvent, Injector};
 use brunt_report::recorder::live::Live;
 use brunt_scenario::plan::{Fault, Plan, Probe, Target};
@@ -299,6 +299,13 @@ fn carry_out(todo: Todo, stage: &Stage, files: &Files, inputs: &UnboundedSender<
                     // The engine may take its time.
                     tokio::task::spawn_blocking(move || {
                         let count = docker::count(&target, &matching);
+                        reply(Input::Members { fault, count });
+                    });
+                }
+                Some(Target::Kubernetes(matching)) => {
+                    let planned = turn(&plan, fault);
+                    tokio::task::spawn_blocking(move || {
+                        let count = kubernetes::count(&planned, &matching);
                         reply(Input::Members { fault, count });
                     });
                 }

@@ -1,10 +1,11 @@
 //! Where faults may act: on this host without asking, on another one only where `safety.allow.hosts` or `--allow-host`
-//! names it. Load needs no permission: who typed a host meant it. Commands of a scenario (`exec` faults) are run only with
-//! `--allow-exec`: a scenario is data that people pass around, and a command can do anything that its reader can.
+//! names it, and in a cluster only where `safety.allow.namespaces` or `safety.allow.kube_contexts` does. Load needs no permission:
+//! who typed a host meant it. Commands of a scenario (`exec` faults) are run only with `--allow-exec`: a scenario is data that people pass around, and a command can do anything that its reader can.
 
-use std::net::{IpAddr, UdpSocket};
-
-use brunt_scenario::plan::{Fault, Link, LinkTo, Plan, Target};
+use brunt_injector::ResolveError;
+use brunt_injector::target::kubernetes;
+use brunt_injector::target::own::is_own;
+use brunt_scenario::plan::{Fault, Link, LinkTo, Plan, PodMatch, Target};
 
 use super::RunError;
 use crate::timeline;
@@ -26,13 +27,17 @@ pub struct Wanted {
 ///
 /// # Errors
 /// [`RunError::ExecNotAllowed`] for all faults that run commands, if nobody has allowed that; [`RunError::NotAllowed`] for
-/// the first fault on a link that leads to another host which nobody has allowed.
+/// the first fault on a link that leads to another host which nobody has allowed; [`RunError::ClusterNotAllowed`] for the first one
+/// in a cluster.
 pub async fn check(plan: &Plan, allow_exec: bool) -> Result<(), RunError> {
     let wanted = commands(plan);
     if !allow_exec && !wanted.is_empty() {
         return Err(RunError::ExecNotAllowed(wanted));
     }
     for fault in timeline::faults_of(&plan.timeline) {
+        if let Some(Target::Kubernetes(wanted)) = plan.targets.get(&fault.target) {
+            in_cluster(plan, fault, wanted)?;
+        }
         let Some(Target::Link(name)) = plan.targets.get(&fault.target) else { continue };
         let Some(Link { to: LinkTo::Address { host, .. }, .. }) = plan.links.iter().find(|link| link.name == *name)
         else {
@@ -44,6 +49,30 @@ pub async fn check(plan: &Plan, allow_exec: bool) -> Result<(), RunError> {
         }
     }
     Ok(())
+}
+
+/// A cluster needs permission as another host does.
+fn in_cluster(plan: &Plan, fault: &Fault, wanted: &PodMatch) -> Result<(), RunError> {
+    let told =
+        |source| RunError::Target { fault: fault.id.clone(), place: fault.place.clone(), source: Box::new(source) };
+    let (context, namespace) = kubernetes::place(wanted)
+        .map_err(|error| ResolveError::Search { target: fault.target.clone(), why: error.to_string() })
+        .map_err(told)?;
+    if is_allowed(plan, context.as_deref(), &namespace) {
+        return Ok(());
+    }
+    let context = context.map_or_else(|| "the one that brunt runs in".into(), |name| format!("of context `{name}`"));
+    let (fault, place) = (fault.id.clone(), fault.place.clone());
+    Err(RunError::ClusterNotAllowed { fault, place, namespace, context })
+}
+
+/// Whether faults may act in that namespace of that cluster: where contexts are named its own must be among them, where
+/// namespaces are its own, and one of both must be.
+fn is_allowed(plan: &Plan, context: Option<&str>, namespace: &str) -> bool {
+    let among = |names: &[String], name: &str| names.iter().any(|pattern| matches(pattern, name));
+    let in_context = plan.safety.allow_contexts.as_ref().map(|names| context.is_some_and(|name| among(names, name)));
+    let in_namespace = plan.safety.allow_namespaces.as_ref().map(|names| among(names, namespace));
+    matches!((in_context, in_namespace), (Some(true), Some(true) | None) | (None, Some(true)))
 }
 
 /// All commands that the timeline would run.
@@ -89,11 +118,6 @@ async fn is_this_host(host: &str) -> bool {
     addresses.peek().is_some() && addresses.all(is_own)
 }
 
-/// An address that a socket can be bound to belongs to an interface of this machine. Nothing is sent.
-fn is_own(address: IpAddr) -> bool {
-    address.is_loopback() || UdpSocket::bind((address, 0)).is_ok()
-}
-
 #[cfg(test)]
 mod tests {
     use brunt_scenario::{LoadOptions, load_text};
@@ -123,6 +147,29 @@ mod tests {
         let text = refused.to_string();
         assert!(text.contains("`slow`") && text.contains("--allow-host 192.0.2.7"), "{text}");
         check(&plan("192.0.2.7:5432", &["192.0.2.*"]), false).await.unwrap();
+    }
+
+    #[test]
+    fn a_cluster_needs_its_permission_by_namespace_or_by_context() {
+        let mut plan = plan("127.0.0.1:1", &[]);
+        let names = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        let cases = [
+            (None, None, false),
+            (None, names(&["shop-*"]), true),
+            (None, names(&["other"]), false),
+            (names(&["lab"]), None, true),
+            (names(&["prod"]), None, false),
+            (names(&["lab"]), names(&["shop-7"]), true),
+            (names(&["prod"]), names(&["shop-7"]), false),
+            (names(&["lab"]), names(&["other"]), false),
+        ];
+        for (contexts, namespaces, expected) in cases {
+            (plan.safety.allow_contexts, plan.safety.allow_namespaces) = (contexts.clone(), namespaces.clone());
+            let allowed = is_allowed(&plan, Some("lab"), "shop-7");
+            assert_eq!(allowed, expected, "{contexts:?} {namespaces:?}");
+        }
+        (plan.safety.allow_contexts, plan.safety.allow_namespaces) = (names(&["*"]), None);
+        assert!(!is_allowed(&plan, None, "shop-7"), "the cluster that brunt runs in is no context");
     }
 
     #[tokio::test]

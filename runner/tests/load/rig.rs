@@ -93,7 +93,12 @@ pub fn plan(site: Target, steps: Vec<Step>, model: Model, stages: Vec<Stage>) ->
         slos: Vec::new(),
         steady_state: None,
         timeline: Vec::new(),
-        safety: Safety { allow_hosts: Vec::new(), lease: Duration::from_secs(10) },
+        safety: Safety {
+            allow_hosts: Vec::new(),
+            allow_contexts: None,
+            allow_namespaces: None,
+            lease: Duration::from_secs(10),
+        },
         gates: Vec::<Gate>::new(),
         outputs: Outputs { dir: None, html: false, json: false, junit: false },
         guardrails: Vec::new(),

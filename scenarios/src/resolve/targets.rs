@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Resolver;
 use super::services::check_url;
 use crate::diagnostic::Code;
-use crate::plan::{DockerMatch, ProcessMatch, Target};
+use crate::plan::{DockerMatch, Owner, PodMatch, ProcessMatch, Target};
 use crate::scenario::targets as written;
 
 impl Resolver<'_> {
@@ -17,12 +17,11 @@ impl Resolver<'_> {
             {
                 self.problems.error(Code::E049, url.span, wrong, help);
             }
+            if let Some(container) = target.kubernetes.as_ref().and_then(|pods| pods.container.as_ref()) {
+                let what = "one container of a pod (`container`) is not built yet; faults act on whole pods";
+                self.not_built(container.span, what);
+            }
             if let Some(resolved) = resolved(target) {
-                if let Target::NotBuilt(kind) = resolved {
-                    let what =
-                        format!("the target `{}` is of kind `{}`, which is not built yet", name.value, kind.word());
-                    self.not_built(name.span, what);
-                }
                 targets.insert(name.value.clone(), resolved);
             }
         }
@@ -55,7 +54,18 @@ pub(super) fn resolved(target: &written::Target) -> Option<Target> {
     if let Some(docker) = target.docker.as_ref().and_then(containers) {
         return Some(Target::Docker(docker));
     }
-    target.kind().map(Target::NotBuilt)
+    target.kubernetes.as_ref().map(|pods| Target::Kubernetes(pods_of(pods)))
+}
+
+fn pods_of(pods: &written::Kubernetes) -> PodMatch {
+    PodMatch {
+        context: pods.context.clone(),
+        namespace: pods.namespace.clone(),
+        selector: pods.selector.clone(),
+        fields: pods.fields.clone(),
+        owner: pods.owner.as_ref().and_then(|owner| Owner::parse(&owner.value)),
+        node: pods.node.clone(),
+    }
 }
 
 /// `None` where the check of the form has complained already.

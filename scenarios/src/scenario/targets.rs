@@ -4,7 +4,7 @@ use crate::catalogue::TargetKind;
 use crate::decode::fields::exactly_one;
 use crate::decode::{Spanned, record};
 use crate::diagnostic::{Code, Problems};
-use crate::plan::Text;
+use crate::plan::{Owner, OwnerKind, Text};
 
 record! {
     /// One form of target.
@@ -121,21 +121,35 @@ fn check_docker(docker: &Docker, problems: &mut Problems) {
 }
 
 record! {
-    /// How pods are found.
+    /// How pods are found; all given conditions must hold.
     Kubernetes, "a kubernetes target", check = check_kubernetes;
     /// A context of the kubeconfig; default: the current one.
     optional context: String,
-    /// The namespace.
+    /// The namespace; default: that of the context.
     optional namespace: String,
     /// A label selector: `app=payment`.
     optional selector: String,
-    /// The owner: `deployment/payment`.
-    optional owner: String,
+    /// A field selector: `spec.nodeName=worker-2`.
+    optional fields: String,
+    /// What made them: `deployment/payment`, `statefulset/db`, `daemonset/log`, `replicaset/x`, `job/x`.
+    optional owner: Spanned<String>,
+    /// Only those on this node.
+    optional node: String,
     /// One container of each pod.
-    optional container: String,
+    optional container: Spanned<String>,
 }
 
 fn check_kubernetes(pods: &Kubernetes, problems: &mut Problems) {
-    let given = [("selector", pods.selector.is_some()), ("owner", pods.owner.is_some())];
-    exactly_one(pods.span, "a kubernetes target", &given, problems);
+    if pods.selector.is_none() && pods.fields.is_none() && pods.owner.is_none() && pods.node.is_none() {
+        let help = "give `selector`, `fields`, `owner` or `node`";
+        problems.error(Code::E013, pods.span, "nothing says which pods are meant", help);
+    }
+    if let Some(owner) = &pods.owner
+        && Owner::parse(&owner.value).is_none()
+    {
+        let message = format!("`{}` is no owner of pods", owner.value);
+        let kinds: Vec<&str> = OwnerKind::ALL.iter().map(|kind| kind.word()).collect();
+        let help = format!("write kind and name: `deployment/payment`; the kinds are {}", kinds.join(", "));
+        problems.error(Code::E028, owner.span, message, help);
+    }
 }

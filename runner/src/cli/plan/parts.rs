@@ -1,6 +1,6 @@
 //! Services, links, steady state, faults, gates: one row each.
 
-use brunt_injector::{catalogue, resolve_dry};
+use brunt_injector::{ResolveError, Victims, catalogue, resolve_dry};
 use brunt_scenario::metric::{Metric, Unit};
 use brunt_scenario::plan::{Bound, Fault, Gate, Item, Limit, LinkTo, Plan, ProbeKind, Ready, Scope, SteadyState};
 use brunt_scenario::units::print_duration;
@@ -103,7 +103,11 @@ pub fn faults(page: &mut Page, plan: &Plan) {
     collect(&plan.timeline, &mut all);
     let mut rows = Vec::new();
     for fault in all {
-        rows.push(vec![fault.id.clone(), "hits".into(), victims(plan, fault)]);
+        let found = resolve_dry(plan, fault);
+        let cluster = found.as_ref().ok().and_then(|victims| victims.picked.first()?.object());
+        let cluster = cluster.map(|object| vec![String::new(), "in".into(), object.cluster.to_string()]);
+        rows.push(vec![fault.id.clone(), "hits".into(), in_words(found)]);
+        rows.extend(cluster);
         rows.extend(later_rounds(plan, fault));
         if let Some(run) = command_line(fault, "run") {
             let row = |word: &str, text: String| vec![String::new(), word.to_owned(), text];
@@ -157,7 +161,11 @@ fn collect<'a>(items: &'a [Item], all: &mut Vec<&'a Fault>) {
 
 /// `1 of 3: payments-1`, by the same seeded pick as the run's. Processes of this host are looked for now.
 fn victims(plan: &Plan, fault: &Fault) -> String {
-    match resolve_dry(plan, fault) {
+    in_words(resolve_dry(plan, fault))
+}
+
+fn in_words(found: Result<Victims, ResolveError>) -> String {
+    match found {
         Ok(victims) if victims.picked.is_empty() => {
             "nobody: the target is empty, which `allow_empty` permits".to_owned()
         }

@@ -131,9 +131,12 @@ impl Orchestrator {
         self.whole_again(fault, count, now)
     }
 
-    /// Whether a fault hits processes or containers that brunt did not start.
+    /// Whether a fault hits processes, containers or pods that brunt did not start.
     pub(super) fn hits_strangers(&self, fault: usize) -> bool {
-        matches!(self.plan.targets.get(&self.faults[fault].target), Some(Target::Process(_) | Target::Docker(_)))
+        matches!(
+            self.plan.targets.get(&self.faults[fault].target),
+            Some(Target::Process(_) | Target::Docker(_) | Target::Kubernetes(_))
+        )
     }
 
     /// An instant fault's window ends when its target has as many ready members as before.

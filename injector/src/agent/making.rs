@@ -1,0 +1,50 @@
+//! Which fault an order asks for: the one place where a kind becomes the thing that acts.
+
+use std::sync::Arc;
+
+use super::protocol::Order;
+use super::services::Services;
+use crate::error::Error;
+use crate::fault::Fault;
+use crate::fault::container::on_containers;
+use crate::fault::deployment::on_deployments;
+use crate::fault::disk::latency::DiskLatency;
+use crate::fault::node::on_nodes;
+use crate::fault::packet::PacketFault;
+use crate::fault::packet::bandwidth::BandwidthFault;
+use crate::fault::packet::queued::QueuedFault;
+use crate::fault::pod::on_pods;
+use crate::fault::pool::exhaust::Exhaust;
+use crate::fault::process::on_processes;
+use crate::fault::stress;
+use crate::packets::{Beats, Effect};
+
+/// The fault that an order asks for.
+pub(super) fn fault_of(order: &Order, run_id: &str, beats: &Arc<Beats>) -> Result<Box<dyn Fault<Services>>, Error> {
+    if let Some(bandwidth) = order.bandwidth {
+        return Ok(Box::new(BandwidthFault::new(order, bandwidth, run_id, Arc::clone(beats))));
+    }
+    if let Some(stress) = &order.stress {
+        return Ok(stress::on_target(order, stress, run_id, beats));
+    }
+    if let Some(slow) = order.slow.clone() {
+        return Ok(Box::new(DiskLatency::new(order, slow, run_id, Arc::clone(beats))));
+    }
+    if let Some(pool) = order.pool.clone() {
+        return Ok(Box::new(Exhaust::new(order, pool, run_id, Arc::clone(beats))));
+    }
+    match order.kind.split_once('.').map(|(group, _)| group) {
+        Some("pod") => return on_pods(order),
+        Some("deployment") => return on_deployments(order),
+        Some("node") => return on_nodes(order),
+        _ => {}
+    }
+    let Some(treatment) = order.packets.clone() else {
+        return if order.kind.starts_with("container.") { on_containers(order) } else { on_processes(order) };
+    };
+    let beats = Arc::clone(beats);
+    Ok(match &treatment.effect {
+        Effect::Lost(loss) => Box::new(PacketFault::new(order, *loss, treatment, run_id, beats)),
+        Effect::Queued(queued) => Box::new(QueuedFault::new(order, queued.clone(), treatment, run_id, beats)),
+    })
+}

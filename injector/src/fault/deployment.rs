@@ -1,0 +1,32 @@
+//! Faults on deployments, through the API of their cluster. They live in the agent.
+
+mod restart;
+mod scale;
+
+use std::time::Duration;
+
+use crate::agent::protocol::Order;
+use crate::agent::services::Services;
+use crate::error::Error;
+use crate::fault::Fault;
+use crate::fault::pod::objects;
+use crate::kubernetes::Kind;
+
+/// How long a controller may take to carry out what a deployment says.
+pub const SETTLE: Duration = Duration::from_secs(60);
+
+/// The fault of this kind on these deployments.
+pub fn on_deployments(order: &Order) -> Result<Box<dyn Fault<Services>>, Error> {
+    let unfit = |why: &str| Error::Unfit { kind: order.kind.clone(), why: why.into() };
+    let (cluster, mut deployments) = objects(order, Kind::Deployment)?;
+    let deployment = deployments.pop().ok_or_else(|| unfit("it needs a deployment"))?;
+    match order.kind.as_str() {
+        "deployment.restart" => Ok(Box::new(restart::Restart::new(cluster, deployment))),
+        "deployment.scale" => {
+            let to = order.replicas.ok_or_else(|| unfit("`replicas` must be given"))?;
+            let to = i32::try_from(to).map_err(|_| unfit("`replicas` is more than any cluster has"))?;
+            Ok(Box::new(scale::Scale::new(cluster, deployment, to)))
+        }
+        _ => Err(unfit("it does not act on deployments")),
+    }
+}

@@ -1,0 +1,115 @@
+//! `deployment.restart`: every pod is replaced by a new one of the same template, as `kubectl rollout restart` does it.
+//!
+//! The service feels a rollout: as many pods at a time as the deployment's strategy says are taken out of its services, and
+//! new ones come. Rights: get and patch of deployments. A deployment that is paused is refused, for nothing would happen.
+//! Verified by pods of the new template. It has no inverse; the annotation that makes the template a new one stays.
+
+use k8s_openapi::jiff::Timestamp;
+use serde_json::json;
+
+use crate::agent::services::Services;
+use crate::error::Error;
+use crate::fault::{Change, Fault, Reverted, Seen, Undo};
+use crate::kubernetes::change;
+use crate::kubernetes::{ANSWER, Cluster, KubernetesError, Looking, Object};
+use crate::target::kubernetes::is_rolled_out;
+
+/// What kubectl writes for the same purpose, so that either knows the other's restarts.
+const RESTARTED: &str = "kubectl.kubernetes.io/restartedAt";
+
+/// See the module.
+pub struct Restart {
+    cluster: Cluster,
+    deployment: Object,
+    looking: Option<Looking>,
+    injected: bool,
+}
+
+impl Restart {
+    pub(super) fn new(cluster: Cluster, deployment: Object) -> Self {
+        Self { cluster, deployment, looking: None, injected: false }
+    }
+}
+
+fn look(
+    cluster: Cluster,
+    object: Object,
+    generation: Option<i64>,
+) -> impl FnMut() -> Result<Seen, KubernetesError> + Send + 'static {
+    move || {
+        cluster.ask(ANSWER, async |client| {
+            let place = object.place();
+            let Some(found) = change::deployment(&client, &object).await? else {
+                return Ok(Seen::Absent(format!("{place} is gone")));
+            };
+            let status = found.status.clone().unwrap_or_default();
+            let new = status.updated_replicas.unwrap_or(0);
+            if status.observed_generation < generation || new == 0 {
+                return Ok(Seen::Absent(format!("{place} has no pod of the new template yet")));
+            }
+            let how = if is_rolled_out(&found) { "rolled out" } else { "being rolled out" };
+            Ok(Seen::Yes(format!("{place} is {how}: {new} of {} pods are new", change::replicas_of(&found))))
+        })
+    }
+}
+
+impl Fault<Services> for Restart {
+    fn prepare(&mut self, _: &mut Services) -> Result<Vec<Undo>, Error> {
+        let (cluster, object) = (&self.cluster, &self.deployment);
+        let seen = cluster.ask(ANSWER, async |client| {
+            cluster.check(&client, &object.cluster).await?;
+            change::deployment(&client, object).await
+        })?;
+        let place = object.place();
+        let seen = seen.ok_or_else(|| {
+            Error::Refused(format!("{place} is gone, or another one has its name, since it was picked"))
+        })?;
+        if seen.spec.as_ref().is_some_and(|spec| spec.paused == Some(true)) {
+            let resume = format!("`kubectl rollout resume {}`", object.by_hand());
+            return Err(Error::Refused(format!("{place} is paused, so it would not be rolled out; {resume} first")));
+        }
+        if change::replicas_of(&seen) == 0 {
+            return Err(Error::Refused(format!("{place} has no replicas, so there is nothing to restart")));
+        }
+        Ok(vec![Undo::Nothing { why: "a restart has no inverse; it ends by itself".into() }])
+    }
+
+    fn inject(&mut self, _: &mut Services, change: Change) -> Result<(), Error> {
+        if self.injected || change == Change::Skip {
+            return Ok(());
+        }
+        self.injected = true;
+        let object = &self.deployment;
+        let at = Timestamp::now().to_string();
+        let changed = self.cluster.ask(ANSWER, async |client| {
+            change::again(async || {
+                let action = || format!("restart {}", object.place());
+                let gone =
+                    || KubernetesError::Missing { action: action(), why: "it is gone since it was picked".into() };
+                let seen = change::deployment(&client, object).await?.ok_or_else(gone)?;
+                let change = json!({ "spec": { "template": { "metadata": { "annotations": { RESTARTED: at } } } } });
+                change::change_deployment(&client, object, &seen, change).await
+            })
+            .await
+        })?;
+        let generation = changed.metadata.generation;
+        self.looking = Some(Looking::new(look(self.cluster.clone(), object.clone(), generation)));
+        Ok(())
+    }
+
+    fn verify(&mut self, _: &mut Services) -> Result<Seen, Error> {
+        let nothing = || Ok(Seen::Absent("nothing was changed".into()));
+        self.looking.as_mut().map_or_else(nothing, Looking::seen)
+    }
+
+    fn revert(&mut self, _: &mut Services) -> Reverted {
+        let nothing = || Ok(Seen::Absent("nothing was changed".into()));
+        let effect = self.looking.as_mut().map_or_else(nothing, Looking::now);
+        let mut reverted = Reverted::nothing(effect.unwrap_or_else(|error| Seen::Absent(error.to_string())));
+        if self.injected {
+            let place = self.deployment.place();
+            reverted.residue.push(format!("{place} keeps the annotation {RESTARTED} in its template"));
+        }
+        reverted
+    }
+}

@@ -1,0 +1,135 @@
+//! `pod.fail`: the containers of pods end and cannot start again, while the pods stay where they are; undone by letting them.
+//!
+//! The service feels pods that are there and do not work, as after a bad push: each container is told to end (as at a
+//! `pod.kill`), and its image becomes one that no registry has (`brunt.invalid` is a name that is never given to anybody, RFC
+//! 2606). What made the pods makes no others, for they still exist: so many are missing for as long as the fault lasts. Rights:
+//! get, list and patch of pods. Verified by the kubelet's account that none of the containers runs. Undone by the image that
+//! each had; that they were started again once more stays in their restart counts.
+
+use k8s_openapi::api::core::v1::Pod;
+
+use super::names;
+use crate::agent::services::Services;
+use crate::error::Error;
+use crate::fault::{Change, Fault, Reverted, Seen, Undo};
+use crate::kubernetes::change;
+use crate::kubernetes::inverse::{self, Inverse};
+use crate::kubernetes::{ANSWER, Cluster, KubernetesError, Looking, Object};
+
+/// What no registry has.
+const NOWHERE: &str = "brunt.invalid/fails-on-purpose:1";
+
+/// See the module.
+pub struct Fail {
+    cluster: Cluster,
+    pods: Vec<Object>,
+    inverses: Vec<Inverse>,
+    looking: Looking,
+    injected: bool,
+}
+
+impl Fail {
+    pub(super) fn new(cluster: Cluster, pods: Vec<Object>) -> Self {
+        let looking = Looking::new(look(cluster.clone(), pods.clone()));
+        Self { cluster, pods, inverses: Vec::new(), looking, injected: false }
+    }
+}
+
+fn look(cluster: Cluster, pods: Vec<Object>) -> impl FnMut() -> Result<Seen, KubernetesError> + Send + 'static {
+    move || {
+        cluster.ask(ANSWER, async |client| {
+            for object in &pods {
+                let Some(pod) = change::pod(&client, object).await? else {
+                    return Ok(Seen::Absent(format!("{} is gone", object.place())));
+                };
+                if let Some(running) = running(&pod) {
+                    return Ok(Seen::Absent(format!("the container `{running}` of {} still runs", object.place())));
+                }
+            }
+            Ok(Seen::Yes(format!("no container runs in {}", names(&pods))))
+        })
+    }
+}
+
+/// A container that runs, by the kubelet's account.
+fn running(pod: &Pod) -> Option<&str> {
+    let statuses = pod.status.as_ref().and_then(|status| status.container_statuses.as_ref());
+    let runs =
+        statuses.into_iter().flatten().find(|one| one.state.as_ref().is_some_and(|state| state.running.is_some()));
+    runs.map(|one| one.name.as_str())
+}
+
+impl Fault<Services> for Fail {
+    fn prepare(&mut self, _: &mut Services) -> Result<Vec<Undo>, Error> {
+        let (cluster, pods) = (&self.cluster, &self.pods);
+        self.inverses = cluster.ask(ANSWER, async |client| {
+            let mut inverses = Vec::new();
+            for object in pods {
+                cluster.check(&client, &object.cluster).await?;
+                let gone = || KubernetesError::Changed {
+                    action: format!("use {}", object.place()),
+                    why: "it is gone, or another pod has its name, since it was picked".into(),
+                };
+                let pod = change::pod(&client, object).await?.ok_or_else(gone)?;
+                inverses.push(Inverse::Images { pod: object.clone(), were: change::images(&pod), are: NOWHERE.into() });
+            }
+            Ok(inverses)
+        })?;
+        Ok(self.inverses.iter().map(|inverse| Undo::Cluster { inverse: inverse.clone() }).collect())
+    }
+
+    fn inject(&mut self, _: &mut Services, change: Change) -> Result<(), Error> {
+        if self.injected || change == Change::Skip {
+            return Ok(());
+        }
+        self.injected = true;
+        let inverses = &self.inverses;
+        let changed = self.cluster.ask(ANSWER, async |client| {
+            for inverse in inverses {
+                let Inverse::Images { pod: object, were, are } = inverse else { continue };
+                change::again(async || {
+                    let action = || format!("change the images of {}", object.place());
+                    let gone = || KubernetesError::Missing { action: action(), why: "it is gone since then".into() };
+                    let seen = change::pod(&client, object).await?.ok_or_else(gone)?;
+                    let now: Vec<_> = were.iter().map(|(name, _)| (name.clone(), are.clone())).collect();
+                    change::set_images(&client, object, &seen, &now).await
+                })
+                .await?;
+            }
+            Ok(())
+        });
+        changed.map_err(Error::from)
+    }
+
+    fn verify(&mut self, _: &mut Services) -> Result<Seen, Error> {
+        self.looking.seen()
+    }
+
+    fn revert(&mut self, _: &mut Services) -> Reverted {
+        let effect = self.looking.now().unwrap_or_else(|error| Seen::Absent(error.to_string()));
+        let mut reverted = Reverted::nothing(effect);
+        if self.injected {
+            reverted.residue.push(format!("the containers of {} count one restart more", names(&self.pods)));
+        }
+        inverse::put_all_back(&self.cluster, &self.inverses, &mut self.injected, reverted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_container_that_waits_for_an_image_does_not_run() {
+        let pod = |second: serde_json::Value| -> Pod {
+            let status = |name: &str, state: serde_json::Value| json!({"name": name, "state": state, "image": "", "imageID": "", "ready": false, "restartCount": 1});
+            let waiting = json!({"waiting": {"reason": "ErrImagePull"}});
+            let statuses = [status("web", waiting), status("log", second)];
+            serde_json::from_value(json!({"metadata": {}, "status": {"containerStatuses": statuses}})).unwrap()
+        };
+        assert_eq!(running(&pod(json!({"terminated": {"exitCode": 0}}))), None);
+        assert_eq!(running(&pod(json!({"running": {"startedAt": "2026-01-01T00:00:00Z"}}))), Some("log"));
+    }
+}

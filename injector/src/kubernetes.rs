@@ -1,0 +1,145 @@
+//! What brunt asks of a Kubernetes cluster: its API server, through the `kube` library.
+//!
+//! Calls block and are bounded; each has a thread, a runtime and a connection of its own, as those to an engine of containers
+//! have, so that they may be made from a runtime's thread as well as from the agent, which has none. The library's own
+//! retries are off: a refused eviction is an answer, not a reason to ask again.
+//!
+//! A context's name says little about which cluster stands behind it: names are used again. The UID of the namespace
+//! `kube-system` is what a cluster is known by, from the plan to the journal.
+
+mod access;
+pub mod change;
+mod error;
+pub mod inverse;
+mod looking;
+mod object;
+pub mod rights;
+
+use std::thread;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{Api, Client};
+use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
+
+pub use access::Access;
+pub use error::KubernetesError;
+pub use looking::Looking;
+pub use object::{Kind, Object};
+
+/// How long the API server may take for one verb of a fault, all of its calls together.
+pub const ANSWER: Duration = Duration::from_secs(8);
+/// Who changed a field, as the cluster's own books (`managedFields`) have it.
+pub const MANAGER: &str = "brunt";
+
+/// Which cluster it is. Holds no secret: it stands in journals.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Identity {
+    /// The context of the kubeconfig; `None`: from inside of it, by the service account of brunt's own pod.
+    pub context: Option<String>,
+    /// The kubeconfig files in which that was found.
+    pub files: Vec<std::path::PathBuf>,
+    /// The UID of its namespace `kube-system`.
+    pub uid: String,
+}
+
+impl Identity {
+    /// Whether it is the one that was planned with.
+    ///
+    /// # Errors
+    /// [`KubernetesError::Other`] if it is not.
+    pub fn is(&self, expected: &Self) -> Result<(), KubernetesError> {
+        if self.uid == expected.uid {
+            return Ok(());
+        }
+        Err(KubernetesError::Other { expected: expected.to_string(), found: self.uid.clone() })
+    }
+
+    /// As kubectl takes it, for what a person types: ` --context prod`.
+    pub fn option(&self) -> String {
+        self.context.as_ref().map_or_else(String::new, |context| format!(" --context {context}"))
+    }
+}
+
+impl std::fmt::Display for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.context {
+            Some(context) => write!(f, "cluster {} (context `{context}`)", self.uid),
+            None => write!(f, "cluster {} (the one that brunt runs in)", self.uid),
+        }
+    }
+}
+
+/// A cluster that can be asked.
+#[derive(Debug, Clone)]
+pub struct Cluster {
+    access: Access,
+}
+
+impl Cluster {
+    /// By what leads there; nothing is asked yet.
+    pub fn new(access: Access) -> Self {
+        Self { access }
+    }
+
+    /// The one of a context, or of the current one.
+    ///
+    /// # Errors
+    /// There is no kubeconfig, or no such context in it.
+    pub fn of_context(context: Option<&str>) -> Result<Self, KubernetesError> {
+        Access::find(context).map(Self::new)
+    }
+
+    /// The one that a journal names, whatever `KUBECONFIG` says now. Whether it still is that one is for
+    /// [`Cluster::check`].
+    ///
+    /// # Errors
+    /// As for [`Cluster::of_context`].
+    pub fn again(identity: &Identity) -> Result<Self, KubernetesError> {
+        Access::again(identity).map(Self::new)
+    }
+
+    /// What leads there, secrets included.
+    pub fn access(&self) -> &Access {
+        &self.access
+    }
+
+    /// Does something with a client, within some time.
+    ///
+    /// # Errors
+    /// Those of `job`, and [`KubernetesError::Silent`].
+    pub fn ask<T: Send>(
+        &self,
+        within: Duration,
+        job: impl AsyncFnOnce(Client) -> Result<T, KubernetesError> + Send,
+    ) -> Result<T, KubernetesError> {
+        let failed = |why: String| KubernetesError::Config { who: self.access.to_string(), why };
+        let bounded = || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let runtime = runtime.map_err(|error| failed(format!("no runtime: {error}")))?;
+            let exchange = async { job(self.access.client().await?).await };
+            let bounded = runtime.block_on(async { timeout(within, exchange).await });
+            bounded.map_err(|_| KubernetesError::Silent { server: self.access.to_string(), within })?
+        };
+        let answered = thread::scope(|scope| scope.spawn(bounded).join());
+        answered.unwrap_or_else(|_| Err(failed("its thread panicked".into())))
+    }
+
+    /// Which one it is.
+    pub async fn identity(&self, client: &Client) -> Result<Identity, KubernetesError> {
+        let system: Api<Namespace> = Api::all(client.clone());
+        let found = system.get_metadata("kube-system").await;
+        let found = found.map_err(|error| KubernetesError::of("get the namespace `kube-system`", error))?;
+        let uid = found.metadata.uid.unwrap_or_default();
+        Ok(Identity { context: self.access.context().cloned(), files: self.access.files().to_vec(), uid })
+    }
+
+    /// Whether it is still the one that was planned with.
+    ///
+    /// # Errors
+    /// [`KubernetesError::Other`] if it is not.
+    pub async fn check(&self, client: &Client, expected: &Identity) -> Result<(), KubernetesError> {
+        self.identity(client).await?.is(expected)
+    }
+}

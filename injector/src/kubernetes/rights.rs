@@ -1,0 +1,195 @@
+//! What a fault must be allowed to do in a cluster: asked for before anything happens, and printed as a role.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use brunt_scenario::plan::{OwnerKind, PodMatch};
+use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
+use kube::api::PostParams;
+use kube::{Api, Client};
+
+use super::KubernetesError;
+
+/// One verb on one resource.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Right {
+    /// Where; `None`: in the whole cluster.
+    pub namespace: Option<String>,
+    /// The API group; empty for the oldest one.
+    pub group: &'static str,
+    /// `pods`, `pods/eviction`.
+    pub resource: &'static str,
+    /// `get`, `patch`.
+    pub verb: &'static str,
+    /// Only the object of this name.
+    pub name: Option<&'static str>,
+}
+
+impl std::fmt::Display for Right {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.verb, self.resource)?;
+        if !self.group.is_empty() {
+            write!(f, ".{}", self.group)?;
+        }
+        match &self.namespace {
+            Some(namespace) => write!(f, " in the namespace `{namespace}`"),
+            None => f.write_str(" in the whole cluster"),
+        }
+    }
+}
+
+/// The least that a fault of this kind on such a target needs.
+pub fn needed(kind: &str, wanted: &PodMatch, namespace: &str) -> BTreeSet<Right> {
+    let here = |group, resource, verb| Right { namespace: Some(namespace.into()), group, resource, verb, name: None };
+    let whole = |group, resource, verb| Right { namespace: None, group, resource, verb, name: None };
+    let system = Right { name: Some("kube-system"), ..here("", "namespaces", "get") };
+    let mut all = BTreeSet::from([Right { namespace: Some("kube-system".into()), ..system }]);
+    match kind {
+        "pod.kill" => all.extend([here("", "pods", "get"), here("", "pods", "delete")]),
+        "pod.fail" => all.extend([here("", "pods", "get"), here("", "pods", "patch")]),
+        "pod.evict" => all.extend([here("", "pods", "get"), here("", "pods/eviction", "create")]),
+        "deployment.restart" => all.extend([here("apps", "deployments", "get"), here("apps", "deployments", "patch")]),
+        "deployment.scale" => all.extend([
+            here("apps", "deployments", "get"),
+            here("apps", "deployments/scale", "patch"),
+            here("autoscaling", "horizontalpodautoscalers", "list"),
+        ]),
+        "node.cordon" => all.extend([whole("", "nodes", "get"), whole("", "nodes", "patch")]),
+        "node.drain" => all.extend([
+            whole("", "nodes", "get"),
+            whole("", "nodes", "patch"),
+            whole("", "pods", "list"),
+            whole("", "pods/eviction", "create"),
+        ]),
+        _ => {}
+    }
+    let by_pods = kind.starts_with("pod.") || kind.starts_with("node.") && wanted.node.is_none();
+    if !by_pods {
+        return all;
+    }
+    all.insert(here("", "pods", "list"));
+    if let Some(owner) = &wanted.owner {
+        let resource = match owner.kind {
+            OwnerKind::Deployment => "deployments",
+            OwnerKind::StatefulSet => "statefulsets",
+            OwnerKind::DaemonSet => "daemonsets",
+            OwnerKind::ReplicaSet => "replicasets",
+            OwnerKind::Job => "jobs",
+        };
+        all.insert(here(if owner.kind == OwnerKind::Job { "batch" } else { "apps" }, resource, "get"));
+        if owner.kind == OwnerKind::Deployment {
+            all.insert(here("apps", "replicasets", "list"));
+        }
+    }
+    all
+}
+
+/// Those of these rights that the cluster would not grant. Every user may ask this of itself.
+pub async fn missing(client: &Client, needed: &BTreeSet<Right>) -> Result<Vec<Right>, KubernetesError> {
+    let reviews: Api<SelfSubjectAccessReview> = Api::all(client.clone());
+    let mut missing = Vec::new();
+    for right in needed {
+        let (resource, subresource) = match right.resource.split_once('/') {
+            Some((resource, subresource)) => (resource, Some(subresource.to_owned())),
+            None => (right.resource, None),
+        };
+        let attributes = ResourceAttributes {
+            group: Some(right.group.to_owned()),
+            name: right.name.map(str::to_owned),
+            namespace: right.namespace.clone(),
+            resource: Some(resource.to_owned()),
+            subresource,
+            verb: Some(right.verb.to_owned()),
+            ..ResourceAttributes::default()
+        };
+        let spec = SelfSubjectAccessReviewSpec { resource_attributes: Some(attributes), ..Default::default() };
+        let review = SelfSubjectAccessReview { spec, ..Default::default() };
+        let answered = reviews.create(&PostParams::default(), &review).await;
+        let answered = answered.map_err(|error| KubernetesError::of(format!("ask whether one may {right}"), error))?;
+        if !answered.status.is_some_and(|status| status.allowed) {
+            missing.push(right.clone());
+        }
+    }
+    Ok(missing)
+}
+
+/// These rights as the YAML of roles: one for each namespace, and a ClusterRole only for what has none.
+pub fn roles(rights: &BTreeSet<Right>) -> String {
+    let mut text = String::new();
+    let places: BTreeSet<&Option<String>> = rights.iter().map(|right| &right.namespace).collect();
+    // Namespaces first: most scenarios need nothing else.
+    for place in places.into_iter().rev() {
+        let mut rules: BTreeMap<(&str, &str, Option<&str>), Vec<&str>> = BTreeMap::new();
+        for right in rights.iter().filter(|right| right.namespace == *place) {
+            rules.entry((right.group, right.resource, right.name)).or_default().push(right.verb);
+        }
+        let (kind, namespace) = match place {
+            Some(namespace) => ("Role", format!(", namespace: {namespace}")),
+            None => ("ClusterRole", String::new()),
+        };
+        text += &format!(
+            "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}\nmetadata: {{ name: brunt{namespace} }}\nrules:\n"
+        );
+        for ((group, resource, name), verbs) in rules {
+            let only = name.map_or_else(String::new, |name| format!(", resourceNames: [{name}]"));
+            let verbs = verbs.join(", ");
+            text += &format!("  - {{ apiGroups: [\"{group}\"], resources: [{resource}]{only}, verbs: [{verbs}] }}\n");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use brunt_scenario::plan::Owner;
+
+    use super::*;
+
+    fn words(kind: &str, wanted: &PodMatch) -> Vec<String> {
+        needed(kind, wanted, "shop").iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_kill_by_labels_needs_nothing_but_pods_of_its_namespace_and_the_name_of_the_cluster() {
+        let wanted = PodMatch { selector: Some("app=payment".into()), ..PodMatch::default() };
+        assert_eq!(
+            words("pod.kill", &wanted),
+            [
+                "get namespaces in the namespace `kube-system`",
+                "delete pods in the namespace `shop`",
+                "get pods in the namespace `shop`",
+                "list pods in the namespace `shop`",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_found_by_its_deployment_needs_to_see_that_and_its_replica_sets() {
+        let wanted = PodMatch { owner: Owner::parse("deployment/payment"), ..PodMatch::default() };
+        let evict = words("pod.evict", &wanted);
+        for right in ["create pods/eviction", "get deployments.apps", "list replicasets.apps"] {
+            assert!(evict.iter().any(|found| found.starts_with(right)), "{right}: {evict:?}");
+        }
+        let scale = words("deployment.scale", &wanted);
+        assert!(!scale.iter().any(|right| right.contains("pods ")), "{scale:?}");
+    }
+
+    #[test]
+    fn a_role_has_one_rule_for_each_resource_and_nothing_cluster_wide_without_need() {
+        let wanted = PodMatch { selector: Some("app=payment".into()), ..PodMatch::default() };
+        let printed = roles(&needed("pod.kill", &wanted, "shop"));
+        assert_eq!(
+            printed,
+            "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: { name: brunt, namespace: shop }\nrules:\n  \
+             - { apiGroups: [\"\"], resources: [pods], verbs: [delete, get, list] }\n\
+             ---\napiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: { name: brunt, namespace: kube-system }\nrules:\n  \
+             - { apiGroups: [\"\"], resources: [namespaces], resourceNames: [kube-system], verbs: [get] }\n"
+        );
+    }
+
+    #[test]
+    fn only_nodes_need_rights_in_the_whole_cluster() {
+        let wanted = PodMatch { node: Some("n2".into()), ..PodMatch::default() };
+        let whole = |kind| needed(kind, &wanted, "shop").iter().filter(|right| right.namespace.is_none()).count();
+        assert_eq!((whole("node.cordon"), whole("node.drain"), whole("pod.kill")), (2, 4, 0));
+    }
+}

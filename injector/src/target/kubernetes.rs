@@ -1,0 +1,244 @@
+//! Pods of a cluster, and what they belong to: found by labels, fields, owner or node; and those that brunt never touches.
+//!
+//! One list call a page of 500, each pod boiled down to what is needed as it arrives, so that a namespace of thousands costs
+//! little. Faults on deployments and nodes ask for those themselves: `owner: deployment/x` names one, `node:` names the
+//! other, and pods lead to the nodes on which they run.
+
+mod nodes;
+pub(crate) mod pod;
+mod workload;
+
+use std::collections::BTreeSet;
+
+use brunt_scenario::plan::{Fault, PodMatch};
+use kube::Client;
+
+use crate::error::ResolveError;
+use crate::kubernetes::change;
+use crate::kubernetes::rights::{self, Right};
+use crate::kubernetes::{ANSWER, Cluster, Identity, Kind, KubernetesError, Object};
+use crate::target::{Members, Victim};
+pub use workload::is_rolled_out;
+
+use pod::Facts;
+
+/// What has this label set to `true` is no member of any target.
+pub const EXEMPT: &str = "brunt/exempt";
+
+/// What a kind of fault acts on.
+pub fn acts_on(kind: &str) -> Option<Kind> {
+    match kind.split_once('.')?.0 {
+        "pod" => Some(Kind::Pod),
+        "deployment" => Some(Kind::Deployment),
+        "node" => Some(Kind::Node),
+        _ => None,
+    }
+}
+
+/// What an earlier look in the same run has found out.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Known<'a> {
+    /// Which cluster the context means.
+    pub cluster: Option<&'a Identity>,
+    /// The rights that this fault needs are there; a fault that is about to act asks no more for them.
+    pub allowed: bool,
+}
+
+/// The members of a target, and those of them that faults hold.
+///
+/// # Errors
+/// None fits (unless the fault has `allow_empty`), the cluster cannot be asked or is another one than before, or one of the
+/// members must not be hit.
+pub fn members(
+    fault: &Fault,
+    wanted: &PodMatch,
+    held: &[Victim],
+    known: Known<'_>,
+) -> Result<(Members, Identity), ResolveError> {
+    let Found { alive, cluster } = look(fault, wanted, known)?;
+    let hit = held.iter().filter(|victim| alive.contains(victim)).cloned().collect();
+    Ok((Members { total: alive.len(), alive, hit }, cluster))
+}
+
+/// All that a fault may hit, by name.
+///
+/// # Errors
+/// As for [`members`].
+pub fn find_for(fault: &Fault, wanted: &PodMatch) -> Result<Vec<Victim>, ResolveError> {
+    look(fault, wanted, Known::default()).map(|found| found.alive)
+}
+
+/// How many members there are that do what they are there for: pods that are ready, deployments that are rolled out. None
+/// where the cluster does not answer.
+pub fn count(fault: &Fault, wanted: &PodMatch) -> usize {
+    let Ok(cluster) = Cluster::of_context(wanted.context.as_deref()) else { return 0 };
+    let namespace = namespace(&cluster, wanted);
+    let counted = cluster.ask(ANSWER, async |client| match acts_on(fault.kind) {
+        Some(Kind::Deployment) => workload::rolled_out(&client, &namespace, wanted).await,
+        _ => {
+            let pods = pod::list(&client, &namespace, wanted).await?;
+            let ready = pods.iter().filter(|pod| pod.is_alive() && pod.ready && !pod.exempt).count();
+            // One that is still ending is neither there nor gone, and its target not whole before it is.
+            Ok(ready.saturating_sub(pods.iter().filter(|pod| pod.ending).count()))
+        }
+    });
+    counted.unwrap_or(0)
+}
+
+/// The context and the namespace that are meant; nothing is asked. No context: the cluster that brunt runs in.
+///
+/// # Errors
+/// There is no kubeconfig, or no such context in it.
+pub fn place(wanted: &PodMatch) -> Result<(Option<String>, String), KubernetesError> {
+    let cluster = Cluster::of_context(wanted.context.as_deref())?;
+    Ok((cluster.access().context().cloned(), namespace(&cluster, wanted)))
+}
+
+/// What the faults of a plan on a target need, and in which context.
+///
+/// A namespace that is not given is that of the context, if there is a kubeconfig here, and `default` if there is none.
+pub fn rights(fault: &Fault, wanted: &PodMatch) -> BTreeSet<Right> {
+    let of_context = || Cluster::of_context(wanted.context.as_deref()).ok().and_then(|it| it.access().namespace());
+    let namespace = wanted.namespace.clone().or_else(of_context).unwrap_or_else(|| "default".into());
+    rights::needed(fault.kind, wanted, &namespace)
+}
+
+/// What was found, and where.
+struct Found {
+    alive: Vec<Victim>,
+    cluster: Identity,
+}
+
+/// The namespace that is meant.
+fn namespace(cluster: &Cluster, wanted: &PodMatch) -> String {
+    wanted.namespace.clone().or_else(|| cluster.access().namespace()).unwrap_or_else(|| "default".into())
+}
+
+fn look(fault: &Fault, wanted: &PodMatch, known: Known<'_>) -> Result<Found, ResolveError> {
+    let target = &fault.target;
+    let search = |error: KubernetesError| ResolveError::Search { target: target.clone(), why: error.to_string() };
+    let cluster = Cluster::of_context(wanted.context.as_deref()).map_err(search)?;
+    let namespace = namespace(&cluster, wanted);
+    let kind = acts_on(fault.kind).unwrap_or(Kind::Pod);
+    let asked = cluster.ask(ANSWER, async |client| {
+        if !known.allowed {
+            let missing = rights::missing(&client, &rights::needed(fault.kind, wanted, &namespace)).await?;
+            if !missing.is_empty() {
+                return Ok(Err(missing));
+            }
+        }
+        let identity = cluster.identity(&client).await?;
+        if let Some(pinned) = known.cluster {
+            identity.is(pinned)?;
+        }
+        let found = candidates(fault.kind, &client, &namespace, wanted).await?;
+        Ok(Ok((identity, found)))
+    });
+    let (identity, candidates) = asked.map_err(search)?.map_err(|missing| ResolveError::Rights {
+        fault: fault.id.clone(),
+        target: target.clone(),
+        missing: missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+    })?;
+    let all = candidates.len();
+    let (exempt, members): (Vec<_>, Vec<_>) = candidates.into_iter().partition(|one| one.exempt);
+    let mut alive = Vec::new();
+    let mut others = Vec::new();
+    for member in members {
+        if let Some(state) = member.down {
+            others.push(format!("{} {state}", member.name));
+        } else if let Some(why) = member.protected {
+            let process = format!("{} {}", kind.word(), member.name);
+            return Err(ResolveError::Protected { target: target.clone(), process, why });
+        } else {
+            alive.push(Victim::Kubernetes(Box::new(member.object(kind, &identity))));
+        }
+    }
+    alive.sort();
+    if alive.is_empty() && !fault.allow_empty {
+        let mut why = format!("no {} {}", kind.word(), in_words(wanted, &namespace, &identity));
+        if !others.is_empty() {
+            why += &format!(" ({})", others.join(", "));
+        } else if !exempt.is_empty() {
+            let names: Vec<&str> = exempt.iter().map(|one| one.name.as_str()).collect();
+            why += &format!(" but for those with the label `{EXEMPT}: \"true\"`: {}", names.join(", "));
+        }
+        debug_assert!(all == 0 || !(others.is_empty() && exempt.is_empty()), "whatever was found is told");
+        return Err(ResolveError::Empty { target: target.clone(), why: why + "; `allow_empty: true` lets that pass" });
+    }
+    Ok(Found { alive, cluster: identity })
+}
+
+/// One that may be hit, or may not.
+struct Candidate {
+    namespace: Option<String>,
+    name: String,
+    uid: String,
+    node: Option<String>,
+    owner: Option<brunt_scenario::plan::Owner>,
+    grace: u64,
+    /// It opts out.
+    exempt: bool,
+    /// Why it must not be hit.
+    protected: Option<String>,
+    /// Why there is nothing to hit: `is Pending`.
+    down: Option<String>,
+}
+
+impl Candidate {
+    fn object(self, kind: Kind, cluster: &Identity) -> Object {
+        let Self { namespace, name, uid, node, owner, grace, .. } = self;
+        Object { kind, namespace, name, uid, cluster: cluster.clone(), node, owner, grace }
+    }
+}
+
+async fn candidates(
+    kind: &str,
+    client: &Client,
+    namespace: &str,
+    wanted: &PodMatch,
+) -> Result<Vec<Candidate>, KubernetesError> {
+    match acts_on(kind).unwrap_or(Kind::Pod) {
+        Kind::Pod => {
+            let pods = pod::list(client, namespace, wanted).await?;
+            Ok(pods.into_iter().map(Facts::candidate).collect())
+        }
+        Kind::Deployment => {
+            let mut found = workload::deployment(client, namespace, wanted).await?;
+            if let ("deployment.scale", Some(one)) = (kind, found.first_mut()) {
+                let autoscaler = change::autoscaler(client, namespace, &one.name).await?;
+                let why = |name| format!("the autoscaler `{name}` decides about its replicas and would undo the fault");
+                one.protected = autoscaler.map(why);
+            }
+            Ok(found)
+        }
+        Kind::Node => nodes::of(client, namespace, wanted).await,
+    }
+}
+
+fn in_words(wanted: &PodMatch, namespace: &str, cluster: &Identity) -> String {
+    let PodMatch { selector, fields, owner, node, .. } = wanted;
+    let mut words = format!("runs in the namespace `{namespace}`");
+    let mut add = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            words += &format!(" with {name} `{value}`");
+        }
+    };
+    add("the labels", selector.clone());
+    add("the fields", fields.clone());
+    add("the owner", owner.as_ref().map(ToString::to_string));
+    add("the node", node.clone());
+    format!("{words}, in {cluster}")
+}
+
+/// Whether a fault of this kind can act on this target: what names the object must be there.
+pub fn check_fit(fault: &Fault, wanted: &PodMatch) -> Result<(), &'static str> {
+    use brunt_scenario::plan::OwnerKind;
+    match acts_on(fault.kind) {
+        Some(Kind::Pod | Kind::Node) => Ok(()),
+        Some(Kind::Deployment) => match &wanted.owner {
+            Some(owner) if owner.kind == OwnerKind::Deployment => Ok(()),
+            _ => Err("it acts on a deployment: name it with `owner: deployment/NAME`"),
+        },
+        None => Err("it does not act through the API of a cluster"),
+    }
+}

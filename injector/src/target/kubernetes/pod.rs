@@ -1,0 +1,206 @@
+//! Pods as a list shows them, boiled down to what decides about them.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use brunt_scenario::plan::{Owner, OwnerKind, PodMatch};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::ListParams;
+use kube::{Api, Client};
+
+use super::workload::{self, Makers};
+use super::{Candidate, EXEMPT};
+use crate::kubernetes::KubernetesError;
+use crate::target::own::is_own;
+
+/// As many as kubectl asks for at a time.
+const PAGE: u32 = 500;
+/// What a pod that a kubelet has read from a file carries, and no other.
+const MIRROR: &str = "kubernetes.io/config.mirror";
+/// What a pod has to end by itself, unless it says something else.
+const GRACE: i64 = 30;
+
+/// What is known of a pod.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Facts {
+    pub namespace: String,
+    pub name: String,
+    pub uid: String,
+    pub node: Option<String>,
+    pub owner: Option<Owner>,
+    /// The UID of what made it.
+    pub maker: Option<String>,
+    pub grace: u64,
+    /// `Running`, `Pending`, ...
+    pub phase: String,
+    /// Where it can be reached.
+    pub addresses: Vec<IpAddr>,
+    /// A kubelet keeps it by a file of its node.
+    pub is_static: bool,
+    /// It was asked to end.
+    pub ending: bool,
+    pub ready: bool,
+    pub exempt: bool,
+    pub protected: Option<String>,
+}
+
+impl Facts {
+    /// By the whole pod.
+    pub(crate) fn of(pod: Pod) -> Self {
+        let meta = pod.metadata;
+        let (spec, status) = (pod.spec.unwrap_or_default(), pod.status.unwrap_or_default());
+        let labels = meta.labels.unwrap_or_default();
+        let controller = meta.owner_references.unwrap_or_default().into_iter().find(|one| one.controller == Some(true));
+        let owner = controller.as_ref().and_then(|owner| {
+            let kind = OwnerKind::of_api(&owner.kind)?;
+            // A deployment names its replica sets after itself and the hash of their template.
+            let hash = labels.get("pod-template-hash").map(|hash| format!("-{hash}"));
+            let deployment = hash.and_then(|hash| owner.name.strip_suffix(&hash).map(str::to_owned));
+            Some(match deployment {
+                Some(name) if kind == OwnerKind::ReplicaSet => Owner { kind: OwnerKind::Deployment, name },
+                _ => Owner { kind, name: owner.name.clone() },
+            })
+        });
+        let ready = status.conditions.iter().flatten().any(|one| one.type_ == "Ready" && one.status == "True");
+        let addresses = status.pod_ips.iter().flatten().filter_map(|ip| ip.ip.parse().ok());
+        let addresses: Vec<IpAddr> = addresses.collect();
+        let is_static = meta.annotations.is_some_and(|annotations| annotations.contains_key(MIRROR));
+        let protected = if is_static {
+            Some("it is a static pod: a kubelet keeps it by a file of its node, and the API only mirrors it")
+        } else if spec.host_network == Some(true) {
+            Some("it has the network of its node (hostNetwork): whatever hits it hits the node")
+        } else if addresses.iter().copied().any(is_own) {
+            Some("brunt itself runs in it")
+        } else {
+            None
+        };
+        Self {
+            namespace: meta.namespace.unwrap_or_default(),
+            name: meta.name.unwrap_or_default(),
+            uid: meta.uid.unwrap_or_default(),
+            node: spec.node_name,
+            owner,
+            maker: controller.map(|owner| owner.uid),
+            grace: u64::try_from(spec.termination_grace_period_seconds.unwrap_or(GRACE)).unwrap_or(0),
+            phase: status.phase.unwrap_or_default(),
+            addresses,
+            is_static,
+            ending: meta.deletion_timestamp.is_some(),
+            ready,
+            exempt: labels.get(EXEMPT).is_some_and(|value| value == "true"),
+            protected: protected.map(str::to_owned),
+        }
+    }
+
+    /// It runs and nobody has asked it to end.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.phase == "Running" && !self.ending
+    }
+
+    pub(super) fn candidate(self) -> Candidate {
+        let down = match (self.is_alive(), self.ending) {
+            (true, _) => None,
+            (false, true) => Some("is ending".into()),
+            (false, false) => Some(format!("is {}", self.phase)),
+        };
+        let Self { namespace, name, uid, node, owner, grace, exempt, protected, .. } = self;
+        Candidate { namespace: Some(namespace), name, uid, node, owner, grace, exempt, protected, down }
+    }
+}
+
+/// All pods that fit, whatever state they are in.
+pub(crate) async fn list(client: &Client, namespace: &str, wanted: &PodMatch) -> Result<Vec<Facts>, KubernetesError> {
+    let makers = match &wanted.owner {
+        Some(owner) => Some(workload::makers(client, namespace, owner).await?),
+        None => None,
+    };
+    let labels: Vec<String> =
+        wanted.selector.iter().chain(makers.as_ref().and_then(|makers| makers.labels.as_ref())).cloned().collect();
+    let node = wanted.node.as_ref().map(|node| format!("spec.nodeName={node}"));
+    let fields: Vec<String> = wanted.fields.iter().cloned().chain(node).collect();
+    let mut all = every(Api::namespaced(client.clone(), namespace), &labels.join(","), &fields.join(",")).await?;
+    if let Some(Makers { uids, .. }) = &makers {
+        all.retain(|pod| made_by(pod, uids));
+    }
+    Ok(all)
+}
+
+fn made_by(pod: &Facts, uids: &BTreeSet<String>) -> bool {
+    pod.maker.as_ref().is_some_and(|maker| uids.contains(maker))
+}
+
+/// Page by page.
+pub(crate) async fn every(pods: Api<Pod>, labels: &str, fields: &str) -> Result<Vec<Facts>, KubernetesError> {
+    let mut asked = ListParams::default().limit(PAGE);
+    if !labels.is_empty() {
+        asked = asked.labels(labels);
+    }
+    if !fields.is_empty() {
+        asked = asked.fields(fields);
+    }
+    let mut all = Vec::new();
+    loop {
+        let page = pods.list(&asked).await.map_err(|error| KubernetesError::of("list pods", error))?;
+        all.extend(page.items.into_iter().map(Facts::of));
+        match page.metadata.continue_.filter(|more| !more.is_empty()) {
+            Some(more) => asked = asked.continue_token(&more),
+            None => return Ok(all),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// As an API server writes a pod of a deployment, with changes.
+    fn pod(change: impl FnOnce(&mut serde_json::Value)) -> Facts {
+        let mut pod = json!({
+            "metadata": {
+                "name": "payment-7c9-x2", "namespace": "shop", "uid": "u1",
+                "labels": {"app": "payment", "pod-template-hash": "7c9"},
+                "ownerReferences": [{
+                    "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "payment-7c9", "uid": "r1", "controller": true
+                }]
+            },
+            "spec": {"nodeName": "n2", "containers": [], "terminationGracePeriodSeconds": 5},
+            "status": {"phase": "Running", "podIPs": [{"ip": "192.0.2.7"}],
+                "conditions": [{"type": "Ready", "status": "True"}]}
+        });
+        change(&mut pod);
+        Facts::of(serde_json::from_value(pod).unwrap())
+    }
+
+    #[test]
+    fn a_pod_of_a_deployment_is_told_with_its_node_and_the_deployment() {
+        let facts = pod(|_| {});
+        assert_eq!(facts.owner, Owner::parse("deployment/payment"));
+        assert_eq!((facts.node.as_deref(), facts.maker.as_deref(), facts.grace), (Some("n2"), Some("r1"), 5));
+        assert!(facts.is_alive() && facts.ready && !facts.exempt && facts.protected.is_none());
+        let alone = pod(|pod| pod["metadata"]["labels"] = json!({}));
+        assert_eq!(alone.owner, Owner::parse("replicaset/payment-7c9"), "a replica set that no deployment has made");
+        assert_eq!(pod(|pod| pod["metadata"]["ownerReferences"] = json!([])).owner, None);
+    }
+
+    #[test]
+    fn a_pod_that_is_ending_or_does_not_run_is_no_victim() {
+        let ending = pod(|pod| pod["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z"));
+        assert_eq!(ending.candidate().down.as_deref(), Some("is ending"));
+        let pending = pod(|pod| pod["status"]["phase"] = json!("Pending"));
+        assert_eq!(pending.candidate().down.as_deref(), Some("is Pending"));
+    }
+
+    #[test]
+    fn pods_that_must_not_be_hit_say_why() {
+        let why = |facts: Facts| facts.protected.unwrap_or_default();
+        assert!(why(pod(|pod| pod["spec"]["hostNetwork"] = json!(true))).contains("hostNetwork"));
+        let mirror = pod(|pod| pod["metadata"]["annotations"] = json!({"kubernetes.io/config.mirror": "x"}));
+        assert!(why(mirror).contains("static pod"));
+        let own = pod(|pod| pod["status"]["podIPs"] = json!([{"ip": "192.0.2.7"}, {"ip": "127.0.0.1"}]));
+        assert_eq!(why(own), "brunt itself runs in it");
+        assert!(pod(|pod| pod["metadata"]["labels"]["brunt/exempt"] = json!("true")).exempt);
+        assert!(!pod(|pod| pod["metadata"]["labels"]["brunt/exempt"] = json!("false")).exempt);
+    }
+}

@@ -1,0 +1,81 @@
+//! `brunt kube rbac SCENARIO...`: the least role that the faults of scenarios need in their clusters.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use brunt_injector::kubernetes::rights::{self, Right};
+use brunt_injector::target::kubernetes;
+use brunt_scenario::plan::{Plan, Target};
+
+use super::guide::{self, Example, Guide};
+use super::scenario::{self, Overrides};
+use super::{Failure, print, values};
+use crate::timeline;
+
+/// Examples and the rest of the help.
+pub const GUIDE: Guide = Guide {
+    examples: &[
+        Example { line: "brunt kube rbac pods.brunt.yaml", does: "to read" },
+        Example {
+            line: "brunt kube rbac pods.brunt.yaml | kubectl apply -f -",
+            does: "to make the roles, as somebody who may; `kubectl create rolebinding` then gives them to a user",
+        },
+    ],
+    exit_status: &[
+        ("0", "printed"),
+        ("2", "the scenario is wrong, or has no fault that acts through the API of a cluster"),
+    ],
+    files: &[],
+    environment: &[guide::VARIABLES, guide::ANY_OTHER],
+};
+
+/// Say what a scenario needs in a Kubernetes cluster.
+#[derive(Debug, clap::Args)]
+#[command(after_help = GUIDE.short(), after_long_help = GUIDE.long())]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+/// What is said.
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// Print the least Role (and ClusterRole, where nodes are hit) as YAML. Asks no cluster.
+    Rbac {
+        /// Scenario files.
+        #[arg(required = true, value_name = "FILE", add = values::scenarios())]
+        files: Vec<String>,
+        #[command(flatten)]
+        overrides: Overrides,
+    },
+}
+
+pub fn run(args: &Args) -> Result<u8, Failure> {
+    let What::Rbac { files, overrides } = &args.what;
+    let plans = scenario::plans("kube rbac", files, overrides, &[], None)?;
+    let contexts = needed(&plans);
+    if contexts.is_empty() {
+        let why = "no fault of it acts through the API of a cluster, so it needs no rights there";
+        return Err(Failure::Usage(format!("{}: {why}", files.join(", "))));
+    }
+    let mut text = String::new();
+    for (context, rights) in &contexts {
+        if let Some(context) = context.as_ref().filter(|_| contexts.len() > 1) {
+            text += &format!("# in the cluster of the context `{context}`\n");
+        }
+        text += &rights::roles(rights);
+    }
+    print(&text).map(|()| 0)
+}
+
+/// What all faults together need, by the context of their clusters.
+fn needed(plans: &[Plan]) -> BTreeMap<Option<String>, BTreeSet<Right>> {
+    let mut contexts: BTreeMap<Option<String>, BTreeSet<Right>> = BTreeMap::new();
+    for plan in plans {
+        for fault in timeline::faults_of(&plan.timeline) {
+            if let Some(Target::Kubernetes(wanted)) = plan.targets.get(&fault.target) {
+                contexts.entry(wanted.context.clone()).or_default().extend(kubernetes::rights(fault, wanted));
+            }
+        }
+    }
+    contexts
+}
