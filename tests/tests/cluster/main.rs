@@ -2,3 +2,4 @@
 //! `stories`, and end with it.
 
 mod bed;
+mod rights;
