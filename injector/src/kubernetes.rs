@@ -14,6 +14,7 @@ pub mod inverse;
 mod looking;
 mod object;
 pub mod rights;
+pub mod watching;
 
 use std::thread;
 use std::time::Duration;

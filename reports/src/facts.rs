@@ -1,9 +1,13 @@
 //! What the runner knows at the end of a run beside the samples: faults, recoveries, events, findings, health.
 //! The runner fills it in; `Recorder::finish` turns it and the samples into [`crate::results::Results`].
 
+mod pods;
+
 use std::time::Duration;
 
 use brunt_scenario::units::Offset;
+
+pub use pods::{PodFacts, PodSpan};
 
 use crate::results::{Environment, Event, Finding};
 
@@ -52,6 +56,8 @@ pub struct Facts {
     pub guardrails: Vec<GuardrailFacts>,
     /// Where load went, by target.
     pub destinations: Vec<DestinationFacts>,
+    /// Pods of the targets, in the order in which they were first seen.
+    pub pods: Vec<PodFacts>,
     /// Where it ran.
     pub environment: Environment,
 }

@@ -13,6 +13,7 @@ mod health;
 mod layout;
 pub(crate) mod operator;
 pub(crate) mod plan_words;
+pub(crate) mod pods;
 mod schema;
 mod series;
 mod served;
@@ -35,6 +36,7 @@ pub use guardrails::{GuardrailData, GuardrailOutcome};
 pub use health::{Health, LagData};
 pub use operator::{OperatorData, OperatorKind};
 pub use plan_words::PlanData;
+pub use pods::{PodData, RestartData};
 pub use schema::schema;
 pub use series::{SeriesData, SliceData};
 pub use served::{ServedData, ServedWindow};
@@ -129,6 +131,9 @@ pub struct Results {
     pub events: Vec<Event>,
     /// Probes.
     pub probes: Vec<ProbeData>,
+    /// Pods of the targets, in the order in which they were first seen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pods: Vec<PodData>,
     /// What was asked for.
     pub plan: PlanData,
     /// Where it ran.

@@ -34,6 +34,7 @@ use crate::{environment, timeline, ui};
 mod drive;
 mod orchestrator;
 pub mod permission;
+mod pods;
 mod record;
 mod watch;
 

@@ -110,7 +110,7 @@ struct Found {
 }
 
 /// The namespace that is meant.
-fn namespace(cluster: &Cluster, wanted: &PodMatch) -> String {
+pub(crate) fn namespace(cluster: &Cluster, wanted: &PodMatch) -> String {
     wanted.namespace.clone().or_else(|| cluster.access().namespace()).unwrap_or_else(|| "default".into())
 }
 

@@ -15,7 +15,7 @@ use crate::gates::{self, Evidence};
 use crate::measured::{Measured, Window};
 use crate::resilience::{Observed, Resilience};
 use crate::results::{
-    Results, SCHEMA, SloData, Summary, faults, guardrails, operator, plan_words, seconds, seconds_of, windows,
+    Results, SCHEMA, SloData, Summary, faults, guardrails, operator, plan_words, pods, seconds, seconds_of, windows,
 };
 use crate::validity;
 use crate::verdict::Case;
@@ -71,6 +71,7 @@ impl Recorder {
             operator: operator::operator_data(&facts),
             events: faults::events_in_order(&facts),
             probes: faults::probe_data(&facts),
+            pods: pods::pod_data(&facts),
             plan: plan_words::plan_data(plan),
             environment: facts.environment,
         }

@@ -57,7 +57,8 @@ pub struct Event {
     /// `fault.removed`, `load.changed`, `baseline.started`, `recover.started`, `recover.ended`, `slo.broken`, `slo.holds`,
     /// `service.exited` (by itself), `service.killed` (by a fault), `service.started`, `probe.failed`, `guardrail.broken`, `guardrail.holds`,
     /// `guardrail.tripped`, `operator.hold`, `operator.resume`, `operator.removes`, `operator.injects`, `operator.note`,
-    /// `operator.refused`, `signal`, `run.ended`.
+    /// `operator.refused`, `pod.created`, `pod.ready`, `pod.unready`, `pod.serving`, `pod.left` (no Service sends to it), `pod.ending`,
+    /// `pod.gone`, `pod.restarted`, `pods.unknown`, `pods.known`, `signal`, `run.ended`.
     pub kind: String,
     /// The fault, service, SLO or probe.
     pub subject: String,

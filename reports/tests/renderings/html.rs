@@ -1,7 +1,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use brunt_report::render::html::render;
-use brunt_report::results::{Results, SliceData};
+use brunt_report::results::{PodData, RestartData, Results, SliceData};
 
 use sha2::{Digest, Sha256};
 
@@ -195,4 +195,43 @@ fn the_same_results_give_the_same_bytes_also_after_a_round_trip_through_json() {
 fn an_hour_of_a_hundred_endpoints_stays_small() {
     let page = render(&sample::hour());
     assert!(page.len() <= 2_000_000, "{} bytes", page.len());
+}
+
+#[test]
+fn pods_that_went_are_told_with_what_came_in_their_place() {
+    let pod = |name: &str| PodData {
+        target: "payments".into(),
+        namespace: "shop".into(),
+        name: name.into(),
+        uid: format!("uid-of-{name}"),
+        node: Some("n2".into()),
+        created_s: None,
+        ending_s: None,
+        gone_s: None,
+        ready: vec![[0.0, 3.0]],
+        serving: vec![[0.0, 3.0]],
+        restarts: Vec::new(),
+        replaced_by: None,
+        time_to_replace_s: None,
+        time_to_ready_s: None,
+        endpoint_removal_lag_s: None,
+    };
+    let killed = PodData {
+        ending_s: Some(1.0),
+        gone_s: Some(1.9),
+        ready: vec![[0.0, 1.5]],
+        replaced_by: Some("payments-4".into()),
+        time_to_replace_s: Some(0.021),
+        time_to_ready_s: Some(1.4),
+        endpoint_removal_lag_s: Some(0.035),
+        ..pod("payments-1")
+    };
+    let restart = RestartData { at_s: 2.5, why: "OOMKilled".into() };
+    let short_of_memory = PodData { restarts: vec![restart], ..pod("payments-2") };
+    let made = PodData { created_s: Some(1.021), ready: vec![[2.4, 3.0]], ..pod("payments-4") };
+    let results = Results { pods: vec![killed, short_of_memory, pod("payments-3"), made], ..sample::three_seconds() };
+    let page = readable(&render(&results));
+    insta::assert_snapshot!(between(&page, "id=\"pods\"", "</section>"));
+    let lane = between(&page, "3 pods ready", "</svg>");
+    assert!(lane.contains("fewer for 1.4 s"), "{lane}");
 }

@@ -47,6 +47,7 @@ pub fn results(header: Header, events: Vec<Event>) -> Results {
         served: Vec::new(),
         events,
         probes: Vec::new(),
+        pods: Vec::new(),
         plan: PlanData {
             source: header.source,
             description: header.description,

@@ -88,6 +88,7 @@ pub fn results() -> Results {
         served: Vec::new(),
         events: Vec::new(),
         probes: Vec::new(),
+        pods: Vec::new(),
         plan: PlanData::default(),
         environment: Environment::default(),
     }

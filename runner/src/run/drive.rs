@@ -15,7 +15,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval, interval_at};
 
 use super::orchestrator::{Hit, Input, Orchestrator, Todo};
 use super::watch::{self, Watcher};
-use super::{Sources, Stage};
+use super::{Sources, Stage, pods};
 use crate::files::Files;
 use crate::load::{Load, LoadEnd};
 use crate::probe::{self, Question};
@@ -61,7 +61,8 @@ pub async fn drive(
     insecure: bool,
 ) -> Driven {
     let (inputs, received) = unbounded_channel();
-    let probes = ask_probes(stage, &inputs, insecure);
+    let mut asking = ask_probes(stage, &inputs, insecure);
+    asking.extend(pods::watch(stage, &inputs));
     let load = wait_for_load(sources.load, &inputs);
     let (asked, asks) = unbounded_channel();
     screen.begin(asked);
@@ -104,7 +105,7 @@ pub async fn drive(
     if screen.draws() {
         screen.show(ui::snapshot::Snapshot { state: State::Ending, ..watcher.look(stage, &orchestrator) });
     }
-    for task in probes {
+    for task in asking {
         task.abort();
         // Cancelled: what it had started is killed by then.
         let _ = task.await;

@@ -30,6 +30,7 @@ mod faults;
 mod guardrails;
 mod input;
 mod operator;
+mod pods;
 mod services;
 mod steady;
 #[cfg(test)]
@@ -84,6 +85,8 @@ pub struct Orchestrator {
     hands: Hands,
     /// Instants of load changes that have been asked for and have not come, in order.
     load_changes_due: VecDeque<Offset>,
+    /// What clusters told of the pods of targets.
+    pods: pods::Pods,
 }
 
 #[derive(Debug, Clone)]
@@ -125,6 +128,7 @@ impl Orchestrator {
             stopped: None,
             hands: Hands::new(faults.len()),
             load_changes_due: VecDeque::new(),
+            pods: pods::Pods::default(),
             faults,
             plan,
             record,
@@ -182,6 +186,7 @@ impl Orchestrator {
             stopped: self.stopped,
             probes: self.probes.into_iter().map(|probe| probe.facts).collect(),
             guardrails,
+            pods: self.pods.into_facts(),
             ..Facts::default()
         }
     }
@@ -208,6 +213,10 @@ impl Orchestrator {
             }
             Input::Members { fault, count } => self.members(fault, count, now),
             Input::Probed { probe, outcome } => self.probed(probe, outcome, now),
+            Input::Pods { target, told, at } => {
+                self.pods_told(&target, told, at);
+                Vec::new()
+            }
             Input::Operator(asked) => self.operated(asked, now),
             Input::LoadOver { broke } => {
                 self.load_over = true;

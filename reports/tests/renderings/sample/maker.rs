@@ -123,6 +123,7 @@ impl Maker {
             operator: Vec::new(),
             events: Vec::new(),
             probes: Vec::new(),
+            pods: Vec::new(),
             plan: PlanData { source: format!("{scenario}.brunt.yaml"), ..PlanData::default() },
             environment: Environment {
                 host: "build-7".to_owned(),

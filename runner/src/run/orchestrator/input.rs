@@ -1,5 +1,6 @@
 //! What the loop hears of and what it is asked to do: the two plain lists between [`super::Orchestrator`] and the world.
 
+use brunt_injector::kubernetes::watching::Told;
 use brunt_injector::{Reverted, Seen};
 use brunt_scenario::plan::LoadChange;
 use brunt_scenario::units::Offset;
@@ -69,6 +70,15 @@ pub enum Input {
         probe: usize,
         /// What did not hold.
         outcome: Result<(), String>,
+    },
+    /// What a cluster told of a target's pods.
+    Pods {
+        /// The target.
+        target: String,
+        /// What it told.
+        told: Told,
+        /// When it was heard.
+        at: Offset,
     },
     /// What a person asks for.
     Operator(Operator),
