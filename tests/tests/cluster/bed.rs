@@ -33,7 +33,7 @@ fn the_shop_in_pods_sells_under_load_from_outside() {
             rate: 200/s
             for: 5s
         gates:
-          - {{ id: sells, metric: error_rate, max: 0 }}
+          - {{ id: sells, metric: error_rate, max: 0% }}
         ",
         shop.url()
     ));

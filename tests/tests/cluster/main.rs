@@ -2,4 +2,9 @@
 //! `stories`, and end with it.
 
 mod bed;
+mod nodes;
+mod outcomes;
+mod pods;
 mod rights;
+mod safety;
+mod shopping;

@@ -1,0 +1,61 @@
+//! A node that is drained, and one that is lost.
+
+use brunt_tests::cluster::{Asked, Cluster, Shop};
+use brunt_tests::ended::fault;
+use brunt_tests::machine;
+use serde_json::Value;
+
+use crate::shopping::{asked_by_brunt, scenario};
+
+fn nodes_of(pods: &[Value]) -> Vec<&str> {
+    pods.iter().map(|pod| pod["spec"]["nodeName"].as_str().unwrap_or_default()).collect()
+}
+
+#[test]
+fn a_node_that_is_drained_is_empty_for_as_long_as_the_fault_lasts_and_takes_pods_again() {
+    let _machine = machine::alone();
+    let cluster = Cluster::shared();
+    let shop = Shop::open(cluster, "drain", 3);
+    assert!(nodes_of(&shop.pods("payments")).contains(&"n2"));
+    let target = format!("          payments: {{ kubernetes: {{ namespace: {}, node: n2 }} }}", shop.namespace);
+    let timeline = "
+          - baseline: 3s
+          - { id: drain, fault: node.drain, target: payments, for: 5s, with: { grace: 1s } }
+          - recover: { within: 40s }
+    ";
+    let ended = cluster.run(&scenario(&shop, &target, timeline, "")).go().expect_code(0);
+
+    let results = ended.results();
+    let drain = fault(&results, "drain");
+    assert!(drain.verified && drain.rollback_verified == Some(true), "{drain:#?}");
+    let all = |deployment| shop.pods(deployment);
+    let pods = [all("payments"), all("orders"), all("gateway")].concat();
+    assert!(nodes_of(&pods).iter().all(|node| *node == "n1"), "{:?}", nodes_of(&pods));
+    let node = cluster.get(&["node", "n2"]);
+    assert!(node["spec"]["unschedulable"].is_null() && node["spec"]["taints"].is_null(), "{}", node["spec"]);
+    let asked = asked_by_brunt(cluster, |asked: &Asked| asked.name == "n2" || asked.namespace == shop.namespace);
+    let of = |resource: &str| asked.iter().filter(|one| one.resource == resource).count();
+    assert!(of("nodes") == 2 && of("pods/eviction") > 0 && of("pods") == 0, "{asked:#?}");
+}
+
+#[test]
+fn a_node_that_is_lost_takes_its_pods_out_of_service_and_they_come_back_with_it() {
+    let _machine = machine::alone();
+    let cluster = Cluster::shared();
+    let shop = Shop::open(cluster, "crash", 3);
+    cluster.crash_node_2();
+    // The controllers wait for 20 s before they believe it.
+    cluster.kubectl(&["wait", "--for=condition=Ready=Unknown", "node/n2", "--timeout=120s"]);
+    let ready = |pod: &Value| {
+        let conditions = pod["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        conditions.iter().any(|one| one["type"] == "Ready" && one["status"] == "True")
+    };
+    let on_n2 = |pods: &[Value]| pods.iter().filter(|pod| pod["spec"]["nodeName"] == "n2").any(ready);
+    let gone = brunt_tests::host::comes_true(std::time::Duration::from_secs(30), || !on_n2(&shop.pods("payments")));
+    assert!(gone, "pods of a lost node are taken for ready");
+
+    cluster.return_node_2();
+    for deployment in ["payments", "orders", "gateway"] {
+        shop.rolled_out(deployment);
+    }
+}

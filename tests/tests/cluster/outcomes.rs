@@ -1,0 +1,81 @@
+//! What the report says of pods, beside what the API server has written down itself.
+
+use brunt_report::results::{PodData, Results};
+use brunt_tests::cluster::{Asked, Cluster, Shop, seconds_since_1970};
+use brunt_tests::machine;
+use serde_json::Value;
+
+use crate::shopping::{payments, scenario};
+
+/// How far what brunt heard may be from when the API server was asked. The machine may be busy with making a pod just then, so
+/// that it is asked of the best of three.
+const APART_S: f64 = 0.1;
+
+/// Whether a slice that is written here names that pod as ready.
+fn names_as_ready(slice: &Value, uid: &str) -> bool {
+    let endpoints = slice["endpoints"].as_array().cloned().unwrap_or_default();
+    endpoints.iter().any(|one| one["targetRef"]["uid"] == uid && one["conditions"]["ready"] == true)
+}
+
+fn makes_ready(status: &Value) -> bool {
+    let conditions = status["status"]["conditions"].as_array().cloned().unwrap_or_default();
+    conditions.iter().any(|one| one["type"] == "Ready" && one["status"] == "True")
+}
+
+/// How much later than it was asked for brunt heard that a pod was told to end, left the endpoints, had another made in its
+/// place, and that was ready.
+fn lags(results: &Results, audit: &[Asked], victim: &PodData) -> [f64; 4] {
+    let zero = seconds_since_1970(&results.summary.started_at);
+    let first = |what: &str, after: f64, is: &dyn Fn(&Asked) -> bool| {
+        let here = |asked: &&Asked| asked.namespace == victim.namespace && asked.at >= after && asked.code < 400;
+        let found = audit.iter().filter(here).find(|asked| is(asked));
+        found.unwrap_or_else(|| panic!("nobody asked for {what}")).at
+    };
+    let ending = victim.ending_s.expect("it was told to end");
+    let left = ending + victim.endpoint_removal_lag_s.expect("it was served until then");
+    let replacement = victim.replaced_by.as_ref().expect("the deployment makes another one");
+    let replacement = results.pods.iter().find(|pod| pod.name == *replacement).expect("it is told too");
+    let (created, ready) = (replacement.created_s.expect("it is new"), replacement.ready[0][0]);
+
+    let deleted = first("the delete", 0.0, &|asked| asked.verb == "delete" && asked.name == victim.name);
+    let unnamed = first("the slice to change", deleted, &|asked| {
+        asked.resource == "endpointslices" && asked.verb == "update" && !names_as_ready(&asked.body, &victim.uid)
+    });
+    let made = first("another pod", deleted, &|asked| asked.verb == "create" && asked.resource == "pods");
+    let told_ready = first("it to be ready", made, &|asked| {
+        asked.resource == "pods/status" && asked.name == replacement.name && makes_ready(&asked.body)
+    });
+    [(ending, deleted), (left, unnamed), (created, made), (ready, told_ready)]
+        .map(|(heard, asked)| zero + heard - asked)
+}
+
+#[test]
+fn what_the_report_says_of_pods_agrees_with_the_audit_log() {
+    let _machine = machine::alone();
+    let cluster = Cluster::shared();
+    let shop = Shop::open(cluster, "outcomes", 3);
+    let timeline = "
+          - baseline: 2s
+          - { id: kill, fault: pod.kill, target: payments, repeat: { times: 3, every: 8s }, with: { grace: 1s } }
+          - recover: { within: 60s }
+    ";
+    let ended = cluster.run(&scenario(&shop, &payments(&shop), timeline, "")).start().wait().expect_done();
+    let results = ended.results();
+    let audit = cluster.audit();
+    let victims: Vec<&PodData> = results.pods.iter().filter(|pod| pod.ending_s.is_some()).collect();
+    assert_eq!(victims.len(), 3, "{:#?}", results.pods);
+    let all: Vec<[f64; 4]> = victims.iter().map(|victim| lags(&results, &audit, victim)).collect();
+    println!("ending, left, created, ready were heard so many seconds after they were asked for: {all:.3?}");
+    for (kind, what) in
+        ["told to end", "left the endpoints", "the replacement made", "the replacement ready"].iter().enumerate()
+    {
+        // The start of the run is written to the millisecond.
+        assert!(all.iter().all(|lags| lags[kind] > -0.001), "{what}: heard before it was: {all:?}");
+        let best = all.iter().map(|lags| lags[kind]).fold(f64::INFINITY, f64::min);
+        assert!(best <= APART_S, "{what}: heard at the best {best} s after it was asked for: {all:?}");
+    }
+    for kind in ["pod.ending", "pod.left", "pod.created", "pod.ready", "pod.serving", "pod.gone"] {
+        assert!(results.events.iter().any(|event| event.kind == kind), "no event says {kind}:\n{ended}");
+    }
+    assert!(ended.file("report.html").contains("Left the endpoints after"));
+}
