@@ -23,7 +23,7 @@ fn a_node_that_is_drained_is_empty_for_as_long_as_the_fault_lasts_and_takes_pods
           - { id: drain, fault: node.drain, target: payments, for: 5s, with: { grace: 1s } }
           - recover: { within: 40s }
     ";
-    let ended = cluster.run(&scenario(&shop, &target, timeline, "")).go().expect_code(0);
+    let ended = cluster.run(&scenario(&shop, &target, timeline, "")).start().wait().expect_done();
 
     let results = ended.results();
     let drain = fault(&results, "drain");

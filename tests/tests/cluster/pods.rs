@@ -49,7 +49,7 @@ fn a_payment_pod_that_is_killed_is_replaced_and_people_go_on_ordering() {
           - recover: { within: 40s }
     ";
     let gates = "          - { id: recovers, metric: recovery_time, window: 'fault:kill', max: 30s }";
-    let ended = cluster.run(&scenario(&shop, &payments(&shop), timeline, gates)).go().expect_code(0);
+    let ended = cluster.run(&scenario(&shop, &payments(&shop), timeline, gates)).start().wait().expect_done();
 
     let results = ended.results();
     let kill = fault(&results, "kill");
@@ -77,7 +77,7 @@ fn all_payment_pods_that_are_killed_at_once_are_missed_until_others_are_ready() 
     ";
     // Nobody is there to take money for a second or two.
     let gates = "          - { id: missed, metric: error_rate, window: 'fault:kill', min: 5% }";
-    let ended = cluster.run(&scenario(&shop, &payments(&shop), timeline, gates)).go().expect_code(0);
+    let ended = cluster.run(&scenario(&shop, &payments(&shop), timeline, gates)).start().wait().expect_done();
 
     let results = ended.results();
     let kill = fault(&results, "kill");
@@ -100,7 +100,7 @@ fn pods_that_are_killed_one_behind_the_other_are_never_all_away() {
           - recover: { within: 40s }
     ";
     let gates = "          - { id: sells, metric: error_rate, window: 'fault:kill', max: 20% }";
-    let ended = cluster.run(&scenario(&shop, &payments(&shop), timeline, gates)).go().expect_code(0);
+    let ended = cluster.run(&scenario(&shop, &payments(&shop), timeline, gates)).start().wait().expect_done();
 
     let results = ended.results();
     let kill = fault(&results, "kill");
@@ -147,7 +147,7 @@ fn pods_are_evicted_as_far_as_their_budget_allows_and_by_their_uid() {
           - { id: evict, fault: pod.evict, target: payments, with: { grace: 1s } }
           - recover: { within: 40s }
     ";
-    let ended = cluster.run(&scenario(&shop, &payments(&shop), timeline, "")).go().expect_code(0);
+    let ended = cluster.run(&scenario(&shop, &payments(&shop), timeline, "")).start().wait().expect_done();
 
     let results = ended.results();
     let evict = fault(&results, "evict");
