@@ -74,16 +74,14 @@ fn is_somebodys() -> bool {
 
 /// Every network namespace that can be found, once, with where.
 fn namespaces() -> BTreeMap<Identity, (PathBuf, Namespace)> {
-    let below = |folder: &str, inside: &str| -> Vec<PathBuf> {
-        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-        entries.map(|entry| entry.path().join(inside)).collect()
-    };
-    let mut places = below("/run/netns", "");
+    let below = |folder: &str| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    // Nothing is joined to a name: with a slash behind it the kernel takes it for a folder, and there is none.
+    let mut places: Vec<PathBuf> = below("/run/netns").collect();
     let numbered = |path: &Path| {
         let name = path.parent().and_then(Path::parent).and_then(Path::file_name);
         name.is_some_and(|name| name.to_string_lossy().bytes().all(|byte| byte.is_ascii_digit()))
     };
-    places.extend(below("/proc", "ns/net").into_iter().filter(|path| numbered(path)));
+    places.extend(below("/proc").map(|path| path.join("ns/net")).filter(|path| numbered(path)));
     let mut found = BTreeMap::new();
     let mut seen = BTreeSet::new();
     for at in places {

@@ -330,7 +330,8 @@ fn interval(observed: f64, number: f64) -> [f64; 2] {
     let spread = Z * Z / number;
     let middle = (observed + spread / 2.0) / (1.0 + spread);
     let half = Z / (1.0 + spread) * (observed * (1.0 - observed) / number + spread / (4.0 * number)).sqrt();
-    [middle - half, middle + half]
+    // At both ends it touches what was observed, which rounding must not put outside.
+    [(middle - half).min(observed), (middle + half).max(observed)]
 }
 
 #[cfg(test)]
@@ -382,5 +383,9 @@ mod tests {
         // By hand for 5 of 100: (0.05 + 0.0757) / 1.1514 +- 3.891 / 1.1514 * sqrt(0.000475 + 0.0003785)
         let [low, high] = interval(0.05, 100.0);
         assert!((low - 0.0105).abs() < 0.002 && (high - 0.2079).abs() < 0.002, "{low} {high}");
+        for number in 1..500 {
+            let (all, none) = (interval(1.0, f64::from(number)), interval(0.0, f64::from(number)));
+            assert!(all[1] >= 1.0 && none[0] <= 0.0, "{number}");
+        }
     }
 }
