@@ -53,7 +53,8 @@ fn s18_replaced_pod_is_not_hit() {
           - { id: kill, fault: pod.kill, target: ledger, with: { grace: 0s } }
           - pause: 1s
     ";
-    let text = fs::read_to_string(scenario(&shop, target, timeline, "").path()).expect("it was just written");
+    let kill_it = scenario(&shop, target, timeline, "");
+    let text = fs::read_to_string(kill_it.path()).expect("it was just written");
     let patient = Scenario::new(&text.replace("lease: 5s", "lease: 60s"));
     let lists =
         || cluster.audit().iter().filter(|asked| asked.verb == "list" && asked.agent.starts_with("brunt")).count();
@@ -162,8 +163,8 @@ fn s24_drain_spares_the_observer() {
     let shop = Shop::open(cluster, "s24", 2);
     let target = "          here: { kubernetes: { namespace: s24, node: n1 } }";
     let timeline = "          - { id: drain, fault: node.drain, target: here, for: 2s }";
-    let drain = scenario(&shop, target, timeline, "").path().to_owned();
-    let text = fs::read_to_string(drain).expect("it was just written");
+    let drain = scenario(&shop, target, timeline, "");
+    let text = fs::read_to_string(drain.path()).expect("it was just written");
     let text = text.replace("window: baseline", "window: run");
     // As a program of node 1 it has that node's addresses.
     let on_node_1 = format!("--net=/run/netns/{}-n1", cluster.network());

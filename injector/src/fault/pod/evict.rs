@@ -7,8 +7,9 @@
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::EvictParams;
+use kube::api::PostParams;
 use kube::{Api, Client};
+use serde_json::{Value, json};
 
 use super::Replacements;
 use super::kill::{gone, only_this, reverted};
@@ -71,10 +72,18 @@ impl Fault<Services> for Evict {
 /// Asks for the eviction of one pod; a server that throttles is asked again when it wants to be, a budget is not.
 pub(crate) async fn evict(client: &Client, pod: &Object, grace: Option<Duration>) -> Result<(), KubernetesError> {
     let pods: Api<Pod> = Api::namespaced(client.clone(), pod.namespace());
-    let how = EvictParams { delete_options: Some(only_this(pod, grace)), ..EvictParams::default() };
+    // Not by `Api::evict`: kube 5.0.0 writes `delete_options`, which the API server does not know and leaves out, and with it the
+    // UID and the grace.
+    let eviction = json!({
+        "apiVersion": "policy/v1",
+        "kind": "Eviction",
+        "metadata": { "name": pod.name },
+        "deleteOptions": only_this(pod, grace),
+    });
     let mut tried = 1;
     loop {
-        let evicted = pods.evict(&pod.name, &how).await;
+        let evicted = pods.create_subresource("eviction", &pod.name, &PostParams::default(), &eviction).await;
+        let evicted: Result<Value, kube::Error> = evicted;
         match evicted.map_err(|error| KubernetesError::of(format!("evict {}", pod.place()), error)) {
             Err(KubernetesError::Throttled { after, .. }) if tried < ATTEMPTS => {
                 tried += 1;
