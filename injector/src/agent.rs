@@ -292,7 +292,7 @@ impl Agent {
             left.extend(dismiss(guard));
         }
         let until = boottime() + PATIENCE;
-        while matches!(ending, Ending::Alone(_)) && !stuck.is_empty() && boottime() < until {
+        while matches!(ending, Ending::Alone(_)) && !stuck.is_empty() && boottime() < until && !self.is_asked() {
             std::thread::sleep(Duration::from_secs(1));
             let again = stuck.into_iter().map(|(id, (fault, _))| (id, fault)).collect();
             stuck = self.revert_all(again);
@@ -309,6 +309,15 @@ impl Agent {
         }
         self.output.flush_within(Duration::from_millis(500));
         u8::from(failed)
+    }
+
+    /// Whether a runner that was silent for too long is there after all, and wants something. Once this agent has ended it does by
+    /// itself what can be done, and says what cannot.
+    fn is_asked(&mut self) -> bool {
+        // A pipe that cannot be read has nobody behind it.
+        let _ = self.input.read();
+        std::iter::from_fn(|| self.input.line())
+            .any(|line| matches!(serde_json::from_str(&line), Ok(ToAgent::Ask { .. })))
     }
 
     /// Reverts these, and says why those that are left could not be.

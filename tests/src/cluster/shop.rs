@@ -1,8 +1,14 @@
 //! The demo shop in pods: gateway -> orders -> payments, each a Deployment with a Service before it.
 
+use std::io::{self, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use brunt_injector::namespace::Namespace;
 use serde_json::{Value, json};
 
 use super::{Cluster, SHOP_IMAGE};
+use crate::host;
 
 /// Where the services listen in their pods.
 const PORT: u16 = 8080;
@@ -18,7 +24,8 @@ pub struct Shop<'cluster> {
 }
 
 impl<'cluster> Shop<'cluster> {
-    /// Opens it, with so many pods for payments; returns when all pods are ready.
+    /// Opens it, with so many pods for payments; returns when all pods are ready, and orders are taken one after another: a
+    /// node leads to a pod that is ready once its proxy has heard of it, and a fresh network loses the first packets.
     #[track_caller]
     pub fn open(cluster: &'cluster Cluster, namespace: &str, payments: u32) -> Self {
         cluster.kubectl(&["create", "namespace", namespace]);
@@ -40,6 +47,10 @@ impl<'cluster> Shop<'cluster> {
         for name in ["payments", "orders", "gateway"] {
             shop.rolled_out(name);
         }
+        let network = Namespace::named(cluster.network()).expect("the cluster runs");
+        let orders = || (0..40).try_for_each(|number| order(&shop.gateway, number));
+        let sells = || network.inside(orders).expect("root may enter").is_ok();
+        assert!(host::comes_true(Duration::from_secs(60), sells), "the shop takes no 40 orders in a row");
         shop
     }
 
@@ -96,6 +107,24 @@ impl Drop for Shop<'_> {
     fn drop(&mut self) {
         let _ = self.cluster.command(&["delete", "namespace", &self.namespace, "--wait=false"]).output();
     }
+}
+
+/// Gives one order, which must be taken within half a second.
+fn order(gateway: &str, number: u32) -> io::Result<()> {
+    let address: SocketAddr = gateway.trim_start_matches("http://").parse().map_err(io::Error::other)?;
+    let patience = Duration::from_millis(500);
+    let mut stream = TcpStream::connect_timeout(&address, patience)?;
+    stream.set_read_timeout(Some(patience))?;
+    let body = json!({ "sku": "A1", "amount": 1 }).to_string();
+    let length = body.len();
+    write!(
+        stream,
+        "POST /orders HTTP/1.1\r\nHost: shop\r\nIdempotency-Key: opening-{number}\r\nContent-Type: application/json\r\n\
+         Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    )?;
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply)?;
+    if reply.starts_with("HTTP/1.1 201") { Ok(()) } else { Err(io::Error::other(reply)) }
 }
 
 fn service(name: &str) -> Value {
