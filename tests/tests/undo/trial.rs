@@ -138,9 +138,11 @@ impl Plan {
     }
 
     fn try_once(&self) -> Option<Seen> {
+        // What is declared first ends last: a cgroup can go only when nobody is in it any more.
+        let weight;
         let network = Namespaces::pair();
         let service = Answering::inside(&network.server);
-        let weight = Weight::none_on(service.pid());
+        weight = Weight::none_on(service.pid());
         let probe = Probe::start(&network);
         let scenario = self.scenario(&network, &service, weight.disk());
         // Not `ip netns exec`, which gives its program a /sys of its own, without cgroups.
