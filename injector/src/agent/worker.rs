@@ -42,7 +42,7 @@ const WORKS_FOR: &str = "BRUNT_WORKS_FOR";
 /// Asks a worker what it has come to; a line that renews its lease, as all do.
 const QUESTION: &str = "?";
 /// How long a worker waits for its order.
-const TO_BEGIN: Duration = Duration::from_secs(10);
+const TO_BEGIN: Duration = Duration::from_secs(2);
 /// An agent whose lease is over takes its faults off by itself, unless it is stopped; so long may that take.
 const LAST_CHANCE: Duration = Duration::from_millis(300);
 
