@@ -41,8 +41,9 @@ use crate::{sys, undo};
 const WORKS_FOR: &str = "BRUNT_WORKS_FOR";
 /// Asks a worker what it has come to; a line that renews its lease, as all do.
 const QUESTION: &str = "?";
-/// How long a worker waits for its order.
-const TO_BEGIN: Duration = Duration::from_secs(2);
+/// Says there how long a worker goes on, or waits for its order, without another line: milliseconds. It stands there from the
+/// first instant, so a worker that never gets an order ends with its lease like any other. Its pieces inherit it.
+const LEASE: &str = "BRUNT_WORKS_WITHIN";
 /// An agent whose lease is over takes its faults off by itself, unless it is stopped; so long may that take.
 const LAST_CHANCE: Duration = Duration::from_millis(300);
 
@@ -97,14 +98,6 @@ pub enum Task {
     HoldAccesses(Box<Hold>),
 }
 
-/// The first line.
-#[derive(Debug, Serialize, Deserialize)]
-struct Order {
-    task: Task,
-    /// How long it may go on without another line.
-    lease: Duration,
-}
-
 /// The whole life of a worker.
 pub fn main() -> u8 {
     sys::keep_from_children();
@@ -120,13 +113,14 @@ pub fn main() -> u8 {
 
 fn live() -> Result<(), String> {
     fs::write("/proc/self/oom_score_adj", "1000").map_err(|error| format!("cannot ask to be killed first: {error}"))?;
+    let lease = lease().ok_or_else(|| format!("{LEASE} does not say how long it may go on"))?;
     let mut input = Input::new();
-    let line = input.wait(TO_BEGIN).map_err(|error| error.to_string())?;
+    let line = input.wait(lease).map_err(|error| error.to_string())?;
     let Some(line) = line else { return Ok(()) };
-    let order: Order = serde_json::from_str(&line).map_err(|error| format!("this is no order: {error}"))?;
+    let task: Task = serde_json::from_str(&line).map_err(|error| format!("this is no order: {error}"))?;
     // Held until the end; what is taken is given back by the kernel.
-    let mut held = begin(&order.task, order.lease)?;
-    while let Some(line) = input.wait(order.lease).map_err(|error| error.to_string())? {
+    let mut held = begin(&task, lease)?;
+    while let Some(line) = input.wait(lease).map_err(|error| error.to_string())? {
         match &mut held {
             Held::Pieces(pieces) => pieces.iter_mut().for_each(piece::Piece::beat),
             Held::Accesses(gate) if line.trim_end() == QUESTION => tell(&gate.tally())?,
@@ -138,6 +132,10 @@ fn live() -> Result<(), String> {
         Held::Watch(agent) => input.end_within(LAST_CHANCE).and_then(|ended| if ended { Ok(()) } else { kill(agent) }),
         Held::Nothing | Held::File { .. } | Held::Pieces(_) | Held::Accesses(_) => Ok(()),
     }
+}
+
+fn lease() -> Option<Duration> {
+    std::env::var(LEASE).ok()?.parse().ok().map(Duration::from_millis)
 }
 
 /// What a task holds.
@@ -161,7 +159,7 @@ fn begin(task: &Task, lease: Duration) -> Result<Held, String> {
             }
         }
         Task::Hold { bytes } => {
-            let pieces = piece::all_of(*bytes, lease).map_err(|error| format!("cannot start a piece: {error}"))?;
+            let pieces = piece::all_of(*bytes).map_err(|error| format!("cannot start a piece: {error}"))?;
             give_up_capabilities()?;
             return Ok(Held::Pieces(pieces));
         }
@@ -308,15 +306,26 @@ pub fn mark_of(run_id: &str, fault: &str) -> String {
 }
 
 impl Worker {
-    /// Starts one that waits for its order.
+    /// Starts one that begins at once, where it is.
+    ///
+    /// # Errors
+    /// Those of starting a program; it has ended then.
+    pub fn start_with(task: Task, run_id: &str, mark: &str, beats: &Arc<Beats>) -> io::Result<Self> {
+        let worker = Self::start(run_id, mark, beats)?;
+        worker.begin(task, beats)?;
+        Ok(worker)
+    }
+
+    /// Starts one that waits for its order, for no longer than the lease.
     ///
     /// # Errors
     /// Those of starting a program.
-    pub fn start(run_id: &str, mark: &str) -> io::Result<Self> {
+    pub fn start(run_id: &str, mark: &str, beats: &Beats) -> io::Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
             .args(["agent", "--worker"])
             .envs(mark::variables(run_id, ProcessId::own()?))
             .env(WORKS_FOR, mark)
+            .env(LEASE, beats.lease().as_millis().to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -333,7 +342,7 @@ impl Worker {
     /// # Errors
     /// When it is gone.
     pub fn begin(&self, task: Task, beats: &Arc<Beats>) -> io::Result<()> {
-        let mut order = serde_json::to_vec(&Order { task, lease: beats.lease() })?;
+        let mut order = serde_json::to_vec(&task)?;
         order.push(b'\n');
         let mut pipe = self.line.0.lock().unwrap_or_else(PoisonError::into_inner);
         pipe.as_mut().ok_or(io::ErrorKind::BrokenPipe)?.write_all(&order)?;

@@ -213,7 +213,7 @@ struct Weight {
 
 impl Weight {
     fn begin(&mut self, run_id: &str, mark: &str, beats: &Arc<Beats>) -> Result<(), String> {
-        let started = Worker::start(run_id, mark).map_err(|error| format!("cannot start a worker: {error}"))?;
+        let started = Worker::start(run_id, mark, beats).map_err(|error| format!("cannot start a worker: {error}"))?;
         // From here on it ends with this fault, whatever fails.
         let worker = self.worker.insert(started);
         if let Some(site) = self.pressure.site() {

@@ -3,9 +3,8 @@
 use std::io::{self, Write as _};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread;
-use std::time::Duration;
 
-use super::{Order, Task};
+use super::Task;
 
 /// So many pieces there are, but none is smaller than so many bytes: each is a process with something of its own.
 const PIECES: u64 = 12;
@@ -19,21 +18,21 @@ pub struct Piece(ChildStdin);
 ///
 /// # Errors
 /// Those of starting a program; those that were started end then.
-pub fn all_of(bytes: u64, lease: Duration) -> io::Result<Vec<Piece>> {
+pub fn all_of(bytes: u64) -> io::Result<Vec<Piece>> {
     let count = (bytes / LEAST).clamp(1, PIECES);
     let sizes = (0..count).map(|index| bytes / count + u64::from(index < bytes % count));
-    sizes.map(|bytes| Piece::start(bytes, lease)).collect()
+    sizes.map(Piece::start).collect()
 }
 
 impl Piece {
-    fn start(bytes: u64, lease: Duration) -> io::Result<Self> {
+    fn start(bytes: u64) -> io::Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
             .args(["agent", "--worker"])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()?;
         let mut input = child.stdin.take().ok_or_else(|| io::Error::other("it has no standard input"))?;
-        let mut order = serde_json::to_vec(&Order { task: Task::HoldPiece { bytes }, lease })?;
+        let mut order = serde_json::to_vec(&Task::HoldPiece { bytes })?;
         order.push(b'\n');
         input.write_all(&order)?;
         thread::Builder::new().spawn(move || end_with(&mut child))?;

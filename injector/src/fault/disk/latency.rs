@@ -196,8 +196,8 @@ impl DiskLatency {
     }
 
     fn begin(&mut self, hold: Hold) -> Result<(), String> {
-        let started =
-            Worker::start(&self.run_id, &self.mark).map_err(|error| format!("cannot start a worker: {error}"))?;
+        let started = Worker::start(&self.run_id, &self.mark, &self.beats);
+        let started = started.map_err(|error| format!("cannot start a worker: {error}"))?;
         // From here on it ends with this fault, whatever fails.
         let worker = self.worker.insert(started);
         let begun = worker.begin(Task::HoldAccesses(Box::new(hold)), &self.beats);

@@ -147,8 +147,8 @@ impl Exhaust {
         if self.watch.is_none() {
             let failed = |source| Error::AgentIo { action: "start who ends an agent that is stopped", source };
             let agent = ProcessId::own().map_err(failed)?;
-            let watch = self.watch.insert(Worker::start(&self.run_id, &self.mark).map_err(failed)?);
-            watch.begin(Task::OutliveAgent { agent }, &self.beats).map_err(failed)?;
+            let watch = Worker::start_with(Task::OutliveAgent { agent }, &self.run_id, &self.mark, &self.beats);
+            self.watch = Some(watch.map_err(failed)?);
         }
         Ok(())
     }

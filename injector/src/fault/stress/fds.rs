@@ -205,9 +205,8 @@ impl Fault<Services> for Fds {
         }
         self.injected = true;
         let failed = |source| Error::AgentIo { action: "start who gives descriptors back", source };
-        let keeper = self.keeper.insert(Worker::start(&self.run_id, &self.mark).map_err(failed)?);
-        let undo = vec![Undo::Descriptors { moved: self.moved.clone() }];
-        keeper.begin(Task::GiveBack { undo }, &self.beats).map_err(failed)?;
+        let task = Task::GiveBack { undo: vec![Undo::Descriptors { moved: self.moved.clone() }] };
+        self.keeper = Some(Worker::start_with(task, &self.run_id, &self.mark, &self.beats).map_err(failed)?);
         for (victim, moved) in self.victims.iter().zip(&self.moved) {
             set(moved.process, moved.lowered, moved.most).map_err(|source| Self::failed(victim, source))?;
         }
