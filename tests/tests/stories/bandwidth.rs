@@ -15,6 +15,8 @@ use brunt_tests::machine;
 use brunt_tests::namespaces::Namespaces;
 use brunt_tests::scenario::Scenario;
 
+use crate::bystanders::{Bystanders, spared};
+
 /// Of the story's wire, bytes a second: 4 Mbit/s.
 const RATE: f64 = 500_000.0;
 /// Until as much waits as may: the wire is busy from then on.
@@ -163,80 +165,32 @@ fn a_wire_carries_its_rate_in_both_directions_over_both_families_with_datagrams_
 #[test]
 fn of_services_processes_and_namespaces_the_wire_holds_what_is_meant_and_nothing_else() {
     let _machine = machine::alone();
-    let network = Namespaces::pair();
-    let (ledger, neighbour) = (Answering::inside(&network.server), Answering::inside(&network.server));
-    let spared: String = [
-        ("service-thin", &["ledger", "twin", "neighbour"][..]),
-        ("process-thin", &["own", "twin", "neighbour"]),
-        ("namespace-thin", &["own", "twin"]),
-    ]
-    .into_iter()
-    .flat_map(|(fault, journeys)| {
-        journeys.iter().map(move |journey| {
-            format!(
-                "          - {{ id: {fault}-spares-{journey}, journey: {journey}, metric: latency.p95, window: 'fault:{fault}', \
-                 max: 100ms }}\n"
-            )
-        })
-    })
-    .collect();
-    let story = Scenario::new(&format!(
-        "
-        version: 1
-        name: thin-wires
-        seed: 11
-        services:
-          own: {{ run: [ \"{}\", --port, \"${{port}}\" ] }}
-        targets:
-          own: {{ service: own }}
-          ledger: {{ process: {{ pid: {} }} }}
-          lab: {{ netns: {} }}
-          client: {{ url: \"http://10.77.0.1\" }}
-          at-ledger: {{ url: \"http://10.77.0.2:{}\" }}
-          at-twin: {{ url: \"http://[fd77::2]:{}\" }}
-          at-neighbour: {{ url: \"http://10.77.0.2:{}\" }}
-        load:
-          own: {{ target: own, get: /, rate: 100/s, for: timeline, timeout: 5s }}
-          ledger: {{ target: at-ledger, get: /, rate: 100/s, for: timeline, timeout: 5s }}
-          twin: {{ target: at-twin, get: /, rate: 100/s, for: timeline, timeout: 5s }}
-          neighbour: {{ target: at-neighbour, get: /, rate: 100/s, for: timeline, timeout: 5s }}
-        timeline:
+    let lab = Bystanders::new();
+    let timeline = "
           - baseline: 1s
           # A hundred requests a second are twice as much as that, and so are their replies.
-          - {{ id: service-thin, fault: network.bandwidth, target: own, for: 3s, with: {{ rate: 80kbit }} }}
+          - { id: service-thin, fault: network.bandwidth, target: own, for: 3s, with: { rate: 80kbit } }
           - pause: 1s
-          - {{ id: process-thin, fault: network.bandwidth, target: ledger, from: client, direction: to, for: 3s,
-              with: {{ rate: 80kbit }} }}
+          - { id: process-thin, fault: network.bandwidth, target: ledger, from: client, direction: to, for: 3s,
+              with: { rate: 80kbit } }
           - pause: 1s
-          - {{ id: namespace-thin, fault: network.bandwidth, target: lab, from: client, direction: from, for: 3s,
-              with: {{ rate: 80kbit }} }}
-        gates:
-          - {{ id: thin-1, journey: own, metric: latency.p50, window: 'fault:service-thin', min: 250ms }}
-          - {{ id: thin-2, journey: ledger, metric: latency.p50, window: 'fault:process-thin', min: 250ms }}
-          - {{ id: thin-3, journey: ledger, metric: latency.p50, window: 'fault:namespace-thin', min: 250ms }}
-          - {{ id: thin-4, journey: neighbour, metric: latency.p50, window: 'fault:namespace-thin', min: 250ms }}
-{spared}
-        safety: {{ lease: 5s }}
-        ",
-        brunt_tests::answering::program().display(),
-        ledger.pid(),
-        network.server,
-        ledger.port(),
-        ledger.port(),
-        neighbour.port(),
-    ));
-    let ended = Brunt::run(&story).under(["ip", "netns", "exec", &network.client]).go().expect_code(0);
+          - { id: namespace-thin, fault: network.bandwidth, target: lab, from: client, direction: from, for: 3s,
+              with: { rate: 80kbit } }";
+    let gates = "
+          - { id: thin-1, journey: own, metric: latency.p50, window: 'fault:service-thin', min: 250ms }
+          - { id: thin-2, journey: ledger, metric: latency.p50, window: 'fault:process-thin', min: 250ms }
+          - { id: thin-3, journey: ledger, metric: latency.p50, window: 'fault:namespace-thin', min: 250ms }
+          - { id: thin-4, journey: neighbour, metric: latency.p50, window: 'fault:namespace-thin', min: 250ms }
+    ";
+    let spared = spared(&[
+        ("service-thin", &["ledger", "twin", "neighbour"]),
+        ("process-thin", &["own", "twin", "neighbour"]),
+        ("namespace-thin", &["own", "twin"]),
+    ]);
+    let ended = lab.run("thin-wires", timeline, &(gates.to_owned() + "\n" + &spared));
 
-    let results = ended.results();
-    for id in ["service-thin", "process-thin", "namespace-thin"] {
-        let seen = fault(&results, id);
-        assert!(seen.verified && seen.rollback_verified == Some(true), "{seen:?}");
-        assert!(seen.reason.contains("bytes/s of 10,000 bytes/s"), "{seen:?}");
-    }
-    for namespace in [network.of_client(), network.of_server()] {
-        let left = namespace.inside(nf_tables::tables).expect("root may enter").expect("the kernel lists them");
-        assert_eq!(left, Vec::<String>::new());
-    }
+    let thin = "bytes/s of 10,000 bytes/s";
+    lab.all_seen(&ended, &["service-thin", "process-thin", "namespace-thin"].map(|id| (id, thin)));
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod agent_rights;
 mod bad_input;
 mod bad_moments;
 mod bandwidth;
+mod bystanders;
 mod cleanup;
 mod crash_leaves_nothing;
 mod determinism;

@@ -5,7 +5,6 @@
 use std::net::UdpSocket;
 
 use brunt_injector::netlink::nf_tables;
-use brunt_report::results::Results;
 use brunt_tests::answering::Answering;
 use brunt_tests::brunt::Brunt;
 use brunt_tests::ended::fault;
@@ -13,95 +12,42 @@ use brunt_tests::machine;
 use brunt_tests::namespaces::Namespaces;
 use brunt_tests::scenario::Scenario;
 
-/// For each fault: journeys whose replies come as fast as ever.
-fn spared(faults: &[(&str, &[&str])]) -> String {
-    let gates = faults.iter().flat_map(|(fault, journeys)| {
-        journeys.iter().map(move |journey| {
-            format!(
-                "          - {{ id: {fault}-spares-{journey}, journey: {journey}, metric: latency.p95, window: 'fault:{fault}', \
-                 max: 100ms }}\n"
-            )
-        })
-    });
-    gates.collect()
-}
-
-/// Each was seen to do this, and is gone.
-fn all_seen(results: &Results, faults: &[(&str, &str)]) {
-    for (id, done) in faults {
-        let seen = fault(results, id);
-        assert!(seen.verified && seen.rollback_verified == Some(true) && seen.reason.contains(done), "{seen:?}");
-    }
-}
+use crate::bystanders::{Bystanders, spared};
 
 #[test]
 fn of_services_processes_and_namespaces_those_packets_are_treated_that_are_meant_and_no_others() {
     let _machine = machine::alone();
-    let network = Namespaces::pair();
-    let (ledger, neighbour) = (Answering::inside(&network.server), Answering::inside(&network.server));
-    let program = brunt_tests::answering::program();
-    // The ledger is asked over both families, its neighbour in the same namespace at another port, and brunt's own service
-    // shares a namespace with everything that asks.
-    let story = Scenario::new(&format!(
-        "
-        version: 1
-        name: queues
-        seed: 11
-        services:
-          own: {{ run: [ \"{}\", --port, \"${{port}}\" ] }}
-        targets:
-          own: {{ service: own }}
-          ledger: {{ process: {{ pid: {} }} }}
-          lab: {{ netns: {} }}
-          client: {{ url: \"http://10.77.0.1\" }}
-          at-ledger: {{ url: \"http://10.77.0.2:{}\" }}
-          at-twin: {{ url: \"http://[fd77::2]:{}\" }}
-          at-neighbour: {{ url: \"http://10.77.0.2:{}\" }}
-        load:
-          own: {{ target: own, get: /, rate: 100/s, for: timeline, timeout: 5s }}
-          ledger: {{ target: at-ledger, get: /, rate: 100/s, for: timeline, timeout: 5s }}
-          twin: {{ target: at-twin, get: /, rate: 100/s, for: timeline, timeout: 5s }}
-          neighbour: {{ target: at-neighbour, get: /, rate: 100/s, for: timeline, timeout: 5s }}
-        timeline:
+    let lab = Bystanders::new();
+    let timeline = "
           - baseline: 2s
-          - {{ id: service-far, fault: network.latency, target: own, for: 3s, with: {{ latency: 120ms, jitter: 20ms }} }}
-          - {{ id: service-twice, fault: network.duplicate, target: own, for: 3s, with: {{ duplicate: 20% }} }}
-          - {{ id: process-bursts, fault: network.loss, target: ledger, from: client, for: 3s,
-              with: {{ model: gilbert_elliott, p: 5%, r: 25% }} }}
-          - {{ id: process-damage, fault: network.corrupt, target: ledger, from: client, for: 3s, with: {{ corrupt: 10% }} }}
-          - {{ id: namespace-far, fault: network.latency, target: lab, from: client, for: 3s, with: {{ latency: 120ms }} }}
-          - {{ id: namespace-mixed, fault: network.reorder, target: lab, from: client, for: 3s,
-              with: {{ reorder: 30%, latency: 5ms }} }}
-        gates:
-          - {{ id: far-1, journey: own, metric: latency.p50, window: 'fault:service-far', min: 100ms }}
-          - {{ id: far-2, journey: ledger, metric: latency.p50, window: 'fault:namespace-far', min: 120ms }}
-          - {{ id: far-3, journey: neighbour, metric: latency.p50, window: 'fault:namespace-far', min: 120ms }}
+          - { id: service-far, fault: network.latency, target: own, for: 3s, with: { latency: 120ms, jitter: 20ms } }
+          - { id: service-twice, fault: network.duplicate, target: own, for: 3s, with: { duplicate: 20% } }
+          - { id: process-bursts, fault: network.loss, target: ledger, from: client, for: 3s,
+              with: { model: gilbert_elliott, p: 5%, r: 25% } }
+          - { id: process-damage, fault: network.corrupt, target: ledger, from: client, for: 3s, with: { corrupt: 10% } }
+          - { id: namespace-far, fault: network.latency, target: lab, from: client, for: 3s, with: { latency: 120ms } }
+          - { id: namespace-mixed, fault: network.reorder, target: lab, from: client, for: 3s,
+              with: { reorder: 30%, latency: 5ms } }";
+    let gates = "
+          - { id: far-1, journey: own, metric: latency.p50, window: 'fault:service-far', min: 100ms }
+          - { id: far-2, journey: ledger, metric: latency.p50, window: 'fault:namespace-far', min: 120ms }
+          - { id: far-3, journey: neighbour, metric: latency.p50, window: 'fault:namespace-far', min: 120ms }
           # What is lost or damaged is sent again after 200 ms at the earliest.
-          - {{ id: bursts, journey: ledger, metric: latency.p95, window: 'fault:process-bursts', min: 180ms }}
-          - {{ id: damage, journey: ledger, metric: latency.p95, window: 'fault:process-damage', min: 180ms }}
-{}
-        safety: {{ lease: 5s }}
-        ",
-        program.display(),
-        ledger.pid(),
-        network.server,
-        ledger.port(),
-        ledger.port(),
-        neighbour.port(),
-        spared(&[
-            ("service-far", &["ledger", "twin", "neighbour"]),
-            ("service-twice", &["ledger", "twin", "neighbour"]),
-            ("process-bursts", &["own", "twin", "neighbour"]),
-            ("process-damage", &["own", "twin", "neighbour"]),
-            ("namespace-far", &["own", "twin"]),
-            ("namespace-mixed", &["own", "twin"]),
-        ]),
-    ));
-    let run = Brunt::run(&story).under(["ip", "netns", "exec", &network.client]);
-    let ended = run.go().expect_code(0);
+          - { id: bursts, journey: ledger, metric: latency.p95, window: 'fault:process-bursts', min: 180ms }
+          - { id: damage, journey: ledger, metric: latency.p95, window: 'fault:process-damage', min: 180ms }
+    ";
+    let spared = spared(&[
+        ("service-far", &["ledger", "twin", "neighbour"]),
+        ("service-twice", &["ledger", "twin", "neighbour"]),
+        ("process-bursts", &["own", "twin", "neighbour"]),
+        ("process-damage", &["own", "twin", "neighbour"]),
+        ("namespace-far", &["own", "twin"]),
+        ("namespace-mixed", &["own", "twin"]),
+    ]);
+    let ended = lab.run("queues", timeline, &(gates.to_owned() + "\n" + &spared));
 
-    all_seen(
-        &ended.results(),
+    lab.all_seen(
+        &ended,
         &[
             ("service-far", "held"),
             ("service-twice", "sent twice"),
@@ -111,10 +57,6 @@ fn of_services_processes_and_namespaces_those_packets_are_treated_that_are_meant
             ("namespace-mixed", "let pass in front of others"),
         ],
     );
-    for namespace in [network.of_client(), network.of_server()] {
-        let left = namespace.inside(nf_tables::tables).expect("root may enter").expect("the kernel lists them");
-        assert_eq!(left, Vec::<String>::new());
-    }
 }
 
 #[test]
