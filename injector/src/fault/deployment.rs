@@ -10,7 +10,7 @@ use crate::agent::services::Services;
 use crate::error::Error;
 use crate::fault::Fault;
 use crate::fault::pod::objects;
-use crate::kubernetes::Kind;
+use crate::kubernetes::{Kind, Object};
 
 /// How long a controller may take to carry out what a deployment says.
 pub const SETTLE: Duration = Duration::from_secs(60);
@@ -29,4 +29,10 @@ pub fn on_deployments(order: &Order) -> Result<Box<dyn Fault<Services>>, Error> 
         }
         _ => Err(unfit("it does not act on deployments")),
     }
+}
+
+/// Why a deployment cannot be used that is not there by its UID.
+fn is_another(deployment: &Object) -> Error {
+    let place = deployment.place();
+    Error::Refused(format!("{place} is gone, or another one has its name, since it was picked"))
 }

@@ -40,7 +40,7 @@ async fn inverses(cluster: &Cluster, client: &kube::Client, nodes: &[Object]) ->
     for object in nodes {
         cluster.check(client, &object.cluster).await?;
         let action = || format!("cordon {}", object.place());
-        let gone = || KubernetesError::Missing { action: action(), why: "it is gone since it was picked".into() };
+        let gone = || KubernetesError::gone(action());
         let seen = change::node(client, object).await?.ok_or_else(gone)?;
         if change::is_cordoned(&seen) {
             let why = "it takes no new pods already, and not by this fault; uncordon it first, or pick another".into();
@@ -58,7 +58,7 @@ fn cordon(cluster: &Cluster, nodes: &[Object]) -> Result<(), KubernetesError> {
         for object in nodes {
             change::again(async || {
                 let action = format!("cordon {}", object.place());
-                let gone = || KubernetesError::Missing { action, why: "it is gone since it was picked".into() };
+                let gone = || KubernetesError::gone(action);
                 let seen = change::node(&client, object).await?.ok_or_else(gone)?;
                 change::set_schedulable(&client, object, &seen, Some(true)).await
             })

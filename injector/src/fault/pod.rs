@@ -7,6 +7,7 @@
 pub(crate) mod evict;
 mod fail;
 mod kill;
+mod leave;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, Client};
 
+use self::leave::Way;
 use crate::agent::protocol::Order;
 use crate::agent::services::Services;
 use crate::error::Error;
@@ -29,8 +31,8 @@ pub const SETTLE: Duration = Duration::from_secs(20);
 pub fn on_pods(order: &Order) -> Result<Box<dyn Fault<Services>>, Error> {
     let (cluster, pods) = objects(order, Kind::Pod)?;
     match order.kind.as_str() {
-        "pod.kill" => Ok(Box::new(kill::Kill::new(cluster, pods, order.grace))),
-        "pod.evict" => Ok(Box::new(evict::Evict::new(cluster, pods, order.grace))),
+        "pod.kill" => Ok(Box::new(leave::Leave::new(Way::Kill, cluster, pods, order.grace))),
+        "pod.evict" => Ok(Box::new(leave::Leave::new(Way::Evict, cluster, pods, order.grace))),
         "pod.fail" => Ok(Box::new(fail::Fail::new(cluster, pods))),
         kind => Err(Error::Unfit { kind: kind.into(), why: "it does not act on pods".into() }),
     }
@@ -72,6 +74,12 @@ pub(super) async fn now(client: &Client, pod: &Object) -> Result<Option<Facts>, 
     Ok(found.map(Facts::of).filter(|found| found.uid == pod.uid))
 }
 
+/// Why a pod cannot be used that is not there by its UID.
+fn is_another(pod: &Object) -> KubernetesError {
+    let why = "it is gone, or another pod has its name, since it was picked".into();
+    KubernetesError::Changed { action: format!("use {}", pod.place()), why }
+}
+
 /// What came in the place of pods that are gone.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Replacements {
@@ -89,10 +97,7 @@ impl Replacements {
         let mut noted = Self::default();
         for pod in pods {
             let found = now(client, pod).await?;
-            let found = found.filter(|found| !found.ending).ok_or_else(|| KubernetesError::Changed {
-                action: format!("use {}", pod.place()),
-                why: "it is gone, or another pod has its name, since it was picked".into(),
-            })?;
+            let found = found.filter(|found| !found.ending).ok_or_else(|| is_another(pod))?;
             noted.makers.extend(found.maker);
         }
         for pod in noted.siblings(client, pods).await? {

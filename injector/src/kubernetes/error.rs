@@ -147,6 +147,11 @@ impl KubernetesError {
         }
     }
 
+    /// For an object that was there when it was picked.
+    pub fn gone(action: impl Into<String>) -> Self {
+        Self::Missing { action: action.into(), why: "it is gone since it was picked".into() }
+    }
+
     /// Whether the same question may be answered a little later: the server is gone for a moment, or has too much to do.
     pub fn is_passing(&self) -> bool {
         match self {

@@ -59,6 +59,11 @@ impl Looking {
         }
     }
 
+    /// The same when a fault comes off and nothing will be looked at any more: what cannot be looked at is not seen.
+    pub fn at_last(&mut self) -> Seen {
+        self.now().unwrap_or_else(|error| Seen::Absent(error.to_string()))
+    }
+
     fn begin(&mut self) -> Result<(), Error> {
         if self.underway.is_some() || Instant::now() < self.next {
             return Ok(());

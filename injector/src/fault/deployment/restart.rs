@@ -7,6 +7,7 @@
 use k8s_openapi::jiff::Timestamp;
 use serde_json::json;
 
+use super::is_another;
 use crate::agent::services::Services;
 use crate::error::Error;
 use crate::fault::{Change, Fault, Reverted, Seen, Undo};
@@ -61,9 +62,7 @@ impl Fault<Services> for Restart {
             change::deployment(&client, object).await
         })?;
         let place = object.place();
-        let seen = seen.ok_or_else(|| {
-            Error::Refused(format!("{place} is gone, or another one has its name, since it was picked"))
-        })?;
+        let seen = seen.ok_or_else(|| is_another(object))?;
         if seen.spec.as_ref().is_some_and(|spec| spec.paused == Some(true)) {
             let resume = format!("`kubectl rollout resume {}`", object.by_hand());
             return Err(Error::Refused(format!("{place} is paused, so it would not be rolled out; {resume} first")));
@@ -84,8 +83,7 @@ impl Fault<Services> for Restart {
         let changed = self.cluster.ask(ANSWER, async |client| {
             change::again(async || {
                 let action = || format!("restart {}", object.place());
-                let gone =
-                    || KubernetesError::Missing { action: action(), why: "it is gone since it was picked".into() };
+                let gone = || KubernetesError::gone(action());
                 let seen = change::deployment(&client, object).await?.ok_or_else(gone)?;
                 let change = json!({ "spec": { "template": { "metadata": { "annotations": { RESTARTED: at } } } } });
                 change::change_deployment(&client, object, &seen, change).await

@@ -7,6 +7,7 @@
 
 use k8s_openapi::api::apps::v1::Deployment;
 
+use super::is_another;
 use crate::agent::services::Services;
 use crate::error::Error;
 use crate::fault::{Change, Fault, Reverted, Seen, Undo};
@@ -67,9 +68,7 @@ impl Fault<Services> for Scale {
             Ok((change::deployment(&client, object).await?, autoscaler))
         })?;
         let place = object.place();
-        let seen = seen.ok_or_else(|| {
-            Error::Refused(format!("{place} is gone, or another one has its name, since it was picked"))
-        })?;
+        let seen = seen.ok_or_else(|| is_another(object))?;
         if let Some(name) = autoscaler {
             let why = "decides about its replicas, and would undo this fault while brunt undoes its work";
             return Err(Error::Refused(format!("{place}: the autoscaler `{name}` {why}")));
@@ -93,8 +92,7 @@ impl Fault<Services> for Scale {
         let scaled = self.cluster.ask(ANSWER, async |client| {
             change::again(async || {
                 let action = || format!("scale {}", object.place());
-                let gone =
-                    || KubernetesError::Missing { action: action(), why: "it is gone since it was picked".into() };
+                let gone = || KubernetesError::gone(action());
                 let seen = change::deployment(&client, object).await?.ok_or_else(gone)?;
                 let now = change::replicas_of(&seen);
                 if now != from {
@@ -113,7 +111,7 @@ impl Fault<Services> for Scale {
     }
 
     fn revert(&mut self, _: &mut Services) -> Reverted {
-        let effect = self.looking.now().unwrap_or_else(|error| Seen::Absent(error.to_string()));
+        let effect = self.looking.at_last();
         let inverses = self.inverse.as_slice();
         put_all_back(&self.cluster, inverses, &mut self.injected, Reverted::nothing(effect))
     }

@@ -56,7 +56,7 @@ impl Fault<Services> for Cordon {
     }
 
     fn revert(&mut self, _: &mut Services) -> Reverted {
-        let effect = self.looking.now().unwrap_or_else(|error| Seen::Absent(error.to_string()));
+        let effect = self.looking.at_last();
         put_all_back(&self.cluster, &self.inverses, &mut self.injected, Reverted::nothing(effect))
     }
 }

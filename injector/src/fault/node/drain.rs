@@ -224,7 +224,7 @@ impl Fault<Services> for Drain {
     }
 
     fn revert(&mut self, _: &mut Services) -> Reverted {
-        let effect = self.looking.now().unwrap_or_else(|error| Seen::Absent(error.to_string()));
+        let effect = self.looking.at_last();
         self.evicting.stop();
         let mut reverted = Reverted::nothing(effect);
         let moved = locked(&self.evicting.shared.told).len();

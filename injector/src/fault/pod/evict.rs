@@ -11,63 +11,11 @@ use kube::api::PostParams;
 use kube::{Api, Client};
 use serde_json::{Value, json};
 
-use super::Replacements;
-use super::kill::{gone, only_this, reverted};
-use crate::agent::services::Services;
-use crate::error::Error;
-use crate::fault::{Change, Fault, Reverted, Seen, Undo};
-use crate::kubernetes::{ANSWER, Cluster, KubernetesError, Looking, Object};
+use super::leave::only_this;
+use crate::kubernetes::{KubernetesError, Object};
 
 /// How often a server that throttles is asked again.
 const ATTEMPTS: usize = 3;
-
-/// See the module.
-pub struct Evict {
-    cluster: Cluster,
-    pods: Vec<Object>,
-    grace: Option<Duration>,
-    before: Replacements,
-    looking: Looking,
-    injected: bool,
-}
-
-impl Evict {
-    pub(super) fn new(cluster: Cluster, pods: Vec<Object>, grace: Option<Duration>) -> Self {
-        let looking = Looking::new(gone(cluster.clone(), pods.clone()));
-        Self { cluster, pods, grace, before: Replacements::default(), looking, injected: false }
-    }
-}
-
-impl Fault<Services> for Evict {
-    fn prepare(&mut self, _: &mut Services) -> Result<Vec<Undo>, Error> {
-        self.before = super::prepare(&self.cluster, &self.pods)?;
-        Ok(vec![Undo::Nothing { why: "an eviction has no inverse; what owns the pods makes others".into() }])
-    }
-
-    fn inject(&mut self, _: &mut Services, change: Change) -> Result<(), Error> {
-        if self.injected || change == Change::Skip {
-            return Ok(());
-        }
-        self.injected = true;
-        let (pods, grace) = (&self.pods, self.grace);
-        let evicted = self.cluster.ask(ANSWER, async |client| {
-            for pod in pods {
-                evict(&client, pod, grace).await?;
-            }
-            Ok(())
-        });
-        evicted.map_err(Error::from)
-    }
-
-    fn verify(&mut self, _: &mut Services) -> Result<Seen, Error> {
-        self.looking.seen()
-    }
-
-    fn revert(&mut self, _: &mut Services) -> Reverted {
-        let effect = self.looking.now().unwrap_or_else(|error| Seen::Absent(error.to_string()));
-        reverted(&self.cluster, &self.before, &self.pods, effect, self.injected)
-    }
-}
 
 /// Asks for the eviction of one pod; a server that throttles is asked again when it wants to be, a budget is not.
 pub(crate) async fn evict(client: &Client, pod: &Object, grace: Option<Duration>) -> Result<(), KubernetesError> {

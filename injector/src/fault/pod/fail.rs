@@ -8,7 +8,7 @@
 
 use k8s_openapi::api::core::v1::Pod;
 
-use super::names;
+use super::{is_another, names};
 use crate::agent::services::Services;
 use crate::error::Error;
 use crate::fault::{Change, Fault, Reverted, Seen, Undo};
@@ -66,11 +66,7 @@ impl Fault<Services> for Fail {
             let mut inverses = Vec::new();
             for object in pods {
                 cluster.check(&client, &object.cluster).await?;
-                let gone = || KubernetesError::Changed {
-                    action: format!("use {}", object.place()),
-                    why: "it is gone, or another pod has its name, since it was picked".into(),
-                };
-                let pod = change::pod(&client, object).await?.ok_or_else(gone)?;
+                let pod = change::pod(&client, object).await?.ok_or_else(|| is_another(object))?;
                 inverses.push(Inverse::Images { pod: object.clone(), were: change::images(&pod), are: NOWHERE.into() });
             }
             Ok(inverses)
@@ -106,7 +102,7 @@ impl Fault<Services> for Fail {
     }
 
     fn revert(&mut self, _: &mut Services) -> Reverted {
-        let effect = self.looking.now().unwrap_or_else(|error| Seen::Absent(error.to_string()));
+        let effect = self.looking.at_last();
         let mut reverted = Reverted::nothing(effect);
         if self.injected {
             reverted.residue.push(format!("the containers of {} count one restart more", names(&self.pods)));
