@@ -1,6 +1,8 @@
 //! A cgroup that a test makes for one of its processes, in every hierarchy that faults look at. Making it needs root.
 
+use std::fmt::Write as _;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -72,10 +74,41 @@ impl Cgroup {
         folder.expect("it has memory")
     }
 
+    /// Its folders, what lies below them, and every limit that somebody could set there: as text that compares equal as long as
+    /// nobody changes it. Files that count are left out; they change by themselves.
+    pub fn settings(&self) -> String {
+        let mut text = String::new();
+        let mut folders = self.folders.clone();
+        while let Some(folder) = folders.pop() {
+            let _ = writeln!(text, "cgroup {}", folder.display());
+            let mut entries: Vec<PathBuf> =
+                fs::read_dir(&folder).into_iter().flatten().flatten().map(|one| one.path()).collect();
+            entries.sort();
+            for entry in entries {
+                if entry.is_dir() {
+                    folders.push(entry);
+                } else if is_setting(&entry) {
+                    // Some can only be written, and some are not there for every kernel.
+                    let value = fs::read_to_string(&entry).unwrap_or_default();
+                    let _ = writeln!(text, "{} {:?}", entry.display(), value.trim());
+                }
+            }
+        }
+        text
+    }
+
     fn file(&self, names: &[&str]) -> Option<PathBuf> {
         let all = self.folders.iter().flat_map(|folder| names.iter().map(|name| folder.join(name)));
         all.into_iter().find(|file| file.exists())
     }
+}
+
+/// Can be written, and does not change by itself.
+fn is_setting(file: &Path) -> bool {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let counts = ["procs", "tasks", "threads", "usage", "failcnt", "stat", "current", "events", "peak", "pressure"];
+    let written = fs::metadata(file).is_ok_and(|it| it.permissions().mode() & 0o200 != 0);
+    written && !counts.iter().any(|word| name.contains(word))
 }
 
 impl Drop for Cgroup {

@@ -1,4 +1,4 @@
-//! What can be left: everything of both network namespaces that other programs can see, and files.
+//! What can be left: everything of both network namespaces that other programs can see, the service's cgroup, and files.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -10,6 +10,8 @@ use brunt_injector::netlink::nf_tables;
 use brunt_tests::ended::files_below;
 use brunt_tests::host;
 use brunt_tests::namespaces::Namespaces;
+
+use crate::weight::Weight;
 
 /// Told by iproute2, nft and iptables: none of them is brunt's.
 const LOOK: &str = "
@@ -23,9 +25,9 @@ const LOOK: &str = "
 pub struct State(String);
 
 impl State {
-    /// Of both namespaces, the state folder of brunt, and the folder of its scenario.
-    pub fn of(network: &Namespaces, folders: [&Path; 2]) -> Self {
-        let mut text = String::new();
+    /// Of both namespaces, the service's cgroup, the state folder of brunt, and the folder of its scenario.
+    pub fn of(network: &Namespaces, weight: &Weight, folders: [&Path; 2]) -> Self {
+        let mut text = weight.cgroup();
         let up = |namespace: &Namespace| {
             let look = || Command::new("ip").args(["-o", "link", "show", "cable"]).output();
             let output = namespace.inside(look).expect("root may enter").expect("ip is there");

@@ -150,7 +150,7 @@ impl Plan {
         let run = Brunt::run(&scenario).arg("--allow-exec").under(["nsenter", &inside]);
         let state_folder = run.home().join("state");
         let folder = scenario.folder();
-        let look = || State::of(&network, [&state_folder, folder.path()]);
+        let look = || State::of(&network, &weight, [&state_folder, folder.path()]);
         let before = look();
         assert_eq!(probe.lasting_trouble(), None, "{self}: before anything");
 

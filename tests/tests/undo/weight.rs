@@ -35,6 +35,11 @@ impl Weight {
         self.disk.path()
     }
 
+    /// The service's cgroup as others see it: what lies in it, and its limits.
+    pub fn cgroup(&self) -> String {
+        self.cgroup.settings()
+    }
+
     /// What it bears now; `None`: nothing.
     pub fn seen(&self) -> Option<String> {
         let others: Vec<u32> = self.cgroup.processes().into_iter().filter(|pid| *pid != self.service).collect();
