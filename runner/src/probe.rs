@@ -4,8 +4,10 @@
 //! of one probe never overlaps the next one: a slow one skips its turns.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use brunt_injector::kubernetes::standing::Standing;
 use brunt_scenario::plan::{Addresses, Plan, Probe, ProbeKind, Target};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::TokioIo;
@@ -15,12 +17,13 @@ use tokio_rustls::TlsConnector;
 
 use crate::load::tls;
 
+pub mod cluster;
 pub mod command;
 
 use command::Command;
 
 /// What a probe asks, with every address filled in.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Question {
     /// A GET answers with this status.
     Http {
@@ -33,12 +36,14 @@ pub enum Question {
     Tcp(String),
     /// A command ends with an exit code.
     Command(Command),
+    /// The API of a cluster says so.
+    Kubernetes(Arc<Standing>),
 }
 
 /// Fills in the addresses of a probe.
 ///
 /// # Errors
-/// In words, when its target has no address.
+/// In words, when its target has no address, or nothing leads to its cluster.
 pub fn question(probe: &Probe, plan: &Plan, addresses: &Addresses) -> Result<Question, String> {
     match &probe.kind {
         ProbeKind::Tcp { address } => {
@@ -49,6 +54,13 @@ pub fn question(probe: &Probe, plan: &Plan, addresses: &Addresses) -> Result<Que
                 urls_of(target, &plan.targets, addresses).map_err(|why| format!("probe `{}`: {why}", probe.id))?;
             let urls = bases.iter().map(|base| format!("{}{path}", base.trim_end_matches('/'))).collect();
             Ok(Question::Http { urls, status: *status })
+        }
+        ProbeKind::Kubernetes { target, expect } => {
+            let Some(Target::Kubernetes(wanted)) = plan.targets.get(target) else {
+                return Err(format!("probe `{}`: target `{target}` is in no cluster", probe.id));
+            };
+            let standing = Standing::of(wanted, *expect).map_err(|error| format!("probe `{}`: {error}", probe.id))?;
+            Ok(Question::Kubernetes(Arc::new(standing)))
         }
         ProbeKind::Command { run, cwd, exit } => {
             let words = run.iter().map(|text| text.fill(addresses, None)).collect::<Result<_, _>>();
@@ -79,6 +91,10 @@ pub async fn ask(question: &Question, timeout: Duration, insecure: bool) -> Resu
     match question {
         Question::Tcp(address) => connect(address, timeout).await,
         Question::Command(command) => command::run(command, timeout).await,
+        Question::Kubernetes(standing) => match tokio::time::timeout(timeout, standing.ask()).await {
+            Ok(stands) => stands.map_err(|why| why.to_string()),
+            Err(_) => Err(format!("not known: the cluster did not answer within {} ms", timeout.as_millis())),
+        },
         Question::Http { urls, status } => {
             for url in urls {
                 let got = get(url, timeout, insecure).await?;

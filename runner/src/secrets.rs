@@ -46,7 +46,7 @@ impl Secrets {
             match &probe.kind {
                 ProbeKind::Command { run, .. } => run.iter().for_each(|text| found.text(text)),
                 ProbeKind::Tcp { address } => found.text(address),
-                ProbeKind::Http { .. } => {}
+                ProbeKind::Http { .. } | ProbeKind::Kubernetes { .. } => {}
             }
         }
         for fault in timeline::faults_of(&plan.timeline) {

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use feeders::{Feeder, Rows, Strategy, Table, VALUE_COLUMN};
 pub use load::{Connections, Portion, RetryUntil, Reuse};
-pub use pods::{Owner, OwnerKind, PodMatch};
+pub use pods::{Expect, Owner, OwnerKind, PodMatch};
 
 use crate::catalogue::TargetKind;
 use crate::matrix::Cell;
@@ -604,6 +604,13 @@ pub enum ProbeKind {
     Tcp {
         /// `host:port`.
         address: Text,
+    },
+    /// The API of a cluster says so.
+    Kubernetes {
+        /// A target of kind `kubernetes`.
+        target: String,
+        /// What it should say.
+        expect: Expect,
     },
     /// A command of this host ends with an exit code.
     Command {

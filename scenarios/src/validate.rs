@@ -2,6 +2,7 @@
 
 mod isolation;
 mod parameters;
+mod probes;
 mod references;
 mod templates;
 mod timeline;
@@ -19,6 +20,7 @@ use crate::tables::Tables;
 pub(crate) fn validate(root: &Root, filled: &Filled, tables: &Tables, sources: &Sources, problems: &mut Problems) {
     references::check(root, filled, sources, problems);
     isolation::check(root, problems);
+    probes::check(root, problems);
     templates::check(root, tables, problems);
     timeline::check(root, problems);
 }

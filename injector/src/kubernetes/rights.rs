@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use brunt_scenario::plan::{OwnerKind, PodMatch};
+use brunt_scenario::plan::{Expect, Owner, OwnerKind, PodMatch};
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
 use kube::api::PostParams;
 use kube::{Api, Client};
@@ -62,25 +62,43 @@ pub fn needed(kind: &str, wanted: &PodMatch, namespace: &str) -> BTreeSet<Right>
         ]),
         _ => {}
     }
-    let by_pods = kind.starts_with("pod.") || kind.starts_with("node.") && wanted.node.is_none();
-    if !by_pods {
-        return all;
+    if kind.starts_with("pod.") || kind.starts_with("node.") && wanted.node.is_none() {
+        all.extend(to_find_pods(wanted, namespace));
     }
-    all.insert(here("", "pods", "list"));
+    all
+}
+
+/// The least that a probe of such a target needs.
+pub fn to_see(expect: Expect, wanted: &PodMatch, namespace: &str) -> BTreeSet<Right> {
+    match expect {
+        Expect::PodsReady(_) => to_find_pods(wanted, namespace),
+        Expect::ReplicasAvailable(_) | Expect::RolledOut | Expect::JobDone => {
+            wanted.owner.iter().map(|owner| to_get(owner, namespace)).collect()
+        }
+    }
+}
+
+fn to_find_pods(wanted: &PodMatch, namespace: &str) -> BTreeSet<Right> {
+    let list = |group, resource| Right { namespace: Some(namespace.into()), group, resource, verb: "list", name: None };
+    let mut all = BTreeSet::from([list("", "pods")]);
     if let Some(owner) = &wanted.owner {
-        let resource = match owner.kind {
-            OwnerKind::Deployment => "deployments",
-            OwnerKind::StatefulSet => "statefulsets",
-            OwnerKind::DaemonSet => "daemonsets",
-            OwnerKind::ReplicaSet => "replicasets",
-            OwnerKind::Job => "jobs",
-        };
-        all.insert(here(if owner.kind == OwnerKind::Job { "batch" } else { "apps" }, resource, "get"));
+        all.insert(to_get(owner, namespace));
         if owner.kind == OwnerKind::Deployment {
-            all.insert(here("apps", "replicasets", "list"));
+            all.insert(list("apps", "replicasets"));
         }
     }
     all
+}
+
+fn to_get(owner: &Owner, namespace: &str) -> Right {
+    let (group, resource) = match owner.kind {
+        OwnerKind::Deployment => ("apps", "deployments"),
+        OwnerKind::StatefulSet => ("apps", "statefulsets"),
+        OwnerKind::DaemonSet => ("apps", "daemonsets"),
+        OwnerKind::ReplicaSet => ("apps", "replicasets"),
+        OwnerKind::Job => ("batch", "jobs"),
+    };
+    Right { namespace: Some(namespace.into()), group, resource, verb: "get", name: None }
 }
 
 /// Those of these rights that the cluster would not grant. Every user may ask this of itself.
@@ -140,7 +158,7 @@ pub fn roles(rights: &BTreeSet<Right>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use brunt_scenario::plan::Owner;
+    use brunt_scenario::units::CountOrShare;
 
     use super::*;
 
@@ -171,6 +189,16 @@ mod tests {
         }
         let scale = words("deployment.scale", &wanted);
         assert!(!scale.iter().any(|right| right.contains("pods ")), "{scale:?}");
+    }
+
+    #[test]
+    fn a_probe_needs_to_read_what_it_asks_about_and_nothing_else() {
+        let wanted = PodMatch { owner: Owner::parse("deployment/payment"), ..PodMatch::default() };
+        let words = |expect| to_see(expect, &wanted, "shop").iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(words(Expect::RolledOut), ["get deployments.apps in the namespace `shop`"]);
+        let ready = words(Expect::PodsReady(CountOrShare::All));
+        assert_eq!(ready.len(), 3, "{ready:?}");
+        assert!(ready.iter().all(|right| right.starts_with("get ") || right.starts_with("list ")), "{ready:?}");
     }
 
     #[test]

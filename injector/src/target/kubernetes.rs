@@ -10,7 +10,7 @@ mod workload;
 
 use std::collections::BTreeSet;
 
-use brunt_scenario::plan::{Fault, PodMatch};
+use brunt_scenario::plan::{Expect, Fault, PodMatch};
 use kube::Client;
 
 use crate::error::ResolveError;
@@ -98,9 +98,27 @@ pub fn place(wanted: &PodMatch) -> Result<(Option<String>, String), KubernetesEr
 ///
 /// A namespace that is not given is that of the context, if there is a kubeconfig here, and `default` if there is none.
 pub fn rights(fault: &Fault, wanted: &PodMatch) -> BTreeSet<Right> {
+    rights::needed(fault.kind, wanted, &likely_namespace(wanted))
+}
+
+/// What a probe of a target needs; the namespace as for [`rights`].
+pub fn rights_to_see(expect: Expect, wanted: &PodMatch) -> BTreeSet<Right> {
+    rights::to_see(expect, wanted, &likely_namespace(wanted))
+}
+
+/// Those of the rights of a probe that its cluster would not grant.
+///
+/// # Errors
+/// The cluster cannot be asked.
+pub fn missing_to_see(expect: Expect, wanted: &PodMatch) -> Result<Vec<Right>, KubernetesError> {
+    let cluster = Cluster::of_context(wanted.context.as_deref())?;
+    let needed = rights::to_see(expect, wanted, &namespace(&cluster, wanted));
+    cluster.ask(ANSWER, async |client| rights::missing(&client, &needed).await)
+}
+
+fn likely_namespace(wanted: &PodMatch) -> String {
     let of_context = || Cluster::of_context(wanted.context.as_deref()).ok().and_then(|it| it.access().namespace());
-    let namespace = wanted.namespace.clone().or_else(of_context).unwrap_or_else(|| "default".into());
-    rights::needed(fault.kind, wanted, &namespace)
+    wanted.namespace.clone().or_else(of_context).unwrap_or_else(|| "default".into())
 }
 
 /// What was found, and where.

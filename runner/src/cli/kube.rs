@@ -1,4 +1,4 @@
-//! `brunt kube rbac SCENARIO...`: the least role that the faults of scenarios need in their clusters.
+//! `brunt kube rbac SCENARIO...`: the least role that the faults and probes of scenarios need in their clusters.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use brunt_scenario::plan::{Plan, Target};
 use super::guide::{self, Example, Guide};
 use super::scenario::{self, Overrides};
 use super::{Failure, print, values};
-use crate::timeline;
+use crate::{probe, timeline};
 
 /// Examples and the rest of the help.
 pub const GUIDE: Guide = Guide {
@@ -22,7 +22,7 @@ pub const GUIDE: Guide = Guide {
     ],
     exit_status: &[
         ("0", "printed"),
-        ("2", "the scenario is wrong, or has no fault that acts through the API of a cluster"),
+        ("2", "the scenario is wrong, or has no fault and no probe that needs the API of a cluster"),
     ],
     files: &[],
     environment: &[guide::VARIABLES, guide::ANY_OTHER],
@@ -54,7 +54,7 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
     let plans = scenario::plans("kube rbac", files, overrides, &[], None)?;
     let contexts = needed(&plans);
     if contexts.is_empty() {
-        let why = "no fault of it acts through the API of a cluster, so it needs no rights there";
+        let why = "no fault of it acts through the API of a cluster and no probe asks one, so it needs no rights there";
         return Err(Failure::Usage(format!("{}: {why}", files.join(", "))));
     }
     let mut text = String::new();
@@ -67,7 +67,7 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
     print(&text).map(|()| 0)
 }
 
-/// What all faults together need, by the context of their clusters.
+/// What all faults and probes together need, by the context of their clusters.
 fn needed(plans: &[Plan]) -> BTreeMap<Option<String>, BTreeSet<Right>> {
     let mut contexts: BTreeMap<Option<String>, BTreeSet<Right>> = BTreeMap::new();
     for plan in plans {
@@ -75,6 +75,9 @@ fn needed(plans: &[Plan]) -> BTreeMap<Option<String>, BTreeSet<Right>> {
             if let Some(Target::Kubernetes(wanted)) = plan.targets.get(&fault.target) {
                 contexts.entry(wanted.context.clone()).or_default().extend(kubernetes::rights(fault, wanted));
             }
+        }
+        for (_, wanted, expect) in probe::cluster::all(plan) {
+            contexts.entry(wanted.context.clone()).or_default().extend(kubernetes::rights_to_see(expect, wanted));
         }
     }
     contexts

@@ -27,7 +27,7 @@ pub const GUIDE: Guide = Guide {
     exit_status: &[
         ("0", "it can be run"),
         ("2", "the scenario is wrong, or asks for what is not built in this version"),
-        ("3", "a fault has nobody to hit, or lacks a right"),
+        ("3", "a fault has nobody to hit, or a fault or a probe lacks a right"),
     ],
     files: &[],
     environment: &[guide::NO_COLOR, guide::VARIABLES, guide::ANY_OTHER],
@@ -60,7 +60,7 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
     print(&described.join("\n"))?;
     let isolated = isolated(&plans)?;
     let missing = plans.iter().flat_map(|plan| &plan.not_built).map(|missing| missing.exit_code);
-    let unresolved = plans.iter().filter(|plan| !parts::all_resolve(plan)).map(|_| 3);
+    let unresolved = plans.iter().filter(|plan| !(parts::all_resolve(plan) && parts::all_may_ask(plan))).map(|_| 3);
     Ok(exit::strongest(missing.chain(unresolved).chain(isolated)))
 }
 

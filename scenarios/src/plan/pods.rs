@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::units::CountOrShare;
+
 /// How pods are found. All given conditions must hold; at least one besides context and namespace is given.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct PodMatch {
@@ -80,6 +82,35 @@ impl Owner {
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.kind.word(), self.name)
+    }
+}
+
+/// What the API should say of a target.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Expect {
+    /// So many of its pods are ready.
+    PodsReady(CountOrShare),
+    /// So many replicas of its owner are available.
+    ReplicasAvailable(CountOrShare),
+    /// Its deployment is rolled out.
+    RolledOut,
+    /// Its job is complete.
+    JobDone,
+}
+
+/// As a sentence goes on after the name of the target.
+impl fmt::Display for Expect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (wanted, state) = match self {
+            Self::PodsReady(wanted) => (wanted, "pods ready"),
+            Self::ReplicasAvailable(wanted) => (wanted, "replicas available"),
+            Self::RolledOut => return f.write_str("is rolled out"),
+            Self::JobDone => return f.write_str("is complete"),
+        };
+        match wanted {
+            CountOrShare::All => write!(f, "has all {state}"),
+            some => write!(f, "has at least {some} {state}"),
+        }
     }
 }
 

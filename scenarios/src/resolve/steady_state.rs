@@ -7,8 +7,9 @@ use crate::address::host_and_port;
 use crate::decode::Spanned;
 use crate::diagnostic::Code;
 use crate::metric::Metric;
-use crate::plan::{Before, Bound, Piece, Probe, ProbeKind, Scope, Slo, SteadyState, Text};
+use crate::plan::{Before, Bound, Expect, Piece, Probe, ProbeKind, Scope, Slo, SteadyState, Text};
 use crate::scenario::steady_state as written;
+use crate::units::CountOrShare;
 
 impl Resolver<'_> {
     pub(super) fn slos(&mut self) -> Vec<Slo> {
@@ -71,7 +72,7 @@ impl Resolver<'_> {
                 <f64 as crate::decode::Decode>::decode(bound, self.problems);
             }
         }
-        let kind = match (&probe.http, &probe.tcp, &probe.command) {
+        let kind = match (&probe.http, &probe.tcp, &probe.command, &probe.kubernetes) {
             (Some(http), ..) => {
                 if !http.get.value.starts_with('/') {
                     let help = format!("write `/{}`", http.get.value);
@@ -84,16 +85,19 @@ impl Resolver<'_> {
                     status: http.status.as_ref().map_or(200, |status| status.value),
                 }
             }
-            (None, Some(tcp), _) => {
+            (None, Some(tcp), ..) => {
                 self.check_address(&tcp.address);
                 ProbeKind::Tcp { address: tcp.address.value.clone() }
             }
-            (None, None, Some(command)) => ProbeKind::Command {
+            (None, None, Some(command), _) => ProbeKind::Command {
                 run: command.value.run.clone(),
                 cwd: folder.to_owned(),
                 exit: command.value.exit.as_ref().map_or(0, |exit| u8::try_from(exit.value).unwrap_or_default()),
             },
-            (None, None, None) => return None,
+            (None, None, None, Some(kubernetes)) => {
+                ProbeKind::Kubernetes { target: kubernetes.target.value.clone(), expect: expected(kubernetes) }
+            }
+            (None, None, None, None) => return None,
         };
         Some(Probe {
             id: probe.id.value.0.clone(),
@@ -109,6 +113,16 @@ impl Resolver<'_> {
         {
             self.problems.error(Code::E049, address.span, format!("not an address: {}", error.wrong), error.help);
         }
+    }
+}
+
+fn expected(probe: &written::KubernetesProbe) -> Expect {
+    let at_least = probe.at_least.as_ref().map_or(CountOrShare::All, |at_least| at_least.value);
+    match probe.expect.value {
+        written::Expect::PodsReady => Expect::PodsReady(at_least),
+        written::Expect::ReplicasAvailable => Expect::ReplicasAvailable(at_least),
+        written::Expect::RolledOut => Expect::RolledOut,
+        written::Expect::JobDone => Expect::JobDone,
     }
 }
 

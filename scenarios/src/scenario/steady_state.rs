@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use crate::decode::fields::exactly_one;
-use crate::decode::{Name, Spanned, record};
+use crate::decode::{Name, Spanned, record, words};
 use crate::diagnostic::{Code, Problems};
 use crate::plan::Text;
+use crate::units::CountOrShare;
 use crate::yaml::Node;
 
 record! {
@@ -58,6 +59,8 @@ record! {
     optional tcp: TcpProbe,
     /// A command ends with an exit code.
     optional command: Spanned<CommandProbe>,
+    /// The API of a cluster tells something of a target.
+    optional kubernetes: KubernetesProbe,
     /// A query of Prometheus stays within bounds.
     optional prometheus: Spanned<PrometheusProbe>,
     /// From one start to the next; default 1s.
@@ -71,6 +74,7 @@ fn check_probe(probe: &Probe, problems: &mut Problems) {
         ("http", probe.http.is_some()),
         ("tcp", probe.tcp.is_some()),
         ("command", probe.command.is_some()),
+        ("kubernetes", probe.kubernetes.is_some()),
         ("prometheus", probe.prometheus.is_some()),
     ];
     exactly_one(probe.span, "a probe", &given, problems);
@@ -111,6 +115,43 @@ record! {
 fn check_command(probe: &CommandProbe, problems: &mut Problems) {
     if let Some(exit) = probe.exit.as_ref().filter(|exit| exit.value > u64::from(u8::MAX)) {
         problems.error(Code::E028, exit.span, "no process ends with that code", "an exit code is from 0 to 255");
+    }
+}
+
+record! {
+    /// What the API of a cluster tells.
+    KubernetesProbe, "a kubernetes probe", check = check_kubernetes;
+    /// A target of kind `kubernetes`.
+    required target: Spanned<String>,
+    /// What must be true of it.
+    required expect: Spanned<Expect>,
+    /// Of so many of its pods or replicas; default: all.
+    optional at_least: Spanned<CountOrShare>,
+}
+
+words! {
+    /// What a cluster should say.
+    Expect:
+    /// Its pods are ready.
+    PodsReady = "pods_ready",
+    /// The replicas of its `owner` are available, by the owner's own account.
+    ReplicasAvailable = "replicas_available",
+    /// Its deployment has all pods of its newest template available, and no others.
+    RolledOut = "rolled_out",
+    /// Its job is complete.
+    JobDone = "job_done",
+}
+
+fn check_kubernetes(probe: &KubernetesProbe, problems: &mut Problems) {
+    let Some(at_least) = &probe.at_least else { return };
+    if matches!(probe.expect.value, Expect::RolledOut | Expect::JobDone) {
+        let help = "it goes with `expect: pods_ready` and `expect: replicas_available`";
+        problems.error(Code::E066, at_least.span, "there is only one of them: `at_least` has no meaning", help);
+    }
+    let none = matches!(at_least.value, CountOrShare::Count(0))
+        || matches!(at_least.value, CountOrShare::Share(share) if share.0 <= 0.0);
+    if none {
+        problems.error(Code::E028, at_least.span, "none would always be there", "at least `one`");
     }
 }
 

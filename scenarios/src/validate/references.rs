@@ -209,6 +209,9 @@ impl<'r> Checker<'r> {
             if let Some(http) = &probe.http {
                 self.load_target(http.target.as_ref(), probe.id.span);
             }
+            if let Some(kubernetes) = &probe.kubernetes {
+                self.targets.check(&kubernetes.target, self.sources, self.problems);
+            }
         }
         let slos = Names::of("objective", "slos", Code::E036, self.root.slos.as_ref());
         for name in state.all_of.iter().flatten() {

@@ -6,6 +6,7 @@ use brunt_scenario::plan::{Bound, Fault, Gate, Item, Limit, LinkTo, Plan, ProbeK
 use brunt_scenario::units::print_duration;
 
 use super::Page;
+use crate::probe::cluster;
 use crate::run::permission::command_line;
 
 /// Processes that brunt will start.
@@ -78,11 +79,19 @@ fn hypothesis(plan: &Plan, steady: &SteadyState) -> Vec<Vec<String>> {
         let bound = bound(slo.bound, slo.metric.unit());
         vec![slo.id.clone(), format!("{} {bound} over {}", slo.metric, print_duration(slo.over))]
     });
-    let probes = steady
-        .probes
-        .iter()
-        .map(|probe| vec![probe.id.clone(), format!("{}, every {}", asks(&probe.kind), print_duration(probe.every))]);
+    let probes = steady.probes.iter().map(|probe| {
+        let may = cluster::all(plan).find(|(other, ..)| other.id == probe.id);
+        let may_not = may.and_then(|(probe, wanted, expect)| cluster::check_one(probe, wanted, expect).err());
+        let may_not = may_not.map_or_else(String::new, |why| format!("; cannot be asked: {why}"));
+        let text = format!("{}, every {}{may_not}", asks(&probe.kind), print_duration(probe.every));
+        vec![probe.id.clone(), text]
+    });
     slos.chain(probes).collect()
+}
+
+/// Whether every probe may ask what it asks, as far as can be told before the run.
+pub fn all_may_ask(plan: &Plan) -> bool {
+    cluster::check(plan).is_ok()
 }
 
 /// What a probe asks.
@@ -90,6 +99,7 @@ fn asks(kind: &ProbeKind) -> String {
     match kind {
         ProbeKind::Http { target, path, status } => format!("GET {path} of {target} answers {status}"),
         ProbeKind::Tcp { address } => format!("{address} accepts a connection"),
+        ProbeKind::Kubernetes { target, expect } => format!("{target} {expect}"),
         ProbeKind::Command { run, exit, .. } => {
             let words: Vec<String> = run.iter().map(ToString::to_string).collect();
             format!("`{}` ends with {exit}", words.join(" "))
