@@ -43,6 +43,16 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// How long it may take to make some hundred namespaces, on a machine that is busy.
 const TO_BUILD: Duration = Duration::from_secs(60);
 
+/// An instant in the making of a fault, told by whoever makes it: looking for victims comes before, looking at the effect
+/// after, and neither moves it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Edge {
+    /// Victims are known, the undo is on the disk, and the first change comes now.
+    Begins,
+    /// The change was made, or ordered of whoever carries it out.
+    Made,
+}
+
 /// How to start.
 pub struct Options {
     /// The brunt binary; the agent is `<exe> agent`.
@@ -228,8 +238,18 @@ impl Injector {
     /// Prepares the fault, writes its undo to the disk, and makes the change. When it returns the change is in place. On
     /// an error nothing is left behind, or the error is [`Error::LeftBehind`].
     pub async fn inject(&self, fault: &PlannedFault, victims: &Victims) -> Result<(), Error> {
+        self.inject_and_tell(fault, victims, |_| {}).await
+    }
+
+    /// The same, and tells of each [`Edge`] at its instant: from a thread of its own, which does not go on meanwhile.
+    pub async fn inject_and_tell(
+        &self,
+        fault: &PlannedFault,
+        victims: &Victims,
+        tell: impl Fn(Edge) + Send + 'static,
+    ) -> Result<(), Error> {
         let (inner, fault, victims) = (self.inner.clone(), fault.clone(), victims.clone());
-        blocking(move || inner.inject(&fault, &victims)).await?
+        blocking(move || inner.inject(&fault, &victims, &tell)).await?
     }
 
     /// Measures whether the fault's effect is there.
@@ -387,7 +407,7 @@ impl Inner {
         locked(&self.faults).iter().rev().filter(|slot| slot.is_open()).map(|slot| slot.id.clone()).collect()
     }
 
-    fn inject(&self, fault: &PlannedFault, victims: &Victims) -> Result<(), Error> {
+    fn inject(&self, fault: &PlannedFault, victims: &Victims, tell: &dyn Fn(Edge)) -> Result<(), Error> {
         let active = Active::new(fault, victims, self.watch.run_id(), self.seed, self.network.get(), &self.kept)?;
         let active = Mutex::new(active);
         let (id, over) = (fault.id.clone(), AtomicBool::new(false));
@@ -401,7 +421,7 @@ impl Inner {
         faults.retain(|known| known.id != fault.id);
         faults.push(slot.clone());
         drop(faults);
-        let injected = active.inject(self);
+        let injected = active.inject(self, tell);
         slot.over.store(!active.is_open(), Ordering::SeqCst);
         injected
     }

@@ -1,7 +1,9 @@
 //! What brunt asks of a Kubernetes cluster: its API server, through the `kube` library.
 //!
-//! Calls block and are bounded; each has a thread, a runtime and a connection of its own, as those to an engine of containers
-//! have, so that they may be made from a runtime's thread as well as from the agent, which has none. The library's own
+//! Calls block and are bounded; each has a thread and a runtime of its own, as those to an engine of containers
+//! have, so that they may be made from a runtime's thread as well as from the agent, which has none. The connection is that of
+//! the call before where that was answered a moment ago: between the look at a victim and the order that hits it nothing
+//! should pass but the order. The library's own
 //! retries are off: a refused eviction is an answer, not a reason to ask again.
 //!
 //! A context's name says little about which cluster stands behind it: names are used again. The UID of the namespace
@@ -14,14 +16,17 @@ pub mod inverse;
 mod looking;
 mod object;
 pub mod rights;
+pub mod standing;
 pub mod watching;
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
 use serde::{Deserialize, Serialize};
+use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
 pub use access::Access;
@@ -31,6 +36,9 @@ pub use object::{Kind, Object};
 
 /// How long the API server may take for one verb of a fault, all of its calls together.
 pub const ANSWER: Duration = Duration::from_secs(8);
+/// A connection over which nothing was said for so long is not trusted with the next call: its other end may be gone, and
+/// nobody would have told.
+const FRESH: Duration = Duration::from_secs(2);
 /// Who changed a field, as the cluster's own books (`managedFields`) have it.
 pub const MANAGER: &str = "brunt";
 
@@ -72,16 +80,49 @@ impl std::fmt::Display for Identity {
     }
 }
 
-/// A cluster that can be asked.
+/// A cluster that can be asked. Its clones share the connection.
 #[derive(Debug, Clone)]
 pub struct Cluster {
     access: Access,
+    /// Empty while a call has it, and then that call alone.
+    line: Arc<Mutex<Option<Line>>>,
+}
+
+/// A client, and the runtime on which its connection lives.
+struct Line {
+    /// There until the drop.
+    runtime: Option<Runtime>,
+    client: Option<Client>,
+    answered: Instant,
+}
+
+impl Line {
+    fn new() -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        Ok(Self { runtime: Some(runtime), client: None, answered: Instant::now() })
+    }
+}
+
+impl std::fmt::Debug for Line {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Line").field("answered", &self.answered).finish_non_exhaustive()
+    }
+}
+
+/// Also where nobody may wait: on a thread of another runtime.
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.client = None;
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl Cluster {
     /// By what leads there; nothing is asked yet.
     pub fn new(access: Access) -> Self {
-        Self { access }
+        Self { access, line: Arc::default() }
     }
 
     /// The one of a context, or of the current one.
@@ -117,14 +158,38 @@ impl Cluster {
     ) -> Result<T, KubernetesError> {
         let failed = |why: String| KubernetesError::Config { who: self.access.to_string(), why };
         let bounded = || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let runtime = runtime.map_err(|error| failed(format!("no runtime: {error}")))?;
-            let exchange = async { job(self.access.client().await?).await };
+            let mut line = match self.fresh_line() {
+                Some(line) => line,
+                None => Line::new().map_err(|error| failed(format!("no runtime: {error}")))?,
+            };
+            let known = line.client.take();
+            let exchange = async {
+                let client = match known {
+                    Some(client) => client,
+                    None => self.access.client().await?,
+                };
+                Ok((job(client.clone()).await?, client))
+            };
+            let runtime = line.runtime.as_ref().expect("it is there until the drop");
             let bounded = runtime.block_on(async { timeout(within, exchange).await });
-            bounded.map_err(|_| KubernetesError::Silent { server: self.access.to_string(), within })?
+            let answered: Result<(T, Client), KubernetesError> =
+                bounded.map_err(|_| KubernetesError::Silent { server: self.access.to_string(), within })?;
+            let (value, client) = answered?;
+            self.keep(Line { client: Some(client), answered: Instant::now(), runtime: line.runtime.take() });
+            Ok(value)
         };
         let answered = thread::scope(|scope| scope.spawn(bounded).join());
         answered.unwrap_or_else(|_| Err(failed("its thread panicked".into())))
+    }
+
+    fn fresh_line(&self) -> Option<Line> {
+        let line = self.line.lock().unwrap_or_else(PoisonError::into_inner).take();
+        line.filter(|line| line.answered.elapsed() < FRESH)
+    }
+
+    /// For the next call; only one over which an answer came.
+    fn keep(&self, line: Line) {
+        *self.line.lock().unwrap_or_else(PoisonError::into_inner) = Some(line);
     }
 
     /// Which one it is.

@@ -33,6 +33,6 @@ pub use cleanup::{CleanupReport, cleanup};
 pub use error::{Error, ResolveError};
 pub use event::Event;
 pub use fault::{Change, Fault, Reverted, Seen, Undo, is_instant};
-pub use injector::{Injector, Options};
+pub use injector::{Edge, Injector, Options};
 pub use proxy::LinkStats;
 pub use target::{Victim, Victims, resolve_dry};

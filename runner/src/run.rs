@@ -32,6 +32,7 @@ use crate::services::{self, Layout, ServiceError};
 use crate::{environment, timeline, ui};
 
 mod drive;
+mod injecting;
 mod orchestrator;
 pub mod permission;
 mod pods;
@@ -135,7 +136,7 @@ pub enum RunError {
     /// The scenario wants to run commands, and nobody has allowed that.
     #[error("{}", commands_text(.0))]
     ExecNotAllowed(Vec<permission::Wanted>),
-    /// A probe has no address.
+    /// A probe has no address, or lacks a right.
     #[error("{0}")]
     Probe(String),
     /// A signal came before the load had started. Nothing was injected; what had been started is ended.
@@ -267,6 +268,7 @@ async fn stage(
         services::start(service, &layout, &files.logs(), &secrets, injector).await?;
     }
     resolve_all(plan, injector, &layout).await?;
+    may_ask(plan).await?;
     let steady = plan.steady_state.iter().flat_map(|steady| &steady.probes);
     let questions = steady
         .map(|probe| probe::question(probe, plan, &layout.addresses).map_err(RunError::Probe))
@@ -331,6 +333,13 @@ async fn resolve_all(plan: &Plan, injector: &Injector, layout: &Layout) -> Resul
         injector.resolve(&fault, target).await.map_err(told)?;
     }
     Ok(())
+}
+
+/// Probes of a cluster may see what they ask about.
+async fn may_ask(plan: &Arc<Plan>) -> Result<(), RunError> {
+    let plan = Arc::clone(plan);
+    let checked = tokio::task::spawn_blocking(move || probe::cluster::check(&plan)).await;
+    checked.unwrap_or_else(|error| Err(format!("asking a cluster: {error}"))).map_err(RunError::Probe)
 }
 
 /// Items that are left have nothing to do with faults, at any depth of groups.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use brunt_scenario::plan::Fault as PlannedFault;
 
-use super::{ANSWER, Inner};
+use super::{ANSWER, Edge, Inner};
 use crate::agent::lease::boottime;
 use crate::agent::network::Layout;
 use crate::agent::protocol::{Answer, Ask, Order};
@@ -92,8 +92,8 @@ impl Active {
         }
     }
 
-    /// prepare, journal, inject, and a look until the change is seen in place.
-    pub fn inject(&mut self, inner: &Inner) -> Result<(), Error> {
+    /// prepare, journal, inject, and a look until the change is seen in place; the edges are told between them.
+    pub fn inject(&mut self, inner: &Inner, tell: &dyn Fn(Edge)) -> Result<(), Error> {
         let undo = self.prepare(inner)?;
         let entry = Entry { fault: self.id.clone(), kind: self.kind.to_owned(), undo: undo.clone() };
         if let Err(error) = inner.write_down(&entry) {
@@ -106,6 +106,7 @@ impl Active {
             self.revert(inner);
             return Err(error);
         }
+        tell(Edge::Begins);
         if let Err(cause) = self.make(inner) {
             let reverted = self.revert(inner);
             return Err(match reverted.error {
@@ -113,6 +114,7 @@ impl Active {
                 Some(residue) => Error::LeftBehind { cause: Box::new(cause), residue },
             });
         }
+        tell(Edge::Made);
         self.settle(inner);
         Ok(())
     }

@@ -147,6 +147,8 @@ impl Known {
                     return Ok(());
                 }
                 tokio::select! {
+                    // What happens to a pod comes before what its slices make of it, also where both wait to be heard.
+                    biased;
                     change = pods.next() => tell.extend(self.pod_changed(change?, wanted)),
                     change = next_of(&mut slices) => tell.extend(self.slice_changed(change?)),
                     () = says.closed() => return Ok(()),

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use brunt_injector::Event as InjectorEvent;
 use brunt_injector::target::{docker, kubernetes, process};
-use brunt_injector::{Event as InjectorEvent, Injector};
 use brunt_report::recorder::live::Live;
-use brunt_scenario::plan::{Fault, Plan, Probe, Target};
+use brunt_scenario::plan::{Plan, Probe, Target};
 use brunt_scenario::units::Offset;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, interval_at};
 
-use super::orchestrator::{Hit, Input, Orchestrator, Todo};
+use super::injecting::{Edges, inject, turn};
+use super::orchestrator::{Input, Orchestrator, Todo};
 use super::watch::{self, Watcher};
 use super::{Sources, Stage, pods};
 use crate::files::Files;
@@ -24,7 +25,7 @@ use crate::services::log::{self, Log};
 use crate::services::{Layout, ServiceError};
 use crate::ui::snapshot::State;
 use crate::ui::tui::Asked;
-use crate::{services, timeline, ui};
+use crate::{services, ui};
 
 /// How often objectives and the effects of faults are looked at.
 const LOOK: Duration = Duration::from_millis(250);
@@ -270,9 +271,10 @@ fn carry_out(todo: Todo, stage: &Stage, files: &Files, inputs: &UnboundedSender<
     let reply = move |input| drop(answer.send(input));
     match todo {
         Todo::Inject(fault) => {
-            let layout = Arc::clone(&stage.layout);
+            let (layout, record, clock) = (Arc::clone(&stage.layout), Arc::clone(&stage.record), stage.clock);
+            let edges = Edges { fault, record, clock, inputs: inputs.clone() };
             tokio::spawn(async move {
-                let outcome = inject(&plan, fault, &layout, &injector).await;
+                let outcome = inject(&plan, edges, &layout, &injector).await;
                 reply(Input::Injected { fault, outcome });
             });
         }
@@ -339,21 +341,6 @@ fn carry_out(todo: Todo, stage: &Stage, files: &Files, inputs: &UnboundedSender<
         Todo::AbortLoad => stage.steering.abort(),
         Todo::GiveUp => {}
     }
-}
-
-/// The fault as its turn with this index has it.
-fn turn(plan: &Plan, index: usize) -> Fault {
-    let turn = timeline::turns_of(&plan.timeline)[index];
-    turn.fault.in_round(turn.round)
-}
-
-/// Resolves again (a restarted process has another id, and another round other victims) and injects.
-async fn inject(plan: &Plan, fault: usize, layout: &Layout, injector: &Injector) -> Result<Hit, String> {
-    let fault = &services::filled(&turn(plan, fault), layout).map_err(|error| error.to_string())?;
-    let target = &plan.targets[&fault.target];
-    let victims = injector.resolve(fault, target).await.map_err(|error| error.to_string())?;
-    injector.inject(fault, &victims).await.map_err(|error| error.to_string())?;
-    Ok(Hit { instances: victims.names(), of: victims.of })
 }
 
 async fn await_ready(

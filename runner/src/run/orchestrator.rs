@@ -197,6 +197,8 @@ impl Orchestrator {
             Input::Due => Vec::new(),
             Input::Look => self.look(now),
             Input::Signal(number) => self.signal(number, now),
+            Input::Injecting { fault, at } => self.injecting(fault, at),
+            Input::Made { fault, instances, at } => self.made(fault, &instances, at),
             Input::Injected { fault, outcome } => self.injected(fault, outcome, now),
             Input::Verified { fault, outcome } => self.verified(fault, outcome, now),
             Input::Reverted { fault, outcome } => self.reverted(fault, outcome),

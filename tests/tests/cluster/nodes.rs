@@ -1,11 +1,11 @@
 //! A node that is drained, and one that is lost.
 
-use brunt_tests::cluster::{Asked, Cluster, Shop};
+use brunt_tests::cluster::{Asked, Cluster, Shop, seconds_since_1970};
 use brunt_tests::ended::fault;
 use brunt_tests::machine;
 use serde_json::Value;
 
-use crate::shopping::{asked_by_brunt, scenario};
+use crate::shopping::{asked_by_brunt, begins_with, close, scenario};
 
 fn nodes_of(pods: &[Value]) -> Vec<&str> {
     pods.iter().map(|pod| pod["spec"]["nodeName"].as_str().unwrap_or_default()).collect()
@@ -36,6 +36,24 @@ fn a_node_that_is_drained_is_empty_for_as_long_as_the_fault_lasts_and_takes_pods
     let asked = asked_by_brunt(cluster, |asked: &Asked| asked.name == "n2" || asked.namespace == shop.namespace);
     let of = |resource: &str| asked.iter().filter(|one| one.resource == resource).count();
     assert!(of("nodes") == 2 && of("pods/eviction") > 0 && of("pods") == 0, "{asked:#?}");
+
+    let zero = seconds_since_1970(&results.summary.started_at);
+    begins_with(&results, drain, &asked);
+    let taken_back = asked.iter().rfind(|one| one.resource == "nodes").expect("there are two");
+    close(
+        &results,
+        "removed after the node was given back",
+        zero + drain.removed_at_s.expect("it was") - taken_back.at,
+    );
+    for pod in results.pods.iter().filter(|pod| pod.ending_s.is_some()) {
+        let evicted = |one: &&Asked| one.resource == "pods/eviction" && one.name == pod.name && one.code == 201;
+        let evicted = asked.iter().find(evicted).unwrap_or_else(|| panic!("nobody evicted {pod:#?}"));
+        close(
+            &results,
+            "told to end, heard after the eviction",
+            zero + pod.ending_s.expect("it was told") - evicted.at,
+        );
+    }
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! Pods of the shop that are killed and evicted while people order.
 
 use brunt_report::results::FaultData;
-use brunt_tests::cluster::{Asked, Cluster, Shop};
+use brunt_tests::cluster::{Asked, Cluster, Shop, seconds_since_1970};
 use brunt_tests::ended::fault;
 use brunt_tests::machine;
 use serde_json::Value;
 
-use crate::shopping::{agrees, asked_by_brunt, payments, scenario};
+use crate::shopping::{agrees, asked_by_brunt, close, payments, scenario};
 
 /// UID by name.
 fn uids(pods: &[Value]) -> Vec<(String, String)> {
@@ -107,6 +107,15 @@ fn pods_that_are_killed_one_behind_the_other_are_never_all_away() {
     assert!(kill.verified && kill.rounds.len() == 3, "{kill:#?}");
     let asked = deletes(cluster, &shop);
     assert_eq!(asked.len(), 3, "{asked:#?}");
+    for (round, asked) in kill.rounds.iter().zip(&asked) {
+        let zero = seconds_since_1970(&results.summary.started_at);
+        close(
+            &results,
+            "a round's first asked after its beginning",
+            asked.at - zero - round.injecting_at_s.expect("it began"),
+        );
+        close(&results, "a round acted after it was asked", zero + round.active_at_s.expect("it acted") - asked.at);
+    }
     for pair in asked.windows(2) {
         let apart = pair[1].at - pair[0].at;
         assert!((7.5..8.5).contains(&apart), "the rounds are {apart} s apart");

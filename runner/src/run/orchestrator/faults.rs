@@ -12,16 +12,33 @@ use crate::timeline::{FaultPhase, Turn};
 
 impl Orchestrator {
     pub(super) fn begin_inject(&mut self, fault: usize) -> Vec<Todo> {
-        let id = self.faults[fault].id.clone();
-        let at = self.record.open_window(WindowName::Fault(id.clone()));
-        // A person may inject it again: its window has a second span then, and its times go from the first to the last.
-        self.faults[fault].injecting_at.get_or_insert(at);
         self.phases[fault] = FaultPhase::Injecting;
         self.whole_at[fault] = self.members_when_whole(fault);
         self.since_recover.push(fault);
+        vec![Todo::Inject(fault)]
+    }
+
+    /// Its window is open since `at`. Victims may take a while to be found, in a cluster some tenths of a second: that is no
+    /// part of it.
+    pub(super) fn injecting(&mut self, fault: usize, at: Offset) -> Vec<Todo> {
+        // A person may inject it again: its window has a second span then, and its times go from the first to the last.
+        self.faults[fault].injecting_at.get_or_insert(at);
         let text = format!("{} on {}", self.faults[fault].kind, self.faults[fault].target);
         self.say_of(at, "fault.injecting", fault, text);
-        vec![Todo::Inject(fault)]
+        Vec::new()
+    }
+
+    /// What acts at an instant has acted; what lasts is in place when that is seen, for its length counts from then.
+    pub(super) fn made(&mut self, fault: usize, instances: &[String], at: Offset) -> Vec<Todo> {
+        if self.faults[fault].instant {
+            self.in_place(fault, instances, at);
+        }
+        Vec::new()
+    }
+
+    fn in_place(&mut self, fault: usize, instances: &[String], at: Offset) {
+        self.faults[fault].active_at.get_or_insert(at);
+        self.say_of(at, "fault.active", fault, format!("in place on {}", instances.join(", ")));
     }
 
     pub(super) fn begin_revert(&mut self, fault: usize, now: Offset) -> Vec<Todo> {
@@ -42,11 +59,11 @@ impl Orchestrator {
                     // Nobody tells how many strangers there are but a look at them, and the last one before the act counts.
                     self.whole_at[fault] = self.whole_at[fault].max(of);
                 }
-                let at = now;
-                self.faults[fault].active_at.get_or_insert(at);
-                self.say_of(at, "fault.active", fault, format!("in place on {}", instances.join(", ")));
+                if !self.faults[fault].instant {
+                    self.in_place(fault, &instances, now);
+                }
                 self.faults[fault].instances = instances;
-                self.phases[fault] = FaultPhase::Active(at);
+                self.phases[fault] = FaultPhase::Active(now);
                 if self.phase == Phase::Ending { self.begin_revert(fault, now) } else { Vec::new() }
             }
             Err(why) => {

@@ -16,6 +16,22 @@ pub enum Input {
     Look,
     /// SIGINT (2) or SIGTERM (15).
     Signal(i32),
+    /// The victims of a fault are known, and the first change is being made.
+    Injecting {
+        /// Index of the fault.
+        fault: usize,
+        /// When its window was opened, just before.
+        at: Offset,
+    },
+    /// The change was made, or ordered; whether its effect is there has yet to be seen.
+    Made {
+        /// Index of the fault.
+        fault: usize,
+        /// Who was hit.
+        instances: Vec<String>,
+        /// When that was.
+        at: Offset,
+    },
     /// An injection was carried out, or was not.
     Injected {
         /// Index of the fault.
@@ -101,7 +117,8 @@ pub struct Hit {
 /// Something to carry out.
 #[derive(Debug, PartialEq)]
 pub enum Todo {
-    /// Resolve the target, inject; answer with [`Input::Injected`].
+    /// Resolve the target, open the fault's window just before the first change, inject; answer with [`Input::Injecting`],
+    /// [`Input::Made`] and [`Input::Injected`], or with the last alone where nothing could be injected.
     Inject(usize),
     /// Look for the effect; answer with [`Input::Verified`].
     Verify(usize),

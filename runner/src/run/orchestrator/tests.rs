@@ -68,8 +68,22 @@ fn at(seconds: f64) -> Offset {
 }
 
 impl Story {
+    /// Whoever injects opens the window first and says when the change was made: so here.
     fn tell(&mut self, seconds: f64, input: Input) -> Vec<Todo> {
-        self.orchestrator.handle(input, at(seconds))
+        if let Input::Injected { fault, outcome: Ok(Hit { instances, .. }) } = &input {
+            let made = Input::Made { fault: *fault, instances: instances.clone(), at: at(seconds) };
+            assert_eq!(self.orchestrator.handle(made, at(seconds)), []);
+        }
+        let todos = self.orchestrator.handle(input, at(seconds));
+        for todo in &todos {
+            if let Todo::Inject(fault) = todo {
+                let id = self.orchestrator.faults[*fault].id.clone();
+                let opened = self.record.open_window(WindowName::Fault(id));
+                let injecting = Input::Injecting { fault: *fault, at: opened };
+                assert_eq!(self.orchestrator.handle(injecting, at(seconds)), []);
+            }
+        }
+        todos
     }
 
     /// Up to the moment at which the pause is in place.
