@@ -11,6 +11,7 @@
 //! |---|---|---|
 //! | `ORDERS_URL` | gateway | where orders is |
 //! | `PAYMENTS_URLS` | orders | comma-separated, one an instance |
+//! | `REFUSES` | payments | `20%`: this share of the payments is answered with 500, evenly spread: a bad version; else none |
 //! | `RESILIENT` | orders | `true`: time limit a try, retries within a budget, sick instances left out; else naive |
 
 mod client;
@@ -24,6 +25,7 @@ mod server;
 use std::io;
 use std::net::SocketAddr;
 
+use brunt_scenario::units::Share;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -92,7 +94,7 @@ async fn answer(
     variable: impl Fn(&'static str) -> Option<String>,
 ) -> Result<(), DemoError> {
     match service {
-        Service::Payments => payments::serve(listener).await,
+        Service::Payments => payments::serve(listener, share("REFUSES", variable("REFUSES"))?).await,
         Service::Orders => {
             let payments = addresses("PAYMENTS_URLS", variable("PAYMENTS_URLS"))?;
             let resilient = variable("RESILIENT").is_some_and(|value| value == "true");
@@ -107,6 +109,15 @@ async fn answer(
         }
     }
     Ok(())
+}
+
+/// A share; none where the variable is not set.
+fn share(name: &'static str, value: Option<String>) -> Result<Share, DemoError> {
+    let Some(value) = value.filter(|value| !value.is_empty()) else { return Ok(Share(0.0)) };
+    let share: Result<Share, _> = value.parse();
+    let share = share.map_err(|error| DemoError::Environment { name, problem: format!("is no share: {error}") })?;
+    let wrong = || DemoError::Environment { name, problem: format!("is {share}, and there is no more than 100%") };
+    if share.0 <= 1.0 { Ok(share) } else { Err(wrong()) }
 }
 
 /// The `host:port` of each URL of a comma-separated list.

@@ -60,6 +60,18 @@ fn the_man_pages_are_those_of_this_version() {
 }
 
 #[test]
+fn the_role_that_is_deployed_is_the_least_one_of_its_scenario() {
+    let folder = docs().join("../deploy/kustomize");
+    let scenario = folder.join("nightly.brunt.yaml");
+    let role = said_by_brunt(&["kube", "rbac", scenario.to_str().expect("a plain path")]);
+    let file = folder.join("role.yaml");
+    if std::env::var_os("BRUNT_UPDATE").is_some() {
+        fs::write(&file, &role).expect("it is ours");
+    }
+    assert_eq!(fs::read_to_string(&file).expect("it is there"), role, "out of date: see the module");
+}
+
+#[test]
 fn the_schemas_are_those_of_this_version() {
     let schemas = [("brunt.schema.json", "scenario"), ("results.schema.json", "results")];
     let schemas = schemas.map(|(file, what)| (file.to_owned(), said_by_brunt(&["schema", what])));

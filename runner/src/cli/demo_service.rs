@@ -9,6 +9,7 @@ const EXAMPLES: &str = "\
 Environment:
   ORDERS_URL      gateway: where orders is, http://host:port
   PAYMENTS_URLS   orders: the payment instances, http://host:port,http://host:port,...
+  REFUSES         payments: 20% = each fifth payment is answered with 500, as by a bad version
   RESILIENT       orders: true = 100 ms a try, retries at another instance within a budget of
                   20 % of the requests (at least 20/s), an instance is left out for 2 s after
                   five failures in a row; anything else = none of it

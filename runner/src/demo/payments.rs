@@ -1,9 +1,11 @@
 //! payments: accepts every payment, and the same Idempotency-Key only once.
 //!
-//! `POST /payments {order, amount}` answers 201 `{"id": "p-1", "state": "accepted"}`.
+//! `POST /payments {order, amount}` answers 201 `{"id": "p-1", "state": "accepted"}`; a bad version answers some of them
+//! with 500.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use brunt_scenario::units::Share;
 use hyper::{Method, StatusCode};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -19,11 +21,15 @@ struct Payments {
     /// Idempotency key to the number of the payment.
     by_key: Recent<String, u64>,
     last: u64,
+    /// Of the payments.
+    refuses: Share,
+    asked: u64,
 }
 
-/// Answers until the future is dropped.
-pub async fn serve(listener: TcpListener) {
-    let payments = Arc::new(Mutex::new(Payments { by_key: Recent::with_capacity(REMEMBERED), last: 0 }));
+/// Answers until the future is dropped; refuses that share of the payments.
+pub async fn serve(listener: TcpListener, refuses: Share) {
+    let by_key = Recent::with_capacity(REMEMBERED);
+    let payments = Arc::new(Mutex::new(Payments { by_key, last: 0, refuses, asked: 0 }));
     server::serve(listener, move |call| {
         let reply = payments.lock().unwrap_or_else(PoisonError::into_inner).answer(&call);
         async move { reply }
@@ -35,9 +41,19 @@ impl Payments {
     fn answer(&mut self, call: &Call) -> Reply {
         match (&call.method, call.path.as_str()) {
             (&Method::GET, "/healthz") => Reply::healthy(),
+            (&Method::POST, "/payments") if self.is_refused() => {
+                Reply::error(StatusCode::INTERNAL_SERVER_ERROR, "this version of payments refuses some of them")
+            }
             (&Method::POST, "/payments") => self.accept(call.idempotency_key.as_deref()),
             _ => Reply::error(StatusCode::NOT_FOUND, "payments knows POST /payments and GET /healthz"),
         }
+    }
+
+    /// Evenly spread: of 20 % each fifth one.
+    fn is_refused(&mut self) -> bool {
+        let before = (self.asked as f64 * self.refuses.0).floor();
+        self.asked += 1;
+        (self.asked as f64 * self.refuses.0).floor() > before
     }
 
     fn accept(&mut self, key: Option<&str>) -> Reply {

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
+use brunt_scenario::units::Share;
 use bytes::Bytes;
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -20,7 +21,7 @@ async fn listener() -> (TcpListener, String) {
 
 async fn healthy_payment() -> String {
     let (listener, address) = listener().await;
-    tokio::spawn(payments::serve(listener));
+    tokio::spawn(payments::serve(listener, Share(0.0)));
     address
 }
 
@@ -130,4 +131,19 @@ async fn an_unpaid_order_stays_unpaid_and_says_so() {
     assert_eq!(status, StatusCode::BAD_GATEWAY);
     assert!(reply["error"].as_str().is_some_and(|text| text.contains("cannot connect")), "{reply}");
     assert_eq!(read(&gateway, "1").await.1["state"], "unpaid");
+}
+
+#[tokio::test]
+async fn a_bad_version_of_payments_refuses_as_many_as_it_is_told_to() {
+    let (listener, address) = listener().await;
+    tokio::spawn(payments::serve(listener, Share(0.2)));
+    let payments = Upstream::new(address);
+    let mut statuses = Vec::new();
+    for number in 0..10 {
+        let key = format!("k-{number}");
+        let reply = payments.call(Method::POST, "/payments", Some(&key), Bytes::from_static(b"{}")).await;
+        statuses.push(reply.expect("it answers").status);
+    }
+    let refused: Vec<usize> = (0..10).filter(|at| statuses[*at] == StatusCode::INTERNAL_SERVER_ERROR).collect();
+    assert_eq!(refused, [4, 9], "{statuses:?}");
 }

@@ -87,6 +87,21 @@ impl<'cluster> Shop<'cluster> {
         pods
     }
 
+    /// Another deployment of payments, with one pod, and a Service of its own; its name is `payments-canary`. Returns where
+    /// payments are made at it.
+    #[track_caller]
+    pub fn canary(&self) -> String {
+        let name = json!("payments-canary");
+        let mut canary = deployment("payments", 1, &json!([]));
+        canary["metadata"]["name"] = name.clone();
+        for labels in ["/spec/selector/matchLabels/app", "/spec/template/metadata/labels/app"] {
+            *canary.pointer_mut(labels).expect("every deployment has it") = name.clone();
+        }
+        let made = self.cluster.create(&self.namespace, &[service("payments-canary"), canary]);
+        self.rolled_out("payments-canary");
+        format!("http://{}:80", made[0]["spec"]["clusterIP"].as_str().expect("the API server gave it an address"))
+    }
+
     /// A budget: never fewer than so many pods of that deployment by an eviction.
     #[track_caller]
     pub fn keep(&self, deployment: &str, at_least: u32) {

@@ -2,9 +2,12 @@
 //! `stories`, and end with it.
 
 mod bed;
+mod deployed;
 mod nodes;
 mod outcomes;
 mod pods;
+mod probes;
 mod rights;
+mod rollout;
 mod safety;
 mod shopping;
