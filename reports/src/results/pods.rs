@@ -1,12 +1,17 @@
 //! Pods of a cluster as the plain data of results.json: when each was there, ready and served, and what took the place of
 //! those that went.
 
+use std::time::Duration;
+
 use brunt_scenario::units::Offset;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::seconds;
 use crate::facts::{Facts, PodFacts, PodSpan};
+
+/// What brunt hears at once, for it was kept waiting, it hears in any order: pods and slices are watched by two connections.
+const AT_ONCE: Duration = Duration::from_millis(100);
 
 /// A pod that a target of the scenario names, as the cluster's API told of it. Instants are those at which brunt heard of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -91,9 +96,11 @@ fn data(pod: &PodFacts, by: Option<&PodFacts>, run_ended: Offset) -> PodData {
     let spans = |spans: &[PodSpan]| {
         spans.iter().map(|(from, to)| [seconds(*from), seconds(to.unwrap_or(run_ended))]).collect::<Vec<_>>()
     };
-    // It was served when its end began, and then no more.
+    // It was served when its end began, and then no more. Nobody leaves the slices for an end that has yet to begin, so a span
+    // that seems to be over a moment before was heard with it: no lag is known then, and it is zero.
     let left = |end: Offset| {
-        let last = pod.serving.iter().find(|(from, to)| *from <= end && to.is_none_or(|to| to >= end));
+        let until = |to: Offset| to.after(AT_ONCE) >= end;
+        let last = pod.serving.iter().rfind(|(from, to)| *from <= end && to.is_none_or(until));
         last.and_then(|(_, to)| *to)
     };
     PodData {
@@ -219,6 +226,15 @@ mod tests {
         let pods = judged(vec![killed("a"), killed("b"), stranger, older, made("c", 2.2, 4.0), made("d", 2.3, 5.0)]);
         let by: Vec<Option<&str>> = pods.iter().map(|pod| pod.replaced_by.as_deref()).collect();
         assert_eq!(by, [Some("c"), Some("d"), None, None, None, None]);
+    }
+
+    #[test]
+    fn a_pod_that_is_heard_to_leave_with_the_word_to_end_left_at_once() {
+        let lag = |left: f64| {
+            let serving = vec![(at(0.0), Some(at(left)))];
+            judged(vec![PodFacts { serving, ..killed("a") }])[0].endpoint_removal_lag_s
+        };
+        assert_eq!((lag(1.9999), lag(1.5)), (Some(0.0), None), "half a second before it left for another reason");
     }
 
     #[test]

@@ -28,7 +28,8 @@ fn lags(results: &Results, audit: &[Asked], victim: &PodData) -> [f64; 4] {
         found.unwrap_or_else(|| panic!("nobody asked for {what}")).at
     };
     let ending = victim.ending_s.expect("it was told to end");
-    let left = ending + victim.endpoint_removal_lag_s.expect("it was served until then");
+    let lag = victim.endpoint_removal_lag_s.unwrap_or_else(|| panic!("it was not served until then: {victim:#?}"));
+    let left = ending + lag;
     let replacement = victim.replaced_by.as_ref().expect("the deployment makes another one");
     let replacement = results.pods.iter().find(|pod| pod.name == *replacement).expect("it is told too");
     let (created, ready) = (replacement.created_s.expect("it is new"), replacement.ready[0][0]);
