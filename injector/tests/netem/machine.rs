@@ -25,7 +25,7 @@ const MODULES: [&str; 14] = [
     "nft_numgen",
 ];
 /// Longer than any run has taken on a busy machine, by far.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_secs(1500);
 
 #[test]
 #[ignore = "boots a virtual machine: run by ./tests/run, which fetches a kernel for it"]
@@ -146,6 +146,9 @@ fn want(module: &str, all: &str, root: &Path, names: &mut Vec<String>) {
 fn boot(kernel: &Path, image: &Path) -> String {
     let mut command = Command::new("qemu-system-x86_64");
     command.args(["-m", "512", "-smp", "1", "-nographic", "-no-reboot", "-nic", "none"]);
+    // Its clock counts its instructions, 4 ns each, and jumps to the next timer while it waits: how busy this machine is cannot be
+    // seen from inside, neither by what is measured there nor by a lease.
+    command.args(["-icount", "shift=2,sleep=off", "-rtc", "clock=vm"]);
     command.arg("-kernel").arg(only(&kernel.join("boot"), "vmlinuz-")).arg("-initrd").arg(image);
     command.args(["-append", "console=ttyS0 quiet panic=-1"]);
     let mut machine = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("qemu-system-x86_64 starts");
