@@ -22,6 +22,9 @@ pub const NETWORK: &str = "(network)";
 /// The entry that undoes all services of a run together; no fault can have this name.
 pub const SERVICES: &str = "(services)";
 
+/// The entry of the job that sends the load; no fault can have this name.
+pub const WORKERS: &str = "(workers)";
+
 /// One line of the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -50,7 +53,7 @@ pub struct Header {
 /// A change that may be in place, and what undoes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// The fault's id, or [`SERVICES`], or [`NETWORK`].
+    /// The fault's id, or [`SERVICES`], or [`NETWORK`], or [`WORKERS`].
     pub fault: String,
     /// Its kind.
     pub kind: String,

@@ -13,6 +13,7 @@ mod access;
 pub mod change;
 mod error;
 pub mod inverse;
+pub mod job;
 mod looking;
 mod object;
 pub mod rights;
@@ -24,7 +25,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::Namespace;
-use kube::{Api, Client};
+use kube::Api;
+pub use kube::Client;
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
@@ -145,6 +147,14 @@ impl Cluster {
     /// What leads there, secrets included.
     pub fn access(&self) -> &Access {
         &self.access
+    }
+
+    /// A client on this runtime, for what goes on as long as a run: a talk, a log.
+    ///
+    /// # Errors
+    /// What leads to the cluster cannot be used.
+    pub async fn connect(&self) -> Result<kube::Client, KubernetesError> {
+        self.access.client().await
     }
 
     /// Does something with a client, within some time.

@@ -9,7 +9,7 @@ use brunt_scenario::units::Offset;
 
 pub use pods::{PodFacts, PodSpan};
 
-use crate::results::{Environment, Event, Finding};
+use crate::results::{CrewData, Environment, Event, Finding};
 
 /// All facts of a run that are not samples.
 #[derive(Debug, Clone, Default)]
@@ -58,6 +58,8 @@ pub struct Facts {
     pub destinations: Vec<DestinationFacts>,
     /// Pods of the targets, in the order in which they were first seen.
     pub pods: Vec<PodFacts>,
+    /// The workers, if the load came from pods.
+    pub crew: Option<CrewData>,
     /// Where it ran.
     pub environment: Environment,
 }

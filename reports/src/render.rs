@@ -5,6 +5,7 @@
 //! `render/<name>.rs` and call it where the runner writes the files of a run.
 
 pub mod compare;
+pub mod crew;
 pub mod format;
 pub mod github;
 pub mod html;

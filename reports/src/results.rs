@@ -3,6 +3,7 @@
 //! Units stand in the names: `_s` seconds, `_ms` milliseconds, rates a second, `error_rate` a fraction from 0 to 1. A window
 //! with no samples has `null` percentiles, never 0.
 
+mod crew;
 mod environment;
 mod errors;
 pub(crate) mod faults;
@@ -27,6 +28,7 @@ use brunt_scenario::units::Offset;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use crew::{CrewData, WorkerData};
 pub use environment::Environment;
 pub use errors::ErrorData;
 pub use faults::{FaultData, RoundData};
@@ -134,6 +136,9 @@ pub struct Results {
     /// Pods of the targets, in the order in which they were first seen.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pods: Vec<PodData>,
+    /// The workers, if the load came from pods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crew: Option<CrewData>,
     /// What was asked for.
     pub plan: PlanData,
     /// Where it ran.

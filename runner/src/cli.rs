@@ -10,10 +10,12 @@ mod doctor;
 mod explain;
 mod faults;
 mod guide;
+mod image;
 mod init;
 mod kube;
 mod man;
 mod not_a_file;
+mod on;
 mod plan;
 mod report;
 mod run;
@@ -23,6 +25,7 @@ mod streams;
 mod url;
 mod validate;
 mod values;
+mod worker;
 
 use std::ffi::OsString;
 use std::io;
@@ -103,6 +106,8 @@ enum Command {
     DemoService(demo_service::Args),
     #[command(hide = true)]
     Agent(agent::Args),
+    #[command(hide = true)]
+    Worker(worker::Args),
 }
 
 /// Why a command could not do its work.
@@ -258,6 +263,7 @@ impl Command {
             Self::Compare(args) => compare::run(&args),
             Self::DemoService(args) => demo_service::run(&args),
             Self::Agent(args) => Ok(agent::run(&args)),
+            Self::Worker(args) => Ok(worker::run(&args)),
         }
     }
 }

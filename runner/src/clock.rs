@@ -1,7 +1,8 @@
 //! The one clock of a run: offsets from run zero on CLOCK_MONOTONIC.
 //!
-//! Everything that is measured or journaled carries such an offset. Wall time is read exactly once, here, when the clock
-//! is made; whoever needs a date computes it from [`Clock::wall_at`].
+//! Everything that is measured or journaled carries such an offset. Wall time is read once a run, here, when the clock is
+//! made; whoever needs a date computes it from [`Clock::wall_at`]. Beside that only workers in pods tell it ([`both`]), for
+//! people: how wrong is that machine's clock?
 
 use std::time::{Duration, SystemTime};
 
@@ -20,6 +21,17 @@ impl Clock {
     #[expect(clippy::disallowed_methods, reason = "the one place where wall time is read")]
     pub fn start() -> Self {
         Self { zero_ns: monotonic_ns(), zero_wall: SystemTime::now() }
+    }
+
+    /// The clock of a run whose zero is this reading of CLOCK_MONOTONIC, in nanoseconds.
+    #[expect(clippy::disallowed_methods, reason = "the one place where wall time is read")]
+    pub fn from_zero(zero_ns: u64) -> Self {
+        let (since, wall) = (monotonic_ns(), SystemTime::now());
+        let zero_wall = match since.checked_sub(zero_ns) {
+            Some(ago) => wall - Duration::from_nanos(ago),
+            None => wall + Duration::from_nanos(zero_ns - since),
+        };
+        Self { zero_ns, zero_wall }
     }
 
     /// The time since run zero.
@@ -49,6 +61,13 @@ impl Clock {
         let (instant, now) = (std::time::Instant::now(), self.now());
         if at >= now { instant + at.since(now) } else { instant.checked_sub(now.since(at)).unwrap_or(instant) }
     }
+}
+
+/// CLOCK_MONOTONIC, and wall time since 1970, in nanoseconds.
+#[expect(clippy::disallowed_methods, reason = "the one place where wall time is read")]
+pub fn both() -> (u64, u64) {
+    let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    (monotonic_ns(), wall.as_nanos() as u64)
 }
 
 fn monotonic_ns() -> u64 {

@@ -1,6 +1,7 @@
 //! Where the run takes place: what a reader needs to judge the figures and to repeat them.
 
 use std::fs;
+use std::time::Duration;
 
 use brunt_report::results::Environment;
 
@@ -22,6 +23,17 @@ pub fn describe(workers: usize, command: &str) -> Environment {
         command: command.to_owned(),
         commit: ["GITHUB_SHA", "CI_COMMIT_SHA", "GIT_COMMIT"].iter().find_map(|name| std::env::var(name).ok()),
     }
+}
+
+/// CPU time of this process so far, all threads.
+pub fn cpu_time() -> Duration {
+    let used = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF);
+    // getrusage of oneself cannot fail; a zero would only leave the CPU figure out.
+    used.map(|used| {
+        let micros = |time: nix::sys::time::TimeVal| time.tv_sec() as u64 * 1_000_000 + time.tv_usec() as u64;
+        Duration::from_micros(micros(used.user_time()) + micros(used.system_time()))
+    })
+    .unwrap_or_default()
 }
 
 fn read(path: &str) -> String {

@@ -8,17 +8,20 @@
 //! ```
 //!
 //! Use: [`Destinations::resolve`], [`preflight::check`], [`start`]; read batches from the channel, say when the timeline
-//! ends ([`Steering::end_timeline`]), and [`Load::join`].
+//! ends ([`Steering::end_timeline`]), and [`Load::join`]. With `--on kubernetes` the workers are pods ([`pods`]), each of which
+//! does the same with its part; here their batches come out of the same channel.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use brunt_report::results::CrewData;
 use brunt_report::sample::Batch;
 use brunt_scenario::plan::{Addresses, Model, Plan, Strategy};
 use brunt_scenario::units::Offset;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 
 use self::arrivals::{Change, Curve};
 use self::compiled::Compiled;
@@ -39,6 +42,7 @@ mod journey;
 pub mod limits;
 mod pacer;
 mod permutation;
+pub mod pods;
 pub mod preflight;
 mod randomness;
 mod request;
@@ -97,6 +101,9 @@ pub enum LoadError {
         /// What it said.
         source: std::io::Error,
     },
+    /// Load cannot come from the cluster: exit 3.
+    #[error("load from the cluster: {0}")]
+    Cluster(String),
     /// A worker panicked: a bug.
     #[error("load worker {0} panicked")]
     Panicked(usize),
@@ -119,6 +126,19 @@ pub struct Options {
     pub workers: Option<usize>,
     /// `--insecure`: any certificate will do.
     pub insecure: bool,
+    /// Only a part of the load is sent here.
+    pub part: Option<Part>,
+}
+
+/// One worker's part of a load whose other workers are elsewhere.
+#[derive(Debug, Clone, Copy)]
+pub struct Part {
+    /// Which worker.
+    pub index: usize,
+    /// Of how many.
+    pub of: usize,
+    /// When all of them start.
+    pub start: Offset,
 }
 
 /// A load that is running.
@@ -129,14 +149,24 @@ pub struct Load {
     pub workers: usize,
     /// What a person should know: a limit that was lowered.
     pub notes: Vec<String>,
-    plan: Arc<Plan>,
-    control: Arc<Control>,
-    ends: Vec<oneshot::Receiver<std::io::Result<WorkerEnd>>>,
-    dns: tokio::task::JoinHandle<()>,
+    steering: Steering,
+    /// Workers in pods that are lost while it runs.
+    lost: Option<mpsc::UnboundedReceiver<Lost>>,
+    /// Ends with the last worker.
+    whole: JoinHandle<Result<LoadEnd, LoadError>>,
+}
+
+/// A worker in a pod is gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost {
+    /// `worker 2 (pod brunt-7-1-2-x9 on n1)`.
+    pub worker: String,
+    /// What became of it.
+    pub why: String,
 }
 
 /// What came of a load as a whole; the samples have gone over the channel.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct LoadEnd {
     /// When the last load entry ended: its last stage, the end of the timeline, or the abort. Rates end here.
     pub load_ended: Offset,
@@ -146,6 +176,22 @@ pub struct LoadEnd {
     pub invalid: Vec<String>,
     /// What a person should know of a measurement that can be trusted: a load that ended with its last row.
     pub warnings: Vec<String>,
+    /// The workers, if they were pods.
+    pub crew: Option<CrewData>,
+    /// By load entry, as in [`WorkerEnd`].
+    pub entries: Vec<(u64, bool)>,
+}
+
+/// What one worker has to say of it all, from where there is only one.
+impl From<LoadEnd> for WorkerEnd {
+    fn from(end: LoadEnd) -> Self {
+        Self {
+            scheduled: end.scheduled,
+            load_ended: end.load_ended,
+            entries: end.entries,
+            exhausted: end.invalid.into_iter().collect(),
+        }
+    }
 }
 
 /// Compiles the plan's journeys and starts the workers; the first arrivals are due a few milliseconds later. Must be called
@@ -165,11 +211,18 @@ pub fn start(
     let compiled = Arc::new(Compiled::new(&plan, &destinations, known, most)?);
     let needs_tls = destinations.list().iter().any(|destination| destination.tls);
     let tls = needs_tls.then(|| tls::client_config(options.insecure)).transpose()?;
-    let of = options.workers.unwrap_or_else(|| sensible_workers(&plan)).min(most_workers(&compiled)).max(1);
     let control = Arc::new(Control::default());
-    let zero = clock.now().after(LEAD);
-    let mut ends = Vec::with_capacity(of);
-    for index in 0..of {
+    let (mine, of, zero) = match options.part {
+        Some(part) => (part.index..part.index + 1, part.of, part.start),
+        None => {
+            let wanted = options.workers.unwrap_or_else(|| sensible_workers(&plan));
+            let of = wanted.min(most_workers(&compiled)).max(1);
+            (0..of, of, clock.now().after(LEAD))
+        }
+    };
+    let workers = mine.len();
+    let mut ends = Vec::with_capacity(workers);
+    for index in mine {
         let share = Share {
             index,
             of,
@@ -179,7 +232,7 @@ pub fn start(
             compiled: compiled.clone(),
             destinations: destinations.clone(),
             tls: tls.clone(),
-            connections: connections(&compiled, descriptors).div_ceil(of),
+            connections: connections(&compiled, descriptors).div_ceil(of).min(descriptors),
             batches: batches.clone(),
             control: control.clone(),
         };
@@ -199,14 +252,33 @@ pub fn start(
     });
     let notes = notes.collect();
     let dns = tokio::spawn(dns::follow(destinations));
-    Ok(Load { started: zero, workers: of, notes, plan, control, ends, dns })
+    let steering = Steering { zero, whom: Whom::Threads(control) };
+    let whole = tokio::spawn(async move {
+        let mut all = Vec::with_capacity(ends.len());
+        for (index, end) in ends.into_iter().enumerate() {
+            let end: std::io::Result<WorkerEnd> = end.await.map_err(|_| LoadError::Panicked(index))?;
+            all.push(end.map_err(|error| system("run a load worker", error))?);
+        }
+        dns.abort();
+        Ok(together(&plan, all))
+    });
+    Ok(Load { started: zero, workers, notes, steering, lost: None, whole })
 }
 
 /// Changes and ends a load from outside, while somebody else waits in [`Load::join`].
 #[derive(Clone)]
 pub struct Steering {
-    control: Arc<Control>,
     zero: Offset,
+    whom: Whom,
+}
+
+/// Who is told.
+#[derive(Clone)]
+enum Whom {
+    /// The workers of this process.
+    Threads(Arc<Control>),
+    /// Workers in pods.
+    Pods(pods::Orders),
 }
 
 impl Steering {
@@ -214,53 +286,74 @@ impl Steering {
     /// ([`brunt_scenario::plan::LOAD_CHANGE`]): every worker looks at least each 50 ms, and all of them change at the same
     /// instant. A worker that learns of it too late sends what it has missed at once, late, and shows that in its send lag.
     pub fn change(&self, load: usize, factor: f64, at: Offset) {
-        self.control.tell(load, Change { at: at.since(self.zero), factor });
+        match &self.whom {
+            Whom::Threads(control) => control.tell(load, Change { at: at.since(self.zero), factor }),
+            Whom::Pods(orders) => orders.change(load, factor, at),
+        }
     }
 
-    /// Load whose last stage is open-ended gets no arrival at or after `at`.
+    /// Load whose last stage is open-ended gets no arrival at or after `at`; a worker in a pod learns of it on the way, so
+    /// that there all of them go on for a moment, and end together.
     pub fn end_timeline(&self, at: Offset) {
-        self.control.timeline_ends.store(at.0, Ordering::Relaxed);
+        match &self.whom {
+            Whom::Threads(control) => control.timeline_ends.store(at.0, Ordering::Relaxed),
+            Whom::Pods(orders) => orders.end_timeline(at),
+        }
     }
 
     /// No load gets an arrival at or after `at`, whatever its stages say; open requests get their drain.
     pub fn stop(&self, at: Offset) {
-        self.control.stops.store(at.0, Ordering::Relaxed);
+        match &self.whom {
+            Whom::Threads(control) => control.stops.store(at.0, Ordering::Relaxed),
+            Whom::Pods(orders) => orders.stop(at),
+        }
     }
 
     /// Stops within 50 ms, without a drain: what is open is reported as unfinished.
     pub fn abort(&self) {
-        self.control.abort.store(true, Ordering::Relaxed);
+        match &self.whom {
+            Whom::Threads(control) => control.abort.store(true, Ordering::Relaxed),
+            Whom::Pods(orders) => orders.abort(),
+        }
     }
 }
 
 impl Load {
     /// What ends it.
     pub fn steering(&self) -> Steering {
-        Steering { control: Arc::clone(&self.control), zero: self.started }
+        self.steering.clone()
+    }
+
+    /// Workers that are lost while it runs; only pods can be.
+    pub fn lost(&mut self) -> Option<mpsc::UnboundedReceiver<Lost>> {
+        self.lost.take()
     }
 
     /// Waits until every worker has sent its last batch. Without [`Steering::end_timeline`] or [`Steering::abort`] an
     /// open-ended load never ends.
     pub async fn join(self) -> Result<LoadEnd, LoadError> {
-        let mut all = LoadEnd { load_ended: Offset(0), scheduled: 0, invalid: Vec::new(), warnings: Vec::new() };
-        let mut entries = vec![(0, false); self.plan.load.len()];
-        let mut exhausted = BTreeSet::new();
-        for (index, end) in self.ends.into_iter().enumerate() {
-            let end = end.await.map_err(|_| LoadError::Panicked(index))?;
-            let end = end.map_err(|error| system("run a load worker", error))?;
-            all.load_ended = all.load_ended.max(end.load_ended);
-            all.scheduled += end.scheduled;
-            exhausted.extend(end.exhausted);
-            for (all, (scheduled, out_of_rows)) in entries.iter_mut().zip(end.entries) {
-                *all = (all.0 + scheduled, all.1 | out_of_rows);
-            }
-        }
-        self.dns.abort();
-        all.invalid = exhausted.into_iter().map(str::to_owned).collect();
-        let ended = entries.iter().enumerate().filter(|(_, (_, out_of_rows))| *out_of_rows);
-        all.warnings = ended.map(|(load, (scheduled, _))| ended_early(&self.plan, load, *scheduled)).collect();
-        Ok(all)
+        self.whole.await.map_err(|error| system("wait for the load", std::io::Error::other(error)))?
     }
+}
+
+/// What came of all workers.
+fn together(plan: &Plan, ends: impl IntoIterator<Item = WorkerEnd>) -> LoadEnd {
+    let mut all = LoadEnd::default();
+    let mut entries = vec![(0, false); plan.load.len()];
+    let mut exhausted = BTreeSet::new();
+    for end in ends {
+        all.load_ended = all.load_ended.max(end.load_ended);
+        all.scheduled += end.scheduled;
+        exhausted.extend(end.exhausted);
+        for (all, (scheduled, out_of_rows)) in entries.iter_mut().zip(end.entries) {
+            *all = (all.0 + scheduled, all.1 | out_of_rows);
+        }
+    }
+    all.invalid = exhausted.into_iter().collect();
+    let ended = entries.iter().enumerate().filter(|(_, (_, out_of_rows))| *out_of_rows);
+    all.warnings = ended.map(|(load, (scheduled, _))| ended_early(plan, load, *scheduled)).collect();
+    all.entries = entries;
+    all
 }
 
 /// What to say of a load entry that ended because a feeder had no row left.

@@ -50,6 +50,8 @@ pub struct Options {
     pub out: Option<PathBuf>,
     /// `--workers`.
     pub workers: Option<usize>,
+    /// `--on kubernetes`: the workers are pods.
+    pub pods: Option<load::pods::How>,
     /// `--insecure`: certificates are not checked.
     pub insecure: bool,
     /// `--no-faults`: the timeline's faults are left out.
@@ -204,7 +206,7 @@ pub async fn execute(mut plan: Plan, options: Options) -> Result<Outcome, RunErr
         }
     };
     let staged = tokio::select! {
-        staged = stage(&plan, &options, &files, &exe, &injector, &zero) => staged,
+        staged = stage(&plan, &options, &files, &exe, &injector, &zero, &mut screen) => staged,
         number = signals.next() => Err(RunError::Interrupted(number)),
     };
     let (stage, sources) = match staged {
@@ -221,7 +223,7 @@ pub async fn execute(mut plan: Plan, options: Options) -> Result<Outcome, RunErr
         }
     };
     drop(injector);
-    let cpu = cpu_time();
+    let cpu = environment::cpu_time();
     let driven = drive::drive(&stage, sources, signals, &mut files, &mut screen, options.insecure).await;
     Ok(finish(stage, driven, files, screen, cpu, &options).await)
 }
@@ -238,9 +240,18 @@ struct Stage {
     steering: Steering,
     load_started: Offset,
     workers: usize,
+    /// Processor time of workers in pods.
+    pods_used: Option<load::pods::Used>,
     notes: Vec<String>,
     questions: Vec<Question>,
     secrets: Arc<Secrets>,
+}
+
+impl Stage {
+    /// Processor time so far of whoever sends the load.
+    fn used(&self) -> Duration {
+        self.pods_used.as_ref().map_or_else(environment::cpu_time, load::pods::Used::so_far)
+    }
 }
 
 /// What speaks by itself while the run goes on.
@@ -258,6 +269,7 @@ async fn stage(
     exe: &Path,
     injector: &Arc<Injector>,
     zero: &OnceLock<Clock>,
+    screen: &mut ui::Ui,
 ) -> Result<(Stage, Load), RunError> {
     permission::check(plan, options.allow_exec).await?;
     let secrets = Arc::new(Secrets::of(plan));
@@ -273,15 +285,29 @@ async fn stage(
     let questions = steady
         .map(|probe| probe::question(probe, plan, &layout.addresses).map_err(RunError::Probe))
         .collect::<Result<_, _>>()?;
-    let destinations = Arc::new(Destinations::resolve(plan, &layout.addresses).await?);
+    let (destinations, crew) = match &options.pods {
+        None => (Destinations::resolve(plan, &layout.addresses).await?, None),
+        Some(how) => {
+            let ready = |ready| screen.event(&workers_ready(ready, how.workers));
+            let crew = load::pods::raise(plan, how, options.insecure, injector, ready).await?;
+            (Destinations::elsewhere(plan)?, Some(crew))
+        }
+    };
+    let destinations = Arc::new(destinations);
     load::preflight::check(&destinations, &plan.links).await?;
     let clock = *zero.get_or_init(Clock::start);
     let record = Record::new(plan, clock);
     let (batches, filed) = tokio::sync::mpsc::unbounded_channel();
     let recorder =
         record.file_from(filed).map_err(|source| RunError::System { what: "starting the recorder", source })?;
-    let wanted = load::Options { workers: options.workers, insecure: options.insecure };
-    let load = load::start(Arc::clone(plan), &layout.addresses, Arc::clone(&destinations), clock, &wanted, batches)?;
+    let pods_used = crew.as_ref().map(load::pods::Crew::used);
+    let load = match crew {
+        Some(crew) => crew.begin(clock, &destinations, batches),
+        None => {
+            let wanted = load::Options { workers: options.workers, insecure: options.insecure, part: None };
+            load::start(Arc::clone(plan), &layout.addresses, Arc::clone(&destinations), clock, &wanted, batches)?
+        }
+    };
     let stage = Stage {
         plan: Arc::clone(plan),
         clock,
@@ -293,11 +319,16 @@ async fn stage(
         steering: load.steering(),
         load_started: load.started,
         workers: load.workers,
+        pods_used,
         notes: load.notes.clone(),
         questions,
         secrets,
     };
     Ok((stage, load))
+}
+
+fn workers_ready(ready: usize, of: usize) -> Event {
+    event(Offset::default(), "worker.ready", "worker", &format!("workers ready {ready}/{of}"))
 }
 
 fn injector_options(plan: &Plan, exe: &Path, results: &Path, zero: &Arc<OnceLock<Clock>>) -> brunt_injector::Options {
@@ -368,7 +399,7 @@ async fn finish(
     options: &Options,
 ) -> Outcome {
     let Driven { orchestrator, load_end, gave_up } = driven;
-    let worked = cpu_time().saturating_sub(cpu);
+    let worked = environment::cpu_time().saturating_sub(cpu);
     let ended = stage.clock.now();
     let mut facts = orchestrator.into_facts();
     facts.load_ended = load_end.load_ended;
@@ -385,6 +416,11 @@ async fn finish(
     facts.environment = environment::describe(stage.workers, &options.command);
     // All threads of this process together: load workers, proxy, recorder.
     facts.generator_cpu = processor::share(worked, ended.since(Offset::default()), stage.workers);
+    if let Some(crew) = load_end.crew {
+        // The one that was busiest is where the load may have been late.
+        facts.generator_cpu = crew.workers.iter().map(|worker| worker.cpu).fold(0.0, f64::max);
+        facts.crew = Some(crew);
+    }
     if !gave_up {
         let end = end_services(stage.injector).await;
         facts.warnings.extend(end.killed);
@@ -430,6 +466,7 @@ struct Over {
 /// Undoes what is left, ends the services and the agent.
 async fn end_services(injector: Arc<Injector>) -> Over {
     let reverted = injector.revert_all().await;
+    let workers = injector.end_workers().await;
     let stopped = injector.stop_services().await;
     let killed = stopped.into_iter().filter(|stopped| stopped.killed).map(|stopped| {
         let (service, index, took) = (stopped.service, stopped.index, stopped.took.as_secs_f64());
@@ -442,7 +479,9 @@ async fn end_services(injector: Arc<Injector>) -> Over {
         Some(injector) => injector.close().await,
         None => Ok(()),
     };
-    Over { reverted, killed: killed.collect(), left_behind: closed.err().map(|error| error.to_string()) }
+    // The agent has tried again what could not be ended here, and says what is left.
+    let left_behind = closed.err().map(|error| error.to_string()).or(workers.err());
+    Over { reverted, killed: killed.collect(), left_behind }
 }
 
 /// brunt's own proxy could not open a connection: what the services felt was brunt, not the fault.
@@ -463,15 +502,4 @@ fn stuck(id: &str, error: &str, at: Offset) -> Finding {
 
 fn event(at: Offset, kind: &str, subject: &str, text: &str) -> Event {
     Event { at_s: at.as_secs_f64(), kind: kind.to_owned(), subject: subject.to_owned(), text: text.to_owned() }
-}
-
-/// CPU time of this process so far, all threads.
-fn cpu_time() -> Duration {
-    let used = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF);
-    // getrusage of oneself cannot fail; a zero would only leave the CPU figure out.
-    used.map(|used| {
-        let micros = |time: nix::sys::time::TimeVal| time.tv_sec() as u64 * 1_000_000 + time.tv_usec() as u64;
-        Duration::from_micros(micros(used.user_time()) + micros(used.system_time()))
-    })
-    .unwrap_or_default()
 }

@@ -6,6 +6,7 @@
 mod feeders;
 mod load;
 mod pods;
+mod sending;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use feeders::{Feeder, Rows, Strategy, Table, VALUE_COLUMN};
 pub use load::{Connections, Portion, RetryUntil, Reuse};
 pub use pods::{Expect, Owner, OwnerKind, PodMatch};
+pub use sending::Sending;
 
 use crate::catalogue::TargetKind;
 use crate::matrix::Cell;
@@ -95,16 +97,16 @@ pub struct NotBuilt {
 }
 
 /// A text whose late parts are filled in when the run starts. Templates (`{{ }}`) stay in it as they are.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Text(pub Vec<Piece>);
 
 /// A part of a [`Text`].
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Piece {
     /// As written.
     Literal(String),
     /// Known, but never shown.
-    Secret(Secret),
+    Secret(#[serde(with = "crate::secret::exposed")] Secret),
     /// `${brunt.exe}`: the path of the running binary.
     BruntExe,
     /// `${port}`: the port of the service instance that is being started.
@@ -354,7 +356,7 @@ pub enum DockerMatch {
 }
 
 /// What one user does, step by step.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Journey {
     /// Its name under `journeys:`, or the load entry's name for the shorthand.
     pub name: String,
@@ -365,7 +367,7 @@ pub struct Journey {
 }
 
 /// One step of a journey.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Step {
     /// One request.
     Request(Box<Request>),
@@ -373,15 +375,20 @@ pub enum Step {
     Think(Spread),
 }
 
+/// One of the methods that the language knows. A name of its own, as serde would take a plain reference for a part of what is
+/// read.
+pub type Method = &'static str;
+
 /// One request of a journey.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Request {
     /// Unique in the journey.
     pub id: String,
     /// A target of kind `url` or `service`.
     pub target: String,
     /// GET, POST, PUT, PATCH, DELETE or HEAD.
-    pub method: &'static str,
+    #[serde(deserialize_with = "sending::method")]
+    pub method: Method,
     /// Path and query; may hold templates.
     pub path: Text,
     /// Name and value; values may hold templates.
@@ -401,7 +408,7 @@ pub struct Request {
 }
 
 /// The body of a request.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Body {
     /// None.
     None,
@@ -414,7 +421,7 @@ pub enum Body {
 }
 
 /// A JSON value whose strings (keys stay as written) may hold templates and late parts.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Json {
     /// null
     Null,
@@ -431,7 +438,7 @@ pub enum Json {
 }
 
 /// A value taken from a reply.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Extract {
     /// The name that later templates use.
     pub name: String,
@@ -440,7 +447,7 @@ pub struct Extract {
 }
 
 /// Where an extracted value is found.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum ExtractFrom {
     /// A JSONPath (RFC 9535) into the body; the first match.
     JsonPath(String),
@@ -451,7 +458,7 @@ pub enum ExtractFrom {
 }
 
 /// What must hold of a reply; all given conditions.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Check {
     /// One of these. Empty: any status below 400.
     pub status: Vec<u16>,
@@ -477,7 +484,7 @@ impl Check {
 }
 
 /// One entry under `load:`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Load {
     /// Its name.
     pub name: String,
@@ -496,7 +503,7 @@ pub struct Load {
 }
 
 /// How iterations start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Model {
     /// By the clock, evenly spaced.
     OpenConstant,
@@ -507,11 +514,13 @@ pub enum Model {
 }
 
 /// A piece of the load curve, linear from `from` to `to`.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Stage {
     /// Level at its beginning.
+    #[serde(with = "sending::bits")]
     pub from: f64,
     /// Level at its end.
+    #[serde(with = "sending::bits")]
     pub to: f64,
     /// How long; `None` lasts as long as the timeline (only the last stage).
     pub length: Option<Duration>,
@@ -648,11 +657,12 @@ pub enum Item {
 pub const LOAD_CHANGE: Duration = Duration::from_millis(100);
 
 /// A load that gets another level.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LoadChange {
     /// Name of the load entry.
     pub load: String,
     /// So many times the level that its stages say, whatever an earlier change was.
+    #[serde(with = "sending::bits")]
     pub factor: f64,
 }
 

@@ -27,3 +27,21 @@ impl std::fmt::Display for Secret {
         f.write_str("***")
     }
 }
+
+/// For what is sent to a worker in a pod, over its standard input and nowhere else: the value itself. Only fields that name
+/// this module are written so; a [`Secret`] has no serialised form of its own.
+pub mod exposed {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::Secret;
+
+    /// The value itself.
+    pub fn serialize<S: Serializer>(secret: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(secret.expose())
+    }
+
+    /// A secret again.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
+        String::deserialize(deserializer).map(Secret::new)
+    }
+}

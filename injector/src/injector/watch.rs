@@ -142,6 +142,11 @@ impl Watch {
         locked(&self.undo).insert(fault.to_owned(), undo);
     }
 
+    /// What undoes this one, while it is held.
+    pub fn held(&self, fault: &str) -> Vec<Undo> {
+        locked(&self.undo).get(fault).cloned().unwrap_or_default()
+    }
+
     /// It does not any more.
     pub fn let_go(&self, fault: &str) {
         locked(&self.undo).remove(fault);

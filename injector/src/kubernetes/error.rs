@@ -105,6 +105,12 @@ pub enum KubernetesError {
         /// Its own words.
         why: String,
     },
+    /// Rights are missing, as the cluster says before anything is done.
+    #[error("this user may not {missing}; `brunt kube rbac` prints the rights that are needed")]
+    Rights {
+        /// All of them.
+        missing: String,
+    },
     /// Another cluster has this name now.
     #[error("another cluster has this name now: planned with was {expected}, found was {found}; nothing was touched")]
     Other {

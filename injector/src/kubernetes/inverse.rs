@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::change::{
     again, autoscaler, deployment, images, is_cordoned, node, pod, replicas_of, scale, set_images, set_schedulable,
 };
-use super::{ANSWER, Cluster, KubernetesError, Object};
+use super::{ANSWER, Cluster, KubernetesError, Object, job};
 use crate::fault::Reverted;
 
 /// See the module.
@@ -44,6 +44,13 @@ pub enum Inverse {
         were: Vec<(String, String)>,
         /// What brunt sets.
         are: String,
+    },
+    /// The job whose pods send the load of a run goes, and they with it.
+    Workers {
+        /// Which one. It stands here before it is made, so it has no UID.
+        job: Object,
+        /// The run, which its label must name.
+        run_id: String,
     },
 }
 
@@ -96,6 +103,7 @@ impl Inverse {
             Self::Replicas { deployment, .. } => deployment,
             Self::Schedulable { node, .. } => node,
             Self::Images { pod, .. } => pod,
+            Self::Workers { job, .. } => job,
         }
     }
 
@@ -108,6 +116,7 @@ impl Inverse {
             }
             Self::Images { .. } => format!("give {} its images back ({})", object.place(), object.cluster),
             Self::Schedulable { .. } => format!("let {} take new pods again ({})", object.place(), object.cluster),
+            Self::Workers { .. } => format!("delete {}, if it is still there ({})", object.place(), object.cluster),
         }
     }
 
@@ -124,6 +133,7 @@ impl Inverse {
             Self::Schedulable { node, .. } => {
                 format!("`kubectl uncordon{} {}`", node.cluster.option(), node.name)
             }
+            Self::Workers { job, .. } => format!("`kubectl delete {}`", job.by_hand()),
         }
     }
 
@@ -145,6 +155,7 @@ impl Inverse {
                 Self::Replicas { deployment, from, to } => replicas(&client, deployment, *from, *to).await,
                 Self::Schedulable { node, was } => schedulable(&client, node, *was).await,
                 Self::Images { pod, were, are } => put_images(&client, pod, were, are).await,
+                Self::Workers { job, run_id } => job::delete(&client, job, run_id).await,
             }
         })
     }

@@ -17,6 +17,8 @@ pub enum Kind {
     Deployment,
     /// A node.
     Node,
+    /// A job: the pods that send a run's load.
+    Job,
 }
 
 impl Kind {
@@ -26,6 +28,7 @@ impl Kind {
             Self::Pod => "pod",
             Self::Deployment => "deployment",
             Self::Node => "node",
+            Self::Job => "job",
         }
     }
 }

@@ -101,6 +101,23 @@ fn to_get(owner: &Owner, namespace: &str) -> Right {
     Right { namespace: Some(namespace.into()), group, resource, verb: "get", name: None }
 }
 
+/// What load from pods needs: the job that makes them, and a word with each. Attaching is a `get` for older API servers, and a
+/// `create` for newer ones.
+pub fn of_workers(namespace: &str) -> BTreeSet<Right> {
+    let here = |group, resource, verb| Right { namespace: Some(namespace.into()), group, resource, verb, name: None };
+    let system = Right { name: Some("kube-system"), ..here("", "namespaces", "get") };
+    BTreeSet::from([
+        Right { namespace: Some("kube-system".into()), ..system },
+        here("batch", "jobs", "create"),
+        here("batch", "jobs", "get"),
+        here("batch", "jobs", "delete"),
+        here("", "pods", "list"),
+        here("", "pods/log", "get"),
+        here("", "pods/attach", "get"),
+        here("", "pods/attach", "create"),
+    ])
+}
+
 /// Those of these rights that the cluster would not grant. Every user may ask this of itself.
 pub async fn missing(client: &Client, needed: &BTreeSet<Right>) -> Result<Vec<Right>, KubernetesError> {
     let reviews: Api<SelfSubjectAccessReview> = Api::all(client.clone());

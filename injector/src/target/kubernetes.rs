@@ -230,6 +230,8 @@ async fn candidates(
             Ok(found)
         }
         Kind::Node => nodes::of(client, namespace, wanted).await,
+        // No fault acts on one.
+        Kind::Job => Ok(Vec::new()),
     }
 }
 
@@ -252,7 +254,7 @@ fn in_words(wanted: &PodMatch, namespace: &str, cluster: &Identity) -> String {
 pub fn check_fit(fault: &Fault, wanted: &PodMatch) -> Result<(), &'static str> {
     use brunt_scenario::plan::OwnerKind;
     match acts_on(fault.kind) {
-        Some(Kind::Pod | Kind::Node) => Ok(()),
+        Some(Kind::Pod | Kind::Node | Kind::Job) => Ok(()),
         Some(Kind::Deployment) => match &wanted.owner {
             Some(owner) if owner.kind == OwnerKind::Deployment => Ok(()),
             _ => Err("it acts on a deployment: name it with `owner: deployment/NAME`"),

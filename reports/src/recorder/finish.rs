@@ -73,6 +73,7 @@ impl Recorder {
             probes: faults::probe_data(&facts),
             pods: pods::pod_data(&facts),
             plan: plan_words::plan_data(plan),
+            crew: facts.crew,
             environment: facts.environment,
         }
     }

@@ -26,7 +26,7 @@ pub mod timeline;
 
 use askama::Template;
 
-use crate::render::{format, words};
+use crate::render::{crew, format, words};
 use crate::results::{OperatorKind, Results};
 use curves::Curve;
 use frame::Size;
@@ -77,6 +77,9 @@ struct Report<'a> {
     errors: Vec<rows::ErrorRow>,
     trust: &'static str,
     health: Vec<rows::Fact>,
+    crew_sentence: String,
+    crew_heads: [&'static str; 7],
+    crew_rows: Vec<[String; 7]>,
     probes: Vec<rows::ProbeRow>,
     environment: Vec<rows::Fact>,
     repeat: String,
@@ -130,6 +133,9 @@ pub fn render(results: &Results) -> String {
         errors: rows::errors(results),
         trust: rows::trust(results),
         health: rows::health(results),
+        crew_sentence: results.crew.as_ref().map(crew::sentence).unwrap_or_default(),
+        crew_heads: crew::HEADS,
+        crew_rows: results.crew.as_ref().map(crew::rows).unwrap_or_default(),
         probes: rows::probes(results),
         environment: rows::environment(results),
         repeat: words::repeat(results),

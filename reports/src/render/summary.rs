@@ -1,7 +1,7 @@
 //! summary.md: what a pull request shows. Short enough for a comment; the rest is in report.html.
 
-use crate::render::{format, words};
-use crate::results::{FaultData, GateData, GuardrailData, InstanceData, Results};
+use crate::render::{crew, format, words};
+use crate::results::{CrewData, FaultData, GateData, GuardrailData, InstanceData, Results};
 
 /// More rows than this make a comment that nobody reads; the rest is counted.
 const ROWS: usize = 20;
@@ -18,6 +18,9 @@ pub fn render(results: &Results) -> String {
     out.push_str(&format!("\n{}\n", text(&words::generator(results))));
     for reason in summary.health.reasons.iter().chain(&summary.health.warnings) {
         out.push_str(&format!("- {}\n", text(reason)));
+    }
+    if let Some(crew) = &results.crew {
+        workers(&mut out, crew);
     }
     out.push_str(&format!(
         "\nRepeat with {} · schedule {} · brunt {} · {} · started {}\n",
@@ -90,6 +93,20 @@ fn faults(out: &mut String, faults: &[FaultData]) {
         ));
     }
     rest(out, faults.len(), "faults");
+}
+
+fn workers(out: &mut String, data: &CrewData) {
+    out.push_str(&format!(
+        "\n{}.\n\n| {} |\n|---|---|---:|---:|---:|---:|---:|\n",
+        text(&crew::sentence(data)),
+        crew::HEADS.join(" | ")
+    ));
+    let rows = crew::rows(data);
+    for row in rows.iter().take(ROWS) {
+        // No name in a cluster holds what would have to be escaped.
+        out.push_str(&format!("| {} |\n", row.join(" | ")));
+    }
+    rest(out, rows.len(), "workers");
 }
 
 fn findings(out: &mut String, results: &Results) {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::render::{format, words};
+use crate::render::{crew, format, words};
 use crate::results::{GateVerdict, GuardrailOutcome, Results, Severity, Verdict};
 
 /// What the terminal can show.
@@ -35,6 +35,7 @@ pub fn render(results: &Results, style: Style) -> String {
     page.faults(&mut out);
     page.findings(&mut out);
     page.generator(&mut out);
+    page.workers(&mut out);
     if style.ascii { in_ascii(&out) } else { out }
 }
 
@@ -194,6 +195,17 @@ impl Page<'_> {
         line(out, &self.paint(&words::generator(self.results), ink));
         for text in health.reasons.iter().chain(&health.warnings) {
             line(out, &self.paint(&format!("  {}", words::printable(text)), Ink::Doubtful));
+        }
+    }
+
+    fn workers(&self, out: &mut String) {
+        let Some(data) = &self.results.crew else { return };
+        let mut table = Table::new(&crew::HEADS, 2);
+        crew::rows(data).into_iter().for_each(|row| table.row(row));
+        out.push('\n');
+        line(out, &words::printable(&crew::sentence(data)));
+        for (index, text) in table.lines().into_iter().enumerate() {
+            line(out, &if index == 0 { self.paint(&text, Ink::Faint) } else { words::printable(&text) });
         }
     }
 

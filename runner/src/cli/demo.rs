@@ -134,6 +134,7 @@ fn show(plan: Plan, out: &Path) -> Result<Results, Failure> {
     let options = Options {
         out: Some(out.to_owned()),
         workers: None,
+        pods: None,
         insecure: false,
         no_faults: false,
         allow_exec: false,

@@ -7,6 +7,7 @@ use brunt_injector::target::kubernetes;
 use brunt_scenario::plan::{Plan, Target};
 
 use super::guide::{self, Example, Guide};
+use super::on::On;
 use super::scenario::{self, Overrides};
 use super::{Failure, print, values};
 use crate::{probe, timeline};
@@ -18,6 +19,10 @@ pub const GUIDE: Guide = Guide {
         Example {
             line: "brunt kube rbac pods.brunt.yaml | kubectl apply -f -",
             does: "to make the roles, as somebody who may; `kubectl create rolebinding` then gives them to a user",
+        },
+        Example {
+            line: "brunt kube rbac pods.brunt.yaml --on kubernetes --namespace load",
+            does: "with what pods that send the load need there",
         },
     ],
     exit_status: &[
@@ -46,13 +51,18 @@ enum What {
         files: Vec<String>,
         #[command(flatten)]
         overrides: Overrides,
+        #[command(flatten)]
+        on: On,
     },
 }
 
 pub fn run(args: &Args) -> Result<u8, Failure> {
-    let What::Rbac { files, overrides } = &args.what;
+    let What::Rbac { files, overrides, on } = &args.what;
     let plans = scenario::plans("kube rbac", files, overrides, &[], None)?;
-    let contexts = needed(&plans);
+    let mut contexts = needed(&plans);
+    if let Some((context, namespace)) = on.place() {
+        contexts.entry(context).or_default().extend(rights::of_workers(&namespace));
+    }
     if contexts.is_empty() {
         let why = "no fault of it acts through the API of a cluster and no probe asks one, so it needs no rights there";
         return Err(Failure::Usage(format!("{}: {why}", files.join(", "))));

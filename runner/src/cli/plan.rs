@@ -5,13 +5,17 @@ mod load;
 mod parts;
 mod times;
 
+use brunt_report::render::format;
 use brunt_scenario::plan::Plan;
 
 use super::guide::{self, Example, Guide};
+use super::image::Image;
+use super::on::On;
 use super::scenario::{self, Overrides};
 use super::{Failure, print, values};
 use crate::exit;
 use crate::isolation::{self, Way};
+use crate::load::pods::How;
 
 /// Examples and the rest of the help.
 pub const GUIDE: Guide = Guide {
@@ -23,6 +27,10 @@ pub const GUIDE: Guide = Guide {
             does: "victims and arrivals that seed 7 decides",
         },
         Example { line: "brunt plan checkout.brunt.yaml --only-cell 'added_latency=400ms'", does: "" },
+        Example {
+            line: "brunt plan pods.brunt.yaml --on kubernetes --workers 4 --namespace load",
+            does: "would the cluster let these pods send the load?",
+        },
     ],
     exit_status: &[
         ("0", "it can be run"),
@@ -50,6 +58,13 @@ pub struct Args {
     /// A host where faults may act, besides this one (repeatable; `*` matches any part).
     #[arg(long, value_name = "HOST", help_heading = "Faults")]
     allow_host: Vec<String>,
+    /// With --on kubernetes: how many pods send the load.
+    #[arg(long, value_name = "N", help_heading = "Load", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    workers: Option<u16>,
+    #[command(flatten)]
+    image: Image,
+    #[command(flatten)]
+    on: On,
 }
 
 pub fn run(args: &Args) -> Result<u8, Failure> {
@@ -59,9 +74,14 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
         plans.chunk_by(|one, next| !next.cell.is_empty() && one.source == next.source).map(file).collect();
     print(&described.join("\n"))?;
     let isolated = isolated(&plans)?;
+    let pods = args.on.how(&plans, args.workers.map(usize::from), &args.image)?;
+    let pods = match (pods, plans.first()) {
+        (Some(how), Some(plan)) => from_pods(&how, plan)?,
+        _ => None,
+    };
     let missing = plans.iter().flat_map(|plan| &plan.not_built).map(|missing| missing.exit_code);
     let unresolved = plans.iter().filter(|plan| !(parts::all_resolve(plan) && parts::all_may_ask(plan))).map(|_| 3);
-    Ok(exit::strongest(missing.chain(unresolved).chain(isolated)))
+    Ok(exit::strongest(missing.chain(unresolved).chain(isolated).chain(pods)))
 }
 
 /// Says how isolated services would be had on this machine, by an attempt that nobody sees; the exit code if they cannot.
@@ -80,6 +100,20 @@ fn isolated(plans: &[Plan]) -> Result<Option<u8>, Failure> {
         }
     };
     print(&format!("\n{said}\n")).map(|()| None)
+}
+
+/// Says where the load would come from, once the cluster has said that it would take such a Job; the exit code if it would not.
+fn from_pods(how: &How, plan: &Plan) -> Result<Option<u8>, Failure> {
+    let asked = how.look(plan);
+    let text = match &asked {
+        Ok((namespace, cluster)) => format!(
+            "\nload from the cluster: {} of a Job in the namespace `{namespace}` of {cluster}, image {}; the cluster would admit it\n",
+            format::counted(how.workers as u64, "pod"),
+            how.image
+        ),
+        Err(why) => format!("\ncannot be run: {why}\n"),
+    };
+    print(&text).map(|()| asked.err().map(|_| 3))
 }
 
 /// One scenario: its plan, or an overview of its cells and the first of them.

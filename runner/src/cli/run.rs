@@ -10,6 +10,8 @@ use brunt_scenario::plan::Plan;
 use tokio::runtime::Runtime;
 
 use super::guide::{self, Example, Guide};
+use super::image::Image;
+use super::on::On;
 use super::scenario::{self, Overrides};
 use super::url::{self, UrlArgs};
 use super::{Failure, complain, not_a_file, print, streams, values};
@@ -48,6 +50,10 @@ pub const GUIDE: Guide = Guide {
             does: "one after the other, as a pipeline wants it",
         },
         Example { line: "brunt run shop.brunt.yaml --no-faults", does: "is the noise of a quiet run below the gates?" },
+        Example {
+            line: "brunt run shop.brunt.yaml --on kubernetes --workers 4 --image registry.example/brunt:1",
+            does: "the load from four pods of the current cluster, everything else from here",
+        },
     ],
     exit_status: exit::MEANINGS,
     files: &[
@@ -75,7 +81,7 @@ pub struct Args {
     what: Vec<String>,
     #[command(flatten)]
     overrides: Overrides,
-    /// Threads that send the load [default: one a core].
+    /// Threads that send the load [default: one a core]; with --on kubernetes as many pods.
     #[arg(long, value_name = "N", help_heading = "Load", value_parser = clap::value_parser!(u16).range(1..=1024))]
     workers: Option<u16>,
     /// Send the load and walk the timeline, but inject nothing.
@@ -118,6 +124,10 @@ pub struct Args {
     #[arg(long, value_name = "HOST", help_heading = "Faults")]
     allow_host: Vec<String>,
     #[command(flatten)]
+    image: Image,
+    #[command(flatten)]
+    on: On,
+    #[command(flatten)]
     url: UrlArgs,
 }
 
@@ -150,11 +160,14 @@ enum Format {
 pub fn run(args: &Args) -> Result<u8, Failure> {
     refuse_unbuilt(args)?;
     let mut plans = plans(args)?;
+    let workers = args.workers.map(usize::from);
+    let pods = args.on.how(&plans, workers, &args.image)?;
     // From here on there may be more than one thread, and then it is too late.
     isolation::enter(&plans)?;
     let options = Options {
         out: args.out.clone(),
-        workers: args.workers.map(usize::from),
+        workers,
+        pods,
         insecure: args.insecure,
         no_faults: args.no_faults,
         allow_exec: args.allow_exec,

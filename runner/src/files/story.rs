@@ -54,6 +54,7 @@ pub fn results(header: Header, events: Vec<Event>) -> Results {
             resolved_yaml: header.resolved_yaml,
             ..PlanData::default()
         },
+        crew: None,
         environment: Environment::default(),
     }
 }

@@ -90,6 +90,7 @@ pub fn results() -> Results {
         probes: Vec::new(),
         pods: Vec::new(),
         plan: PlanData::default(),
+        crew: None,
         environment: Environment::default(),
     }
 }

@@ -86,6 +86,17 @@ impl Destination {
         self.lock().all.iter().map(|(address, _)| address.socket).collect()
     }
 
+    /// The place of an address that a worker elsewhere has found, among all that any of them has.
+    pub(super) fn learn(&self, socket: SocketAddr) -> u16 {
+        let mut state = self.lock();
+        if let Some((address, _)) = state.all.iter().find(|(address, _)| address.socket == socket) {
+            return address.index;
+        }
+        let index = u16::try_from(state.all.len()).unwrap_or(u16::MAX - 1);
+        state.all.push((Address { index, socket, authority: HeaderValue::from_static("") }, true));
+        index
+    }
+
     /// Takes over what a name resolves to now. Addresses that are gone keep their index.
     pub(super) fn resolved(&self, found: Result<Vec<IpAddr>, String>) {
         let mut state = self.lock();
@@ -168,6 +179,26 @@ impl Destinations {
         Ok(all)
     }
 
+    /// The destinations of a load that workers elsewhere send: none has an address before a worker tells one, for names mean
+    /// something where they are, and maybe nothing here.
+    ///
+    /// # Errors
+    /// A target is no URL.
+    pub fn elsewhere(plan: &Plan) -> Result<Self, LoadError> {
+        let mut all = Self { list: Vec::new(), resolver: Resolver::default(), services: BTreeMap::new() };
+        for name in requested_targets(plan) {
+            if all.index_of(name).is_some() {
+                continue;
+            }
+            let Some(Target::Url(text)) = plan.targets.get(name) else {
+                return Err(LoadError::target(name, &"load from pods can only go to a `url`"));
+            };
+            let url = text.fill(&Addresses::default(), None).map_err(|unknown| LoadError::target(name, &unknown))?;
+            all.list.push(destination(name, parse(name, &url)?, []));
+        }
+        Ok(all)
+    }
+
     /// Whoever was asked for the names, to be asked again.
     pub(super) fn resolver(&self) -> Resolver {
         self.resolver.clone()
@@ -207,7 +238,7 @@ impl Destinations {
 }
 
 /// The targets of all request steps of the journeys that a load entry uses.
-fn requested_targets(plan: &Plan) -> impl Iterator<Item = &str> {
+pub(super) fn requested_targets(plan: &Plan) -> impl Iterator<Item = &str> {
     let journeys = plan.load.iter().flat_map(|load| &load.mix).filter_map(|part| plan.journeys.get(part.journey));
     journeys.flat_map(|journey| &journey.steps).filter_map(|step| match step {
         Step::Request(request) => Some(request.target.as_str()),

@@ -15,6 +15,7 @@ use std::task::Poll;
 use brunt_report::sample::{Batch, ErrorClass, ErrorExample, OpenRequest};
 use brunt_scenario::plan::Plan;
 use brunt_scenario::units::Offset;
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::LocalSet;
 
@@ -116,7 +117,7 @@ pub struct Share {
 }
 
 /// What a worker knows at its end.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct WorkerEnd {
     /// Arrivals that its schedule asked for.
     pub scheduled: u64,
@@ -125,7 +126,7 @@ pub struct WorkerEnd {
     /// By load entry: how many of its arrivals were due here, and whether it ended because a feeder had no row left.
     pub entries: Vec<(u64, bool)>,
     /// What ran out.
-    pub exhausted: BTreeSet<&'static str>,
+    pub exhausted: BTreeSet<String>,
 }
 
 /// Why a request was ended from outside.

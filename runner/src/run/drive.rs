@@ -18,7 +18,7 @@ use super::orchestrator::{Input, Orchestrator, Todo};
 use super::watch::{self, Watcher};
 use super::{Sources, Stage, pods};
 use crate::files::Files;
-use crate::load::{Load, LoadEnd};
+use crate::load::{Load, LoadEnd, Lost};
 use crate::probe::{self, Question};
 use crate::secrets::Secrets;
 use crate::services::log::{self, Log};
@@ -90,7 +90,7 @@ pub async fn drive(
         };
         let now = stage.clock.now();
         if matches!(input, Input::Look) {
-            stage.record.lock().recorder.note_processor(now, super::cpu_time(), stage.workers);
+            stage.record.lock().recorder.note_processor(now, stage.used(), stage.workers);
         }
         let todos = orchestrator.handle(input, now);
         for event in orchestrator.take_said() {
@@ -117,18 +117,22 @@ pub async fn drive(
     // The load is over, or stops within 50 ms.
     let load_end = load.await.unwrap_or_else(|panic| Err(panic.to_string())).unwrap_or_else(|why| {
         let ended = stage.clock.now();
-        LoadEnd {
-            load_ended: ended,
-            scheduled: 0,
-            invalid: vec![format!("the load broke: {why}")],
-            warnings: Vec::new(),
-        }
+        LoadEnd { load_ended: ended, invalid: vec![format!("the load broke: {why}")], ..LoadEnd::default() }
     });
     Driven { orchestrator, load_end, gave_up }
 }
 
-fn wait_for_load(load: Load, inputs: &UnboundedSender<Input>) -> JoinHandle<Result<LoadEnd, String>> {
+fn wait_for_load(mut load: Load, inputs: &UnboundedSender<Input>) -> JoinHandle<Result<LoadEnd, String>> {
     let inputs = inputs.clone();
+    if let Some(mut lost) = load.lost() {
+        let inputs = inputs.clone();
+        tokio::spawn(async move {
+            while let Some(Lost { worker, why }) = lost.recv().await {
+                // As below.
+                let _ = inputs.send(Input::WorkerLost { worker, why });
+            }
+        });
+    }
     tokio::spawn(async move {
         let end = load.join().await.map_err(|error| error.to_string());
         // The loop is gone only when the run is over; then nobody needs to know.

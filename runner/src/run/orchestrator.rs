@@ -220,6 +220,11 @@ impl Orchestrator {
                 Vec::new()
             }
             Input::Operator(asked) => self.operated(asked, now),
+            Input::WorkerLost { worker, why } => {
+                self.say(now, "worker.lost", &worker, why.clone());
+                // Nothing that is measured from now on proves anything.
+                self.stop(Stopped::Invalid(format!("{worker} was lost: {why}")), now)
+            }
             Input::LoadOver { broke } => {
                 self.load_over = true;
                 match broke {

@@ -111,7 +111,7 @@ impl Watcher {
     }
 
     fn read_tables(&mut self, stage: &Stage, now: Offset) {
-        let used = super::cpu_time();
+        let used = stage.used();
         let cpu =
             self.cpu.map(|(at, before)| processor::share(used.saturating_sub(before), now.since(at), stage.workers));
         self.cpu = Some((now, used));

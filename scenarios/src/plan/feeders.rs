@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::Text;
 
 /// Rows, one an iteration.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Feeder {
     /// Its name under `feeders:`, and in templates: `{{ users.email }}`.
     pub name: String,
@@ -18,7 +20,7 @@ pub struct Feeder {
 }
 
 /// Where rows come from.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Rows {
     /// A CSV file.
     Table {
@@ -42,7 +44,7 @@ impl Rows {
 }
 
 /// In which order rows are taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Strategy {
     /// As they stand, again from the beginning.
     Sequential,
@@ -67,7 +69,7 @@ impl Strategy {
 }
 
 /// Columns by name and rows of cells: one text and the end of each cell in it, 4 bytes a cell more than the cells.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Table {
     columns: Vec<String>,
     text: String,

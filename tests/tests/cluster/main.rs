@@ -11,3 +11,4 @@ mod rights;
 mod rollout;
 mod safety;
 mod shopping;
+mod workers;

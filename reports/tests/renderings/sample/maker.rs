@@ -124,6 +124,7 @@ impl Maker {
             events: Vec::new(),
             probes: Vec::new(),
             pods: Vec::new(),
+            crew: None,
             plan: PlanData { source: format!("{scenario}.brunt.yaml"), ..PlanData::default() },
             environment: Environment {
                 host: "build-7".to_owned(),

@@ -337,7 +337,7 @@ impl Main {
             scheduled: self.entries.iter().map(|entry| entry.scheduled).sum(),
             load_ended: self.load_ended,
             entries: self.entries.iter().map(|entry| (entry.scheduled, entry.out_of_rows)).collect(),
-            exhausted: self.worker.exhausted.take(),
+            exhausted: self.worker.exhausted.take().into_iter().map(str::to_owned).collect(),
         }
     }
 }

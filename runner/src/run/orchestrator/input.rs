@@ -98,6 +98,13 @@ pub enum Input {
     },
     /// What a person asks for.
     Operator(Operator),
+    /// A worker in a pod is gone, and its share of the load with it.
+    WorkerLost {
+        /// Which one, in words.
+        worker: String,
+        /// What became of it.
+        why: String,
+    },
     /// All arrivals are over and drained.
     LoadOver {
         /// Why the load could not go on; nothing measured from then on proves anything.

@@ -169,6 +169,20 @@ fn a_load_that_breaks_ends_the_run_with_its_faults_undone() {
 }
 
 #[test]
+fn a_worker_that_is_lost_ends_the_run_with_its_faults_undone_as_nothing_measured_from_then_on_proves_anything() {
+    let mut story = Story::frozen();
+    let lost = Input::WorkerLost { worker: "worker 2 (pod x on n1)".into(), why: "its pod is gone".into() };
+    assert_eq!(story.tell(6.0, lost), [Todo::StopLoad, Todo::Revert(0)]);
+    story.tell(6.1, reverted(0));
+    assert!(!story.orchestrator.is_over(), "the other workers drain");
+    story.tell(6.2, Input::LoadOver { broke: None });
+    assert!(story.orchestrator.is_over());
+    let facts = story.orchestrator.into_facts();
+    assert_eq!(facts.stopped, Some(Stopped::Invalid("worker 2 (pod x on n1) was lost: its pod is gone".into())));
+    assert!(facts.events.iter().any(|event| event.kind == "worker.lost"), "{:#?}", facts.events);
+}
+
+#[test]
 fn a_signal_stops_arrivals_and_undoes_what_is_in_place() {
     let mut story = Story::frozen();
     assert_eq!(story.tell(6.0, Input::Signal(2)), [Todo::StopLoad, Todo::Revert(0)]);
