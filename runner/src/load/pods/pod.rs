@@ -374,10 +374,10 @@ impl Pod {
             let silent = self.place.lease.as_secs_f64();
             return Some(Told::Lost(format!("no word from it for {silent} s, so that it has stopped by itself")));
         }
-        if self.talk.is_none() || self.log_ended.is_some() {
-            if let Some(ended) = self.ended().await {
-                return Some(ended);
-            }
+        if (self.talk.is_none() || self.log_ended.is_some())
+            && let Some(ended) = self.ended().await
+        {
+            return Some(ended);
         }
         if self.talk.is_none() {
             self.connect().await;
