@@ -7,12 +7,15 @@
 //! which would fire when the *thread* that started it ends. One thread, one loop, nothing in it waits for long, and a
 //! runner that does not read its answers cannot block it.
 
+mod faults;
 pub mod guard;
 pub mod handle;
+pub mod in_pod;
 pub mod lease;
 mod making;
 pub mod network;
 pub mod pipes;
+pub mod pods;
 pub mod protocol;
 pub mod rights;
 pub mod services;
@@ -21,7 +24,7 @@ pub mod worker;
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,16 +35,17 @@ use rustix::time::{
     timerfd_settime,
 };
 
-use crate::fault::{Fault, Reverted, Undo};
+use crate::fault::Undo;
 use crate::journal;
 use crate::mark;
 use crate::packets::Beats;
 use crate::process::{Pidfd, ProcessId};
 use crate::{sys, undo};
+use faults::Faults;
 use lease::{Lease, boottime};
-use making::fault_of;
 use network::Network;
 use pipes::{Input, Output};
+use pods::Pods;
 use protocol::{Answer, Ask, FromAgent, Happening, Hello, ToAgent};
 use services::{Key, Services};
 
@@ -77,7 +81,8 @@ struct Agent {
     services: Services,
     /// The leases of rules in the kernel.
     beats: Arc<Beats>,
-    faults: BTreeMap<String, Held>,
+    faults: Faults,
+    pods: Arc<Pods>,
     /// What undoes the faults that the runner makes and mends itself.
     held: BTreeMap<String, Vec<Undo>>,
     /// Ends what an agent that was killed leaves; only runs with isolated services have one.
@@ -85,9 +90,6 @@ struct Agent {
     /// The request that is answered when the last service is gone.
     stopping: Option<u64>,
 }
-
-/// A fault that the agent holds.
-type Held = Box<dyn Fault<Services>>;
 
 /// How long an agent without a runner goes on trying what it could not undo at once: the API server of a cluster may be away
 /// for a while. After that `cleanup` remains.
@@ -117,6 +119,9 @@ impl Agent {
         let own = ProcessId::own()?;
         let mut output = Output::new()?;
         output.say(&FromAgent::Ready { agent: own });
+        let beats = Beats::new(lease.max(lease::SHORTEST));
+        let pods = Pods::new(&run_id, &beats);
+        let faults = Faults::new(&run_id, &beats, Some(Arc::clone(&pods)));
         Ok(Self {
             input,
             output,
@@ -124,10 +129,11 @@ impl Agent {
             runner: Pidfd::open(runner)?,
             lease: Lease::new(lease, boottime()),
             services: Services::new(mark::variables(&run_id, own)),
-            beats: Beats::new(lease.max(lease::SHORTEST)),
+            beats,
             run_id,
             journal,
-            faults: BTreeMap::new(),
+            faults,
+            pods,
             held: BTreeMap::new(),
             guard: None,
             stopping: None,
@@ -215,38 +221,18 @@ impl Agent {
                 let answer = self.obey(ask);
                 self.output.say(&FromAgent::Answer { seq, answer });
             }
-            Ok(ToAgent::Hello(_)) => return Some(Ending::Alone("the runner greeted twice".into())),
+            Ok(ToAgent::Hello(_) | ToAgent::Join(_)) => return Some(Ending::Alone("the runner greeted twice".into())),
             Err(error) => return Some(Ending::Alone(format!("the runner said something that is no request: {error}"))),
         }
         None
     }
 
     fn obey(&mut self, ask: Ask) -> Result<Answer, String> {
-        let (faults, services) = (&mut self.faults, &mut self.services);
-        let unknown = |fault: &str| format!("no fault `{fault}` was prepared");
         let answer = match ask {
             Ask::Network { alias, instances } => return self.isolate(&alias, instances),
-            Ask::Start(spec) => services.start(spec).map(Answer::Started),
-            Ask::Prepare(order) => fault_of(&order, &self.run_id, &self.beats).and_then(|mut fault| {
-                let undo = fault.prepare(services)?;
-                faults.insert(order.fault, fault);
-                Ok(Answer::Prepared(undo))
-            }),
-            Ask::Inject { fault, change } => {
-                let fault = faults.get_mut(&fault).ok_or_else(|| unknown(&fault))?;
-                fault.inject(services, change).map(|()| Answer::Injected)
-            }
-            Ask::Verify { fault } => {
-                let fault = faults.get_mut(&fault).ok_or_else(|| unknown(&fault))?;
-                fault.verify(services).map(Answer::Seen)
-            }
-            Ask::Revert { fault } => {
-                let mut held = faults.remove(&fault).ok_or_else(|| unknown(&fault))?;
-                let reverted = held.revert(services);
-                if reverted.rollback_verified == Some(false) {
-                    faults.insert(fault, held);
-                }
-                Ok(Answer::Reverted(reverted))
+            Ask::Start(spec) => self.services.start(spec).map(Answer::Started),
+            verb @ (Ask::Prepare(_) | Ask::Inject { .. } | Ask::Verify { .. } | Ask::Revert { .. }) => {
+                return self.faults.obey(verb, &mut self.services);
             }
             Ask::Hold { fault, undo } => {
                 self.held.insert(fault, undo);
@@ -278,26 +264,25 @@ impl Agent {
     /// Undoes everything. If the runner is dead, its journal is closed for it: what `cleanup` would do is done here.
     fn end(&mut self, ending: Ending) -> u8 {
         let mut left = Vec::new();
-        let faults = std::mem::take(&mut self.faults);
-        let mut stuck = self.revert_all(faults);
+        let mut stuck = self.revert_all();
         left.extend(self.undo_held());
         left.extend(self.services.end_all(Duration::from_secs(2)));
         match undo::end_marked(&self.run_id) {
-            Ok(_) => self.note(journal::SERVICES),
+            Ok(_) => note(&self.journal, journal::SERVICES),
             Err(error) => left.push(error),
         }
         if let Some(guard) = self.guard.take() {
             self.services.end_isolation();
-            self.note(journal::NETWORK);
+            note(&self.journal, journal::NETWORK);
             left.extend(dismiss(guard));
         }
         let until = boottime() + PATIENCE;
         while matches!(ending, Ending::Alone(_)) && !stuck.is_empty() && boottime() < until && !self.is_asked() {
             std::thread::sleep(Duration::from_secs(1));
-            let again = stuck.into_iter().map(|(id, (fault, _))| (id, fault)).collect();
-            stuck = self.revert_all(again);
+            stuck = self.revert_all();
         }
-        left.extend(stuck.into_iter().map(|(id, (_, error))| format!("{id}: {error}")));
+        left.extend(stuck);
+        left.extend(self.pods.end_all());
         let failed = !left.is_empty();
         match ending {
             Ending::Asked(seq) => self.output.say(&FromAgent::Answer { seq, answer: Ok(Answer::Ended(left)) }),
@@ -320,17 +305,10 @@ impl Agent {
             .any(|line| matches!(serde_json::from_str(&line), Ok(ToAgent::Ask { .. })))
     }
 
-    /// Reverts these, and says why those that are left could not be.
-    fn revert_all(&mut self, faults: BTreeMap<String, Held>) -> BTreeMap<String, (Held, String)> {
-        let mut stuck = BTreeMap::new();
-        for (id, mut fault) in faults {
-            let Reverted { rollback_verified, error, .. } = fault.revert(&mut self.services);
-            match error {
-                Some(error) if rollback_verified == Some(false) => drop(stuck.insert(id, (fault, error))),
-                _ => self.note(&id),
-            }
-        }
-        stuck
+    /// Notes what is undone, and says why those that are left could not be.
+    fn revert_all(&mut self) -> Vec<String> {
+        let journal = &self.journal;
+        self.faults.revert_all(&mut self.services, |fault| note(journal, fault))
     }
 
     /// Carries out what undoes the faults of a runner that cannot any more; services still run meanwhile, for a command may
@@ -342,18 +320,11 @@ impl Agent {
         for (id, undo) in std::mem::take(&mut self.held).into_iter().filter(|(id, _)| is_open(id)) {
             let failed: Vec<String> = undo.into_iter().filter_map(|undo| carry_out(undo).err()).collect();
             if failed.is_empty() {
-                self.note(&id);
+                note(&self.journal, &id);
             }
             left.extend(failed.into_iter().map(|error| format!("{id}: {error}")));
         }
         left
-    }
-
-    /// A note that cannot be written leaves the entry open: `cleanup` then finds nothing to do and says so.
-    fn note(&self, fault: &str) {
-        if let Err(error) = journal::note_undone(&self.journal, fault, "agent") {
-            eprintln!("brunt agent: {error}");
-        }
     }
 
     fn close_journal_of_the_dead(&self) {
@@ -369,6 +340,13 @@ impl Agent {
             let _ = std::fs::remove_file(&self.journal);
             let _ = std::fs::remove_file(self.journal.with_extension("agent.log"));
         }
+    }
+}
+
+/// A note that cannot be written leaves the entry open: `cleanup` then finds nothing to do and says so.
+fn note(journal: &Path, fault: &str) {
+    if let Err(error) = journal::note_undone(journal, fault, "agent") {
+        eprintln!("brunt agent: {error}");
     }
 }
 

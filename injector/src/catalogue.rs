@@ -7,6 +7,7 @@ use brunt_scenario::catalogue::{FaultKind, TargetKind};
 use brunt_scenario::plan::Fault;
 
 use crate::fault::packet::{self, bandwidth};
+use crate::kubernetes::rights::acts_inside;
 
 /// How a kind of fault is carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +57,8 @@ const fn process(kind: &'static str, feels: &'static str, verified: &'static str
 }
 
 /// What has packets: a process by the ports on which it listens.
-const PACKETS: &[TargetKind] = &[TargetKind::Service, TargetKind::Process, TargetKind::Docker, TargetKind::Netns];
+const PACKETS: &[TargetKind] =
+    &[TargetKind::Service, TargetKind::Process, TargetKind::Docker, TargetKind::Kubernetes, TargetKind::Netns];
 
 /// The engine pauses, stops and restarts; kills go past it.
 const ENGINE: &str = "Docker Engine and pidfd";
@@ -336,10 +338,10 @@ pub fn find(kind: &str, target: TargetKind) -> Option<&'static Entry> {
 }
 
 /// The same of one fault: where a kind has several mechanisms on a target, its parameters decide.
-pub fn of_fault(fault: &Fault, target: TargetKind) -> Option<&'static Entry> {
+pub fn of_fault(fault: &Fault, target: TargetKind) -> Option<Entry> {
     let queued = packet::is_queued(fault) && !(target == TargetKind::Netns && bandwidth::is_shaped(fault));
     let fits = |entry: &&Entry| entry.on.contains(&target) && (entry.rung == QUEUE) == queued;
-    of(fault.kind).find(fits).or_else(|| find(fault.kind, target))
+    of(fault.kind).find(fits).or_else(|| find(fault.kind, target)).map(|entry| entry.on_target(target))
 }
 
 /// The ways in which a kind is carried out.
@@ -348,6 +350,23 @@ pub fn of(kind: &str) -> impl Iterator<Item = &'static Entry> {
 }
 
 impl Entry {
+    /// The same on this kind of target: packets of a pod are acted on by an agent inside of it.
+    pub fn on_target(&self, target: TargetKind) -> Self {
+        if !self.is_in_pods(target) {
+            return *self;
+        }
+        let privilege = "patch of pods/ephemeralcontainers and attach; NET_ADMIN and NET_RAW inside, which Pod Security \
+                         must admit (namespace level `privileged`)";
+        let undone =
+            "as the agent in the pod ends, at its lease at the latest; its container stays in the pod's list, ended";
+        Self { privilege, undone, ..*self }
+    }
+
+    /// Whether this is done by an ephemeral container in the pods of such a target.
+    pub fn is_in_pods(&self, target: TargetKind) -> bool {
+        target == TargetKind::Kubernetes && acts_inside(self.kind)
+    }
+
     /// What this mechanism cannot go beyond.
     pub fn limit(&self) -> Option<String> {
         let queued = self.kind == bandwidth::KIND && self.rung == QUEUE;

@@ -261,7 +261,7 @@ fn time_for_commands(found: &Found) -> Duration {
     let time = |undo: &Undo| match undo {
         Undo::Run { command, .. } => command.within,
         Undo::StartContainers { grace, .. } => *grace,
-        Undo::Cluster { .. } => kubernetes::ANSWER,
+        Undo::Cluster { .. } | Undo::EndsInPods { .. } => kubernetes::ANSWER,
         _ => Duration::ZERO,
     };
     undo.map(time).sum()

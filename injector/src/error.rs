@@ -279,6 +279,19 @@ pub enum ResolveError {
         /// `delete pods in the namespace `shop``, ...
         missing: String,
     },
+    /// The cluster would not take the agent that the fault needs in its pods.
+    #[error(
+        "fault `{fault}` needs an agent in the pods of `{target}`, an ephemeral container with NET_ADMIN and NET_RAW, and the \
+         cluster does not take it: {why}"
+    )]
+    Admission {
+        /// The fault's id.
+        fault: String,
+        /// The target's name.
+        target: String,
+        /// In the words of the cluster.
+        why: String,
+    },
     /// A command of the fault cannot be run.
     #[error("fault `{fault}`: {why}")]
     Command {

@@ -15,6 +15,7 @@ pub mod deployment;
 pub mod disk;
 pub mod exec;
 pub mod http;
+pub mod in_pods;
 pub mod link;
 pub mod network;
 pub mod node;
@@ -26,10 +27,12 @@ pub mod stress;
 pub mod tcp;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::kubernetes::Object;
 use crate::kubernetes::inverse::Inverse;
 use crate::namespace::Identity;
 use crate::netlink::tc::tree::Queues;
@@ -166,6 +169,15 @@ pub enum Undo {
         /// What puts it back.
         inverse: Inverse,
     },
+    /// The change ends with the agents in these pods, which end at their lease wherever everybody else is.
+    EndsInPods {
+        /// Where they are.
+        pods: Vec<Object>,
+        /// How the names of their containers begin.
+        container: String,
+        /// How long they go on when they hear of nobody.
+        lease: Duration,
+    },
     /// There is no inverse, or none is needed.
     Nothing {
         /// Why, for the report.
@@ -177,7 +189,7 @@ impl Undo {
     /// Whether the change may still be there after the machine was started again: an engine leaves down what was
     /// stopped, and a cluster does not know of our boots.
     pub fn outlives_a_boot(&self) -> bool {
-        matches!(self, Self::StartContainers { .. } | Self::Cluster { .. })
+        matches!(self, Self::StartContainers { .. } | Self::Cluster { .. } | Self::EndsInPods { .. })
     }
 }
 

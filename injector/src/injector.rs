@@ -73,6 +73,8 @@ pub struct Options {
     pub decisions: Option<PathBuf>,
     /// Where the results of the run will lie: no fault may take the last room there.
     pub results: Option<PathBuf>,
+    /// The image of agents in pods.
+    pub image: String,
     /// Stamps events.
     pub clock: Clock,
 }
@@ -93,6 +95,8 @@ struct Inner {
     proxy: Arc<Proxy>,
     /// What the run writes to: no fault may take the last room there.
     kept: Vec<PathBuf>,
+    /// The image of agents in pods.
+    image: String,
     /// Which cluster each context means.
     clusters: Mutex<BTreeMap<Option<String>, Identity>>,
     /// What faults on which targets have the rights that they need in their clusters.
@@ -175,6 +179,7 @@ impl Injector {
             network,
             proxy,
             kept,
+            image: options.image,
             clusters,
             allowed,
             faults,
@@ -350,6 +355,8 @@ impl Inner {
         target::check_commands(fault)?;
         target::peers::check(fault)?;
         let held = self.held();
+        // Pods take an agent, or they do not: it is asked once, and then seen.
+        let is_first = !locked(&self.allowed).contains(&(fault.kind, fault.target.clone()));
         let members = match target {
             Target::Service(name) => self.watch.instances_of(name, &held),
             Target::Link(name) => self.listeners_of(name, &held),
@@ -365,7 +372,11 @@ impl Inner {
         };
         stress::check(fault, &members.alive, &self.kept)?;
         latency::check(fault, &members.alive, &self.kept)?;
-        target::pick(self.seed, fault, members)
+        let victims = target::pick(self.seed, fault, members)?;
+        if is_first {
+            target::kubernetes::admits(fault, &victims.picked, &self.image)?;
+        }
+        Ok(victims)
     }
 
     fn listeners_of(&self, name: &str, held: &[Victim]) -> Members {
@@ -409,7 +420,7 @@ impl Inner {
     }
 
     fn inject(&self, fault: &PlannedFault, victims: &Victims, tell: &dyn Fn(Edge)) -> Result<(), Error> {
-        let active = Active::new(fault, victims, self.watch.run_id(), self.seed, self.network.get(), &self.kept)?;
+        let active = Active::new(fault, victims, self)?;
         let active = Mutex::new(active);
         let (id, over) = (fault.id.clone(), AtomicBool::new(false));
         let slot = Arc::new(Slot { id, victims: victims.picked.clone(), over, active });

@@ -11,6 +11,7 @@
 
 mod access;
 pub mod change;
+pub mod ephemeral;
 mod error;
 pub mod inverse;
 pub mod job;

@@ -96,10 +96,18 @@ impl Namespace {
         self.identity
     }
 
+    /// Takes the calling thread into it, from which it does not come back.
+    ///
+    /// # Errors
+    /// As for [`Namespace::inside`].
+    pub fn enter(&self) -> io::Result<()> {
+        move_into(&self.file)
+    }
+
     /// Does something inside, on a thread of its own, and waits for it.
     ///
     /// # Errors
-    /// EPERM: this user may not enter it (CAP_SYS_ADMIN over it is needed).
+    /// EPERM: this user may not enter it (CAP_SYS_ADMIN over it is needed, unless this process is in it already).
     pub fn inside<Out: Send>(&self, what: impl FnOnce() -> Out + Send) -> io::Result<Out> {
         enter(&self.file, || Ok(what()))?
     }
@@ -119,11 +127,22 @@ pub fn path_of(name: &str) -> PathBuf {
 fn enter<Out: Send>(namespace: &File, what: impl FnOnce() -> io::Result<Out> + Send) -> io::Result<io::Result<Out>> {
     thread::scope(|scope| {
         let inside = thread::Builder::new().name("brunt-netns".into()).spawn_scoped(scope, || {
-            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
+            move_into(namespace)?;
             what()
         })?;
         inside.join().map_err(|_| io::Error::other("the thread inside of the namespace has panicked"))
     })
+}
+
+/// An agent in a pod is where it acts, and has no right to enter anything. Both files are open, so that the inode cannot have
+/// gone over to another namespace in between.
+fn move_into(namespace: &File) -> io::Result<()> {
+    let here = File::open("/proc/thread-self/ns/net")?.metadata()?;
+    let there = namespace.metadata()?;
+    if (here.dev(), here.ino()) == (there.dev(), there.ino()) {
+        return Ok(());
+    }
+    Ok(move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?)
 }
 
 /// The cookie of the calling thread's namespace; a kernel without it cannot tell.

@@ -65,6 +65,11 @@ pub enum Victim {
     },
     /// An object of a cluster.
     Kubernetes(Box<Object>),
+    /// The network of the agent itself, where that runs in a pod; nobody but the agent on the runner's host names it.
+    OwnNetwork {
+        /// The pod.
+        name: String,
+    },
     /// A listener of a link.
     Listener {
         /// Name of the link.
@@ -88,7 +93,7 @@ impl Victim {
         match self {
             Self::Instance { process, .. } | Self::Container { process, .. } => process.map(|process| process.pid),
             Self::Process { process, .. } => Some(process.pid),
-            Self::Namespace { .. } | Self::Kubernetes(_) | Self::Listener { .. } => None,
+            Self::Namespace { .. } | Self::Kubernetes(_) | Self::OwnNetwork { .. } | Self::Listener { .. } => None,
         }
     }
 
@@ -132,6 +137,7 @@ impl fmt::Display for Victim {
             Self::Container { name, process: Some(process), .. } => write!(f, "{name} ({process})"),
             Self::Container { name, process: None, .. } => f.write_str(name),
             Self::Kubernetes(object) => object.fmt(f),
+            Self::OwnNetwork { name } => f.write_str(name),
             Self::Listener { link, listener } => write!(f, "{link}[{listener}]"),
         }
     }
@@ -227,7 +233,9 @@ pub fn check_fit(fault: &Fault, target: &Target) -> Result<(), ResolveError> {
         fault.kind.starts_with("process.") || ["exec", exhaust::KIND].contains(&fault.kind) || weighs(fault);
     let why = match target {
         Target::Netns(_) if packet::bandwidth::is_shaped(fault) => return Ok(()),
-        Target::Netns(_) | Target::Service(_) | Target::Process(_) | Target::Docker(_) if acts_on_packets(fault) => {
+        Target::Netns(_) | Target::Service(_) | Target::Process(_) | Target::Docker(_) | Target::Kubernetes(_)
+            if acts_on_packets(fault) =>
+        {
             let why = match packet::treatment(fault.kind, &fault.with) {
                 Some(Err(Error::Unfit { why, .. })) => why,
                 Some(Err(error)) => error.to_string(),
@@ -302,8 +310,9 @@ pub fn check_commands(fault: &Fault) -> Result<(), ResolveError> {
 }
 
 /// Whom a fault will hit, before anything runs (`brunt plan`). Instances and listeners are named without their processes:
-/// their number and the seed decide already. Processes and containers of this host are really looked for.
-pub fn resolve_dry(plan: &Plan, fault: &Fault) -> Result<Victims, ResolveError> {
+/// their number and the seed decide already. Processes and containers of this host, and pods, are really looked for; pods are
+/// asked whether they would take an agent of this image, where the fault needs one.
+pub fn resolve_dry(plan: &Plan, fault: &Fault, image: &str) -> Result<Victims, ResolveError> {
     let Some(target) = plan.targets.get(&fault.target) else {
         let why = "it is not among the plan's targets".into();
         return Err(ResolveError::Empty { target: fault.target.clone(), why });
@@ -344,7 +353,9 @@ pub fn resolve_dry(plan: &Plan, fault: &Fault) -> Result<Victims, ResolveError> 
     };
     stress::check(fault, &alive, &[])?;
     latency::check(fault, &alive, &[])?;
-    pick(plan.seed, fault, Members { total: alive.len(), alive, hit: Vec::new() })
+    let victims = pick(plan.seed, fault, Members { total: alive.len(), alive, hit: Vec::new() })?;
+    kubernetes::admits(fault, &victims.picked, image)?;
+    Ok(victims)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Carries out an [`Undo`] without the fault that made it: for `cleanup`, for the runner when its agent is gone, and for the
 //! agent that holds an undo for a runner which is gone.
 
+mod pods;
 mod queues;
 
 use std::io;
@@ -12,6 +13,7 @@ use rustix::process::Signal;
 use crate::agent::worker;
 use crate::command;
 use crate::fault::{Undo, container, stress};
+use crate::kubernetes::Object;
 use crate::mark;
 use crate::netlink::link;
 use crate::process::{Pidfd, ProcessId, Stat};
@@ -37,6 +39,7 @@ pub fn apply(undo: &Undo) -> Result<Vec<String>, String> {
         }
         Undo::Queues { at, namespace, links } => queues::restore(at, *namespace, links),
         Undo::Network { wire, alias } => take_away(wire, alias).map(|done| done.into_iter().collect()),
+        Undo::EndsInPods { pods, container, lease } => each(pods, |pod| pods::ended(pod, container, *lease)),
         Undo::Cluster { inverse } => inverse.apply().map(|sentence| vec![sentence]),
         Undo::EndsWithRunner => Ok(vec!["ended with the run's own process".into()]),
         Undo::EndsWithAgent { what } => Ok(vec![format!("{what} ended with the agent")]),
@@ -69,6 +72,10 @@ pub fn in_words(undo: &Undo) -> String {
             format!("put back the queues of {} in {}", links.join(", "), at.display())
         }
         Undo::Network { wire, .. } => format!("remove the interface {wire}, if it is still there"),
+        Undo::EndsInPods { pods, .. } => {
+            let all: Vec<String> = pods.iter().map(Object::place).collect();
+            format!("wait until the agents in {} have ended at their lease", all.join(", "))
+        }
         Undo::Cluster { inverse } => inverse.in_words(),
         Undo::EndsWithRunner => "nothing: it ended with the run's own process".into(),
         Undo::EndsWithAgent { what } => format!("nothing: {what} ended with the agent"),

@@ -58,6 +58,8 @@ pub struct Options {
     pub no_faults: bool,
     /// `--allow-exec`: commands of the scenario's `exec` faults may be run.
     pub allow_exec: bool,
+    /// `--image`: what brunt runs of its own in a cluster.
+    pub image: String,
     /// `--ui`.
     pub ui: ui::Choice,
     /// The command line, secrets masked, for the report.
@@ -198,13 +200,14 @@ pub async fn execute(mut plan: Plan, options: Options) -> Result<Outcome, RunErr
     let mut screen = ui::Ui::new(options.ui);
     // Run zero is when the load starts; whatever the injector stamps before then is stamped zero.
     let zero = Arc::new(OnceLock::<Clock>::new());
-    let (injector, says) = match Injector::start(injector_options(&plan, &exe, files.out(), &zero)).await {
-        Ok((injector, says)) => (Arc::new(injector), says),
-        Err(error) => {
-            files.discard();
-            return Err(RunError::Injector(error));
-        }
-    };
+    let (injector, says) =
+        match Injector::start(injector_options(&plan, &options.image, &exe, files.out(), &zero)).await {
+            Ok((injector, says)) => (Arc::new(injector), says),
+            Err(error) => {
+                files.discard();
+                return Err(RunError::Injector(error));
+            }
+        };
     let staged = tokio::select! {
         staged = stage(&plan, &options, &files, &exe, &injector, &zero, &mut screen) => staged,
         number = signals.next() => Err(RunError::Interrupted(number)),
@@ -331,7 +334,13 @@ fn workers_ready(ready: usize, of: usize) -> Event {
     event(Offset::default(), "worker.ready", "worker", &format!("workers ready {ready}/{of}"))
 }
 
-fn injector_options(plan: &Plan, exe: &Path, results: &Path, zero: &Arc<OnceLock<Clock>>) -> brunt_injector::Options {
+fn injector_options(
+    plan: &Plan,
+    image: &str,
+    exe: &Path,
+    results: &Path,
+    zero: &Arc<OnceLock<Clock>>,
+) -> brunt_injector::Options {
     let zero = Arc::clone(zero);
     brunt_injector::Options {
         exe: exe.to_owned(),
@@ -342,6 +351,7 @@ fn injector_options(plan: &Plan, exe: &Path, results: &Path, zero: &Arc<OnceLock
         force_no_effect: std::env::var_os("BRUNT_TEST_NO_EFFECT").is_some(),
         decisions: std::env::var_os("BRUNT_DECISIONS").map(PathBuf::from),
         results: Some(results.to_owned()),
+        image: image.to_owned(),
         clock: Arc::new(move || zero.get().map_or(Offset::default(), Clock::now)),
     }
 }

@@ -102,7 +102,7 @@ impl Cluster {
 
     /// Any command of brunt, beside the control plane, as somebody who may do everything.
     pub fn beside(&self, brunt: Brunt) -> Brunt {
-        brunt.env("KUBECONFIG", self.kubeconfig()).under(["nsenter", &self.net()])
+        brunt.env("KUBECONFIG", self.kubeconfig()).env("BRUNT_IMAGE", SHOP_IMAGE).under(["nsenter", &self.net()])
     }
 
     /// `kubectl ARGS`, and what it printed.

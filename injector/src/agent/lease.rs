@@ -52,6 +52,11 @@ impl Lease {
         if silent > self.length { Err(Expired { silent }) } else { Ok(()) }
     }
 
+    /// How long it is.
+    pub fn length(&self) -> Duration {
+        self.length
+    }
+
     /// When it runs out.
     pub fn until(&self) -> Duration {
         self.last + self.length

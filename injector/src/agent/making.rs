@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::pods::Pods;
 use super::protocol::Order;
 use super::services::Services;
 use crate::error::Error;
@@ -9,6 +10,7 @@ use crate::fault::Fault;
 use crate::fault::container::on_containers;
 use crate::fault::deployment::on_deployments;
 use crate::fault::disk::latency::DiskLatency;
+use crate::fault::in_pods::InPods;
 use crate::fault::node::on_nodes;
 use crate::fault::packet::PacketFault;
 use crate::fault::packet::bandwidth::BandwidthFault;
@@ -20,7 +22,15 @@ use crate::fault::stress;
 use crate::packets::{Beats, Effect};
 
 /// The fault that an order asks for.
-pub(super) fn fault_of(order: &Order, run_id: &str, beats: &Arc<Beats>) -> Result<Box<dyn Fault<Services>>, Error> {
+pub(super) fn fault_of(
+    order: &Order,
+    run_id: &str,
+    beats: &Arc<Beats>,
+    pods: Option<&Arc<Pods>>,
+) -> Result<Box<dyn Fault<Services>>, Error> {
+    if let (Some(image), Some(pods)) = (&order.in_pods, pods) {
+        return Ok(Box::new(InPods::new(order, image, run_id, Arc::clone(pods))?));
+    }
     if let Some(bandwidth) = order.bandwidth {
         return Ok(Box::new(BandwidthFault::new(order, bandwidth, run_id, Arc::clone(beats))));
     }

@@ -116,6 +116,13 @@ impl Output {
         self.flush();
     }
 
+    /// Queues a line as it was said before.
+    pub fn say_again(&mut self, line: &str) {
+        self.waiting.extend(line.as_bytes());
+        self.waiting.push_back(b'\n');
+        self.flush();
+    }
+
     /// Queues a line that nobody misses, unless others wait already.
     pub fn say_if_free(&mut self, value: &impl Serialize) {
         if self.waiting.is_empty() {

@@ -26,6 +26,8 @@ use crate::target::Victim;
 pub enum ToAgent {
     /// The first line.
     Hello(Hello),
+    /// The first line to an agent in a pod, and again after each break of the wire to it.
+    Join(Join),
     /// A heartbeat, sent at this instant on CLOCK_BOOTTIME.
     Beat(u64),
     /// A request.
@@ -50,6 +52,19 @@ pub struct Hello {
     pub journal: PathBuf,
     /// After so much silence the run is over.
     pub lease: Duration,
+}
+
+/// Whom an agent in a pod serves. It shares neither pids nor a clock with who says this.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Join {
+    /// As for [`Hello`].
+    pub version: String,
+    /// The run, for the names of what it makes.
+    pub run_id: String,
+    /// After so much silence the run is over.
+    pub lease: Duration,
+    /// When the runner was last heard of, by the clock of who says this: as in [`ToAgent::Beat`].
+    pub sent: u64,
 }
 
 /// A request.
@@ -152,6 +167,9 @@ pub struct Order {
     /// Faults through the API of a cluster only: what leads there, secrets included.
     #[serde(default)]
     pub access: Option<Access>,
+    /// Faults inside of pods only: the image of the agents there.
+    #[serde(default)]
+    pub in_pods: Option<String>,
     /// What decisions of this fault about single packets follow from.
     pub seed: u64,
 }

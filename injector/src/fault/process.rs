@@ -33,7 +33,11 @@ pub(crate) fn process_of(victim: &Victim, services: &Services) -> Result<Process
                 _ => Ok(now),
             }
         }
-        Victim::Listener { .. } | Victim::Namespace { .. } | Victim::Container { .. } | Victim::Kubernetes(_) => {
+        Victim::Listener { .. }
+        | Victim::Namespace { .. }
+        | Victim::Container { .. }
+        | Victim::OwnNetwork { .. }
+        | Victim::Kubernetes(_) => {
             Err(Error::Unfit { kind: "process.*".into(), why: format!("{victim} is no process") })
         }
     }

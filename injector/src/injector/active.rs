@@ -1,6 +1,5 @@
 //! One fault from `inject` to `revert`: the order of the steps, the journal between them, and what is kept of the result.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +7,7 @@ use brunt_scenario::plan::Fault as PlannedFault;
 
 use super::{ANSWER, Edge, Inner};
 use crate::agent::lease::boottime;
-use crate::agent::network::Layout;
+use crate::agent::pods::TO_BEGIN;
 use crate::agent::protocol::{Answer, Ask, Order};
 use crate::error::Error;
 use crate::fault::disk::latency;
@@ -18,6 +17,7 @@ use crate::fault::packet::{self, bandwidth};
 use crate::fault::pool::exhaust;
 use crate::fault::{Change, Fault, Reverted, Seen, Undo, container, deployment, node, pod, stress};
 use crate::journal::Entry;
+use crate::kubernetes::rights::acts_inside;
 use crate::kubernetes::{ANSWER as CLUSTER, Access, KubernetesError};
 use crate::proxy::Proxy;
 use crate::target::{Victim, Victims};
@@ -55,17 +55,12 @@ enum State {
 
 impl Active {
     /// Checks the parameters; touches nothing.
-    pub fn new(
-        fault: &PlannedFault,
-        victims: &Victims,
-        run_id: &str,
-        seed: u64,
-        network: Option<&Layout>,
-        kept: &[PathBuf],
-    ) -> Result<Self, Error> {
+    pub fn new(fault: &PlannedFault, victims: &Victims, inner: &Inner) -> Result<Self, Error> {
         let acting = match victims.picked.first() {
             None => Acting::OnNobody,
-            Some(_) if fault.kind == "exec" => Acting::OnHost(Box::new(Exec::new(fault, victims, run_id)?)),
+            Some(_) if fault.kind == "exec" => {
+                Acting::OnHost(Box::new(Exec::new(fault, victims, inner.watch.run_id())?))
+            }
             Some(Victim::Listener { link, .. }) => {
                 let listeners = victims.picked.iter().filter_map(|victim| match victim {
                     Victim::Listener { listener, .. } => Some(*listener),
@@ -73,7 +68,7 @@ impl Active {
                 });
                 Acting::OnLink(Box::new(LinkFault::new(fault, link, listeners.collect())?))
             }
-            Some(first) => Acting::InAgent(Box::new(order(fault, first, victims, seed, network, kept)?)),
+            Some(first) => Acting::InAgent(Box::new(order(fault, first, victims, inner)?)),
         };
         let (id, kind, victims) = (fault.id.clone(), fault.kind, victims.picked.clone());
         Ok(Self { id, kind, victims, acting, state: State::Planned })
@@ -175,6 +170,8 @@ impl Active {
                 let graces = order.victims.iter().filter_map(Victim::object).map(|pod| Duration::from_secs(pod.grace));
                 order.grace.or(graces.max()).unwrap_or_default() + pod::SETTLE
             }
+            // A container that may have to be pulled, and a moment for it to say so.
+            (Acting::InAgent(order), _) if order.in_pods.is_some() => TO_BEGIN + Duration::from_secs(5),
             (Acting::InAgent(_), "deployment.restart" | "deployment.scale") => deployment::SETTLE,
             (Acting::InAgent(_), "node.cordon") => node::SETTLE,
             (Acting::InAgent(_), "node.drain") => node::DRAIN,
@@ -214,7 +211,7 @@ impl Active {
             return reverted.clone();
         }
         let mut reverted = self.revert_once(inner);
-        for pause in pauses(self.kind) {
+        for pause in self.pauses() {
             if reverted.rollback_verified != Some(false) {
                 break;
             }
@@ -239,6 +236,12 @@ impl Active {
         reverted
     }
 
+    /// Between attempts to undo, in milliseconds. The API server of a cluster may be away for a while.
+    fn pauses(&self) -> &'static [u64] {
+        let in_pods = matches!(&self.acting, Acting::InAgent(order) if order.in_pods.is_some());
+        if in_pods || is_in_cluster(self.kind) { &[50, 150, 1000, 2000, 4000, 8000] } else { &[50, 150] }
+    }
+
     fn revert_once(&mut self, inner: &Inner) -> Reverted {
         match &mut self.acting {
             Acting::OnLink(fault) => fault.revert(&mut inner.proxy.clone()),
@@ -258,14 +261,8 @@ impl Active {
 }
 
 /// What the agent is asked for.
-fn order(
-    fault: &PlannedFault,
-    first: &Victim,
-    victims: &Victims,
-    seed: u64,
-    network: Option<&Layout>,
-    kept: &[PathBuf],
-) -> Result<Order, Error> {
+fn order(fault: &PlannedFault, first: &Victim, victims: &Victims, inner: &Inner) -> Result<Order, Error> {
+    let kept = &inner.kept;
     // A rate on a network namespace with a name the kernel's own queue may keep.
     let bandwidth = if matches!(first, Victim::Namespace { .. }) { bandwidth::order(fault)? } else { None };
     Ok(Order {
@@ -273,7 +270,7 @@ fn order(
         kind: fault.kind.to_owned(),
         victims: victims.picked.clone(),
         restart_after: fault.with.duration("restart_after"),
-        packets: if bandwidth.is_some() { None } else { packet::order(fault, network)? },
+        packets: if bandwidth.is_some() { None } else { packet::order(fault, inner.network.get())? },
         grace: fault.with.duration("grace"),
         bandwidth,
         stress: stress::order(fault, kept)?,
@@ -281,18 +278,14 @@ fn order(
         pool: exhaust::order(fault)?,
         replicas: fault.with.number("replicas"),
         access: access(&victims.picked)?,
-        seed,
+        in_pods: (acts_inside(fault.kind) && first.object().is_some()).then(|| inner.image.clone()),
+        seed: inner.seed,
     })
 }
 
 /// Whether a fault acts through the API of a cluster.
 fn is_in_cluster(kind: &str) -> bool {
     ["pod.", "deployment.", "node."].iter().any(|group| kind.starts_with(group))
-}
-
-/// Between attempts to undo, in milliseconds. The API server of a cluster may be away for a while.
-fn pauses(kind: &str) -> &'static [u64] {
-    if is_in_cluster(kind) { &[50, 150, 1000, 2000, 4000, 8000] } else { &[50, 150] }
 }
 
 /// What leads to the cluster of the victims, if they have one.

@@ -129,7 +129,7 @@ impl Access {
     }
 
     /// A client; on a runtime, for it has a task of its own there.
-    pub(super) async fn client(&self) -> Result<Client, KubernetesError> {
+    pub(crate) async fn client(&self) -> Result<Client, KubernetesError> {
         let failed = |why: String| KubernetesError::Config { who: self.to_string(), why };
         let mut config = match &self.kubeconfig {
             Some(kubeconfig) => {

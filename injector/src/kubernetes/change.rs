@@ -15,7 +15,7 @@ use super::{KubernetesError, MANAGER, Object};
 const ATTEMPTS: usize = 5;
 
 /// What ties a write to what was looked at.
-fn tied(meta: &ObjectMeta, mut change: Value) -> Value {
+pub(super) fn tied(meta: &ObjectMeta, mut change: Value) -> Value {
     change["metadata"] = json!({ "uid": meta.uid, "resourceVersion": meta.resource_version });
     change
 }

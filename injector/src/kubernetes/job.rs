@@ -65,6 +65,7 @@ impl Wanted {
             node: None,
             owner: None,
             grace: 0,
+            container: None,
         }
     }
 

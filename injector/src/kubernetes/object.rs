@@ -52,6 +52,9 @@ pub struct Object {
     pub owner: Option<Owner>,
     /// Of a pod: how many seconds it has to end by itself.
     pub grace: u64,
+    /// Of a pod: the one of its containers that is meant.
+    #[serde(default)]
+    pub container: Option<String>,
 }
 
 impl Object {
@@ -90,6 +93,9 @@ impl fmt::Display for Object {
         if let Some(node) = &self.node {
             write!(f, "on {node}, ")?;
         }
+        if let Some(container) = &self.container {
+            write!(f, "container {container}, ")?;
+        }
         write!(f, "uid {})", self.uid)
     }
 }
@@ -110,6 +116,7 @@ mod tests {
             node: Some("worker-2".into()),
             owner: Owner::parse("statefulset/payment"),
             grace: 30,
+            container: None,
         };
         assert_eq!(pod.to_string(), "payment-0 (of statefulset/payment, on worker-2, uid 1a2b)");
         assert_eq!(pod.place(), "pod shop/payment-0");

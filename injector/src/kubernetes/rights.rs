@@ -37,6 +37,11 @@ impl std::fmt::Display for Right {
     }
 }
 
+/// Whether faults of this kind act inside of pods, by an agent there, and not through the API.
+pub fn acts_inside(kind: &str) -> bool {
+    kind.starts_with("network.")
+}
+
 /// The least that a fault of this kind on such a target needs.
 pub fn needed(kind: &str, wanted: &PodMatch, namespace: &str) -> BTreeSet<Right> {
     let here = |group, resource, verb| Right { namespace: Some(namespace.into()), group, resource, verb, name: None };
@@ -60,9 +65,16 @@ pub fn needed(kind: &str, wanted: &PodMatch, namespace: &str) -> BTreeSet<Right>
             whole("", "pods", "list"),
             whole("", "pods/eviction", "create"),
         ]),
+        _ if acts_inside(kind) => all.extend([
+            here("", "pods", "get"),
+            here("", "pods/ephemeralcontainers", "patch"),
+            // By a WebSocket; since Kubernetes 1.35 that is also asked of who only gets.
+            here("", "pods/attach", "get"),
+            here("", "pods/attach", "create"),
+        ]),
         _ => {}
     }
-    if kind.starts_with("pod.") || kind.starts_with("node.") && wanted.node.is_none() {
+    if kind.starts_with("pod.") || acts_inside(kind) || kind.starts_with("node.") && wanted.node.is_none() {
         all.extend(to_find_pods(wanted, namespace));
     }
     all
@@ -228,6 +240,22 @@ mod tests {
              - { apiGroups: [\"\"], resources: [pods], verbs: [delete, get, list] }\n\
              ---\napiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: { name: brunt, namespace: kube-system }\nrules:\n  \
              - { apiGroups: [\"\"], resources: [namespaces], resourceNames: [kube-system], verbs: [get] }\n"
+        );
+    }
+
+    #[test]
+    fn what_acts_inside_of_pods_needs_an_ephemeral_container_and_a_wire_to_it() {
+        let wanted = PodMatch { selector: Some("app=payment".into()), ..PodMatch::default() };
+        assert_eq!(
+            words("network.loss", &wanted),
+            [
+                "get namespaces in the namespace `kube-system`",
+                "get pods in the namespace `shop`",
+                "list pods in the namespace `shop`",
+                "create pods/attach in the namespace `shop`",
+                "get pods/attach in the namespace `shop`",
+                "patch pods/ephemeralcontainers in the namespace `shop`",
+            ]
         );
     }
 

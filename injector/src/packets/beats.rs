@@ -60,6 +60,11 @@ impl Beats {
         self.until.store(u64::try_from(until.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
+    /// When the runner was last heard of (boot time).
+    pub fn heard(&self) -> Duration {
+        Duration::from_nanos(self.until.load(Ordering::Relaxed)).saturating_sub(self.lease)
+    }
+
     /// Puts rules into a namespace; they act when this returns.
     ///
     /// # Errors

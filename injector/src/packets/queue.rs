@@ -22,14 +22,13 @@ mod treatment;
 mod worker;
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustix::event::{EventfdFlags, eventfd};
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 pub use loss::{Loss, Share};
 pub use names::{Answers, Name, Outcome};
@@ -221,9 +220,8 @@ impl Queue {
             let leaves = path.leaves();
             // A thread that has entered a namespace cannot leave it, which is just right for this one.
             let work = move || {
-                let worker = move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))
-                    .map_err(|error| Error::Namespace(error.into()))
-                    .and_then(|()| bind(leaves, &treatment, seed, &shared));
+                let worker =
+                    namespace.enter().map_err(Error::Namespace).and_then(|()| bind(leaves, &treatment, seed, &shared));
                 match worker {
                     Ok((number, worker)) => {
                         let _ = bound.send(Ok(number));

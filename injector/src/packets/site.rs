@@ -51,6 +51,10 @@ impl Site {
     pub fn of(victim: &Victim, services: &Services) -> Result<Self, Error> {
         match victim {
             Victim::Namespace { .. } | Victim::Container { .. } => Ok(Self::whole(netns::open(victim)?)),
+            Victim::OwnNetwork { name } => {
+                let gone = |error: std::io::Error| Error::NamespaceGone { name: name.clone(), why: error.to_string() };
+                Ok(Self::whole(Namespace::current().map_err(gone)?))
+            }
             Victim::Process { .. } | Victim::Instance { .. } => {
                 if let Some(isolated) = victim.instance().and_then(|key| Self::isolated(&key, services)) {
                     return Ok(isolated);

@@ -14,13 +14,11 @@ use brunt_scenario::plan::{Expect, Fault, PodMatch};
 use kube::Client;
 
 use crate::error::ResolveError;
-use crate::kubernetes::change;
 use crate::kubernetes::rights::{self, Right};
 use crate::kubernetes::{ANSWER, Cluster, Identity, Kind, KubernetesError, Object};
+use crate::kubernetes::{change, ephemeral};
 use crate::target::{Members, Victim};
 pub use workload::is_rolled_out;
-
-use pod::Facts;
 
 /// What has this label set to `true` is no member of any target.
 pub const EXEMPT: &str = "brunt/exempt";
@@ -66,6 +64,27 @@ pub fn members(
 /// As for [`members`].
 pub fn find_for(fault: &Fault, wanted: &PodMatch) -> Result<Vec<Victim>, ResolveError> {
     look(fault, wanted, Known::default()).map(|found| found.alive)
+}
+
+/// Whether the pods that were picked would take an agent of brunt's, for faults that act inside of them: the cluster is asked for
+/// all of it but the act.
+///
+/// # Errors
+/// It is not admitted, and why.
+pub fn admits(fault: &Fault, picked: &[Victim], image: &str) -> Result<(), ResolveError> {
+    let pods: Vec<&Object> = picked.iter().filter_map(Victim::object).collect();
+    let Some(first) = pods.first().filter(|_| rights::acts_inside(fault.kind)) else { return Ok(()) };
+    let rehearsed = Cluster::again(&first.cluster)
+        .and_then(|cluster| cluster.ask(ANSWER, async |client| ephemeral::rehearse(&client, &pods, image).await));
+    rehearsed.map_err(|error| ResolveError::Admission {
+        fault: fault.id.clone(),
+        target: fault.target.clone(),
+        why: match error {
+            // It may, by its rights: those were asked for before.
+            KubernetesError::Forbidden { why, .. } => why,
+            other => other.to_string(),
+        },
+    })
 }
 
 /// How many members there are that do what they are there for: pods that are ready, deployments that are rolled out. None
@@ -168,7 +187,8 @@ fn look(fault: &Fault, wanted: &PodMatch, known: Known<'_>) -> Result<Found, Res
             let process = format!("{} {}", kind.word(), member.name);
             return Err(ResolveError::Protected { target: target.clone(), process, why });
         } else {
-            alive.push(Victim::Kubernetes(Box::new(member.object(kind, &identity))));
+            let container = wanted.container.clone();
+            alive.push(Victim::Kubernetes(Box::new(Object { container, ..member.object(kind, &identity) })));
         }
     }
     alive.sort();
@@ -205,7 +225,7 @@ struct Candidate {
 impl Candidate {
     fn object(self, kind: Kind, cluster: &Identity) -> Object {
         let Self { namespace, name, uid, node, owner, grace, .. } = self;
-        Object { kind, namespace, name, uid, cluster: cluster.clone(), node, owner, grace }
+        Object { kind, namespace, name, uid, cluster: cluster.clone(), node, owner, grace, container: None }
     }
 }
 
@@ -218,7 +238,7 @@ async fn candidates(
     match acts_on(kind).unwrap_or(Kind::Pod) {
         Kind::Pod => {
             let pods = pod::list(client, namespace, wanted).await?;
-            Ok(pods.into_iter().map(Facts::candidate).collect())
+            Ok(pods.into_iter().map(|pod| pod.candidate(wanted.container.as_deref())).collect())
         }
         Kind::Deployment => {
             let mut found = workload::deployment(client, namespace, wanted).await?;
@@ -236,7 +256,7 @@ async fn candidates(
 }
 
 fn in_words(wanted: &PodMatch, namespace: &str, cluster: &Identity) -> String {
-    let PodMatch { selector, fields, owner, node, .. } = wanted;
+    let PodMatch { selector, fields, owner, node, container, .. } = wanted;
     let mut words = format!("runs in the namespace `{namespace}`");
     let mut add = |name: &str, value: Option<String>| {
         if let Some(value) = value {
@@ -247,6 +267,7 @@ fn in_words(wanted: &PodMatch, namespace: &str, cluster: &Identity) -> String {
     add("the fields", fields.clone());
     add("the owner", owner.as_ref().map(ToString::to_string));
     add("the node", node.clone());
+    add("the container", container.clone());
     format!("{words}, in {cluster}")
 }
 
@@ -259,6 +280,7 @@ pub fn check_fit(fault: &Fault, wanted: &PodMatch) -> Result<(), &'static str> {
             Some(owner) if owner.kind == OwnerKind::Deployment => Ok(()),
             _ => Err("it acts on a deployment: name it with `owner: deployment/NAME`"),
         },
+        None if rights::acts_inside(fault.kind) => Ok(()),
         None => Err("it does not act through the API of a cluster"),
     }
 }

@@ -20,6 +20,7 @@ pub fn options(exe: &Path, state: &Path, run_id: &str, lease: Duration) -> Optio
         force_no_effect: false,
         decisions: None,
         results: None,
+        image: "brunt:test".into(),
         clock: Arc::new(move || Offset(zero.elapsed().as_nanos() as u64)),
     }
 }

@@ -15,6 +15,9 @@ pub struct Args {
     /// Weigh on a target, as standard input says.
     #[arg(long, hide = true)]
     worker: bool,
+    /// Hold faults inside of the pod in which this runs.
+    #[arg(long, hide = true)]
+    in_pod: bool,
     /// Say whether isolated services can be had here, in a network that nobody sees.
     #[arg(long, hide = true)]
     attempt: bool,
@@ -29,6 +32,9 @@ pub fn run(args: &Args) -> u8 {
                 3
             }
         };
+    }
+    if args.in_pod {
+        return brunt_injector::agent::in_pod::main();
     }
     if args.worker {
         return brunt_injector::agent::worker::main();

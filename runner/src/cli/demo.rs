@@ -8,6 +8,7 @@ use brunt_report::results::{GateVerdict, Results, Verdict};
 use brunt_scenario::plan::Plan;
 
 use super::guide::{self, Example, Guide};
+use super::image::Image;
 use super::run::carry_out;
 use super::scenario::{self, Overrides};
 use super::{Failure, complain, print, streams};
@@ -138,6 +139,7 @@ fn show(plan: Plan, out: &Path) -> Result<Results, Failure> {
         insecure: false,
         no_faults: false,
         allow_exec: false,
+        image: Image::of_this_version().name,
         ui: ui::Choice::automatic(),
         command: scenario::command_line(),
     };

@@ -94,6 +94,11 @@ pub fn details(kind: &FaultKind) -> String {
         about.push(("mechanism", format!("{}{limit}", entry.rung)));
         about.push(("verified", entry.verified.to_owned()));
         about.push(("undone", entry.undone.to_owned()));
+        if entry.is_in_pods(TargetKind::Kubernetes) && entry.on.contains(&TargetKind::Kubernetes) {
+            let inside = entry.on_target(TargetKind::Kubernetes);
+            about.push(("in pods", format!("by an agent in an ephemeral container; rights: {}", inside.privilege)));
+            about.push(("", format!("undone: {}", inside.undone)));
+        }
     }
     if let Some((_, why)) = carried_out::WHY_NOT.iter().find(|(name, _)| *name == kind.name) {
         about.push(("why not", (*why).to_owned()));

@@ -69,9 +69,12 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<u8, Failure> {
     let plans = scenario::plans("plan", &args.files, &args.overrides, &args.allow_host, args.only_cell.as_deref())?;
+    let image = &args.image.name;
     // Cells of one file follow each other.
-    let described: Vec<String> =
-        plans.chunk_by(|one, next| !next.cell.is_empty() && one.source == next.source).map(file).collect();
+    let described: Vec<String> = plans
+        .chunk_by(|one, next| !next.cell.is_empty() && one.source == next.source)
+        .map(|cells| file(cells, image))
+        .collect();
     print(&described.join("\n"))?;
     let isolated = isolated(&plans)?;
     let pods = args.on.how(&plans, args.workers.map(usize::from), &args.image)?;
@@ -80,7 +83,8 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
         _ => None,
     };
     let missing = plans.iter().flat_map(|plan| &plan.not_built).map(|missing| missing.exit_code);
-    let unresolved = plans.iter().filter(|plan| !(parts::all_resolve(plan) && parts::all_may_ask(plan))).map(|_| 3);
+    let resolves = |plan: &Plan| parts::all_resolve(plan, image) && parts::all_may_ask(plan);
+    let unresolved = plans.iter().filter(|plan| !resolves(plan)).map(|_| 3);
     Ok(exit::strongest(missing.chain(unresolved).chain(isolated).chain(pods)))
 }
 
@@ -117,15 +121,15 @@ fn from_pods(how: &How, plan: &Plan) -> Result<Option<u8>, Failure> {
 }
 
 /// One scenario: its plan, or an overview of its cells and the first of them.
-fn file(cells: &[Plan]) -> String {
+fn file(cells: &[Plan], image: &str) -> String {
     match cells {
-        [only] => describe(only),
-        several => cells::describe(several) + &describe(&several[0]),
+        [only] => describe(only, image),
+        several => cells::describe(several, image) + &describe(&several[0], image),
     }
 }
 
-/// The whole plan in words.
-fn describe(plan: &Plan) -> String {
+/// The whole plan in words; agents in pods would be of this image.
+fn describe(plan: &Plan, image: &str) -> String {
     let mut page = Page::default();
     page.line(&format!("{} · seed {} · {}", plan.title(), plan.seed, plan.source));
     if !plan.description.is_empty() {
@@ -138,7 +142,7 @@ fn describe(plan: &Plan) -> String {
     load::write(&mut page, plan, &schedule);
     parts::steady_state(&mut page, plan);
     times::write(&mut page, &schedule);
-    parts::faults(&mut page, plan);
+    parts::faults(&mut page, plan, image);
     parts::guardrails(&mut page, plan);
     parts::gates(&mut page, plan);
     parts::not_built(&mut page, plan);

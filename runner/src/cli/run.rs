@@ -171,6 +171,7 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
         insecure: args.insecure,
         no_faults: args.no_faults,
         allow_exec: args.allow_exec,
+        image: args.image.name.clone(),
         ui: args.ui.choice()?,
         command: scenario::command_line(),
     };

@@ -21,6 +21,8 @@ pub struct PodMatch {
     pub owner: Option<Owner>,
     /// The node on which they run.
     pub node: Option<String>,
+    /// One of their containers.
+    pub container: Option<String>,
 }
 
 /// What makes pods, by kind and name.

@@ -17,10 +17,6 @@ impl Resolver<'_> {
             {
                 self.problems.error(Code::E049, url.span, wrong, help);
             }
-            if let Some(container) = target.kubernetes.as_ref().and_then(|pods| pods.container.as_ref()) {
-                let what = "one container of a pod (`container`) is not built yet; faults act on whole pods";
-                self.not_built(container.span, what);
-            }
             if let Some(resolved) = resolved(target) {
                 targets.insert(name.value.clone(), resolved);
             }
@@ -65,6 +61,7 @@ fn pods_of(pods: &written::Kubernetes) -> PodMatch {
         fields: pods.fields.clone(),
         owner: pods.owner.as_ref().and_then(|owner| Owner::parse(&owner.value)),
         node: pods.node.clone(),
+        container: pods.container.as_ref().map(|container| container.value.clone()),
     }
 }
 

@@ -121,6 +121,7 @@ impl Resolver<'_> {
             self.not_built(follow.span, "`follow` at a fault is not built yet");
         }
         self.check_peer(kind, fault, target);
+        self.check_container(kind, fault);
         let Some(target) = target.filter(|target| kind.takes.contains(target)) else { return };
         if kind.needs_packets(target) && !kind.built.contains(&target) {
             let what = format!(
@@ -138,6 +139,19 @@ impl Resolver<'_> {
             self.not_built(fault.kind.span, what);
         } else {
             self.check_tls(kind, &fault.target, fault.kind.span);
+        }
+    }
+
+    /// A fault through the API has no use for one container of a pod; containers of a pod share its network.
+    fn check_container(&mut self, kind: &FaultKind, fault: &written::Fault) {
+        let target = self.root.targets.as_ref().and_then(|targets| targets.get(&fault.target.value));
+        let container = target.and_then(|target| target.kubernetes.as_ref()?.container.as_ref());
+        if let Some(container) = container.filter(|_| !kind.needs_packets(TargetKind::Kubernetes)) {
+            let what = format!(
+                "`{}` on one container of a pod (`container`) is not built yet; it acts on whole pods",
+                kind.name
+            );
+            self.not_built(container.span, what);
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod bed;
 mod deployed;
+mod inpod;
 mod nodes;
 mod outcomes;
 mod pods;

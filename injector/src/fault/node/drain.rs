@@ -124,6 +124,7 @@ fn object_of(pod: &Facts, node: &Object) -> Object {
         node: Some(node.name.clone()),
         owner: pod.owner.clone(),
         grace: pod.grace,
+        container: None,
     }
 }
 
@@ -254,7 +255,7 @@ mod tests {
     fn node() -> Object {
         let cluster = Identity { context: None, files: Vec::new(), uid: "c".into() };
         let (kind, name, uid) = (Kind::Node, "n2".into(), "u".into());
-        Object { kind, namespace: None, name, uid, cluster, node: None, owner: None, grace: 0 }
+        Object { kind, namespace: None, name, uid, cluster, node: None, owner: None, grace: 0, container: None }
     }
 
     fn pod(name: &str, owner: Option<&str>, address: &str) -> Facts {

@@ -31,6 +31,8 @@ pub(crate) struct Facts {
     /// The UID of what made it.
     pub maker: Option<String>,
     pub grace: u64,
+    /// The names of its containers.
+    pub containers: Vec<String>,
     /// `Running`, `Pending`, ...
     pub phase: String,
     /// Where it can be reached.
@@ -82,6 +84,7 @@ impl Facts {
             owner,
             maker: controller.map(|owner| owner.uid),
             grace: u64::try_from(spec.termination_grace_period_seconds.unwrap_or(GRACE)).unwrap_or(0),
+            containers: spec.containers.into_iter().map(|container| container.name).collect(),
             phase: status.phase.unwrap_or_default(),
             addresses,
             is_static,
@@ -97,9 +100,11 @@ impl Facts {
         self.phase == "Running" && !self.ending
     }
 
-    pub(super) fn candidate(self) -> Candidate {
+    /// `container`: the one that is meant.
+    pub(super) fn candidate(self, container: Option<&str>) -> Candidate {
+        let lacks = |name: &&str| !self.containers.iter().any(|one| one == name);
         let down = match (self.is_alive(), self.ending) {
-            (true, _) => None,
+            (true, _) => container.filter(lacks).map(|name| format!("has no container `{name}`")),
             (false, true) => Some("is ending".into()),
             (false, false) => Some(format!("is {}", self.phase)),
         };
@@ -187,9 +192,12 @@ mod tests {
     #[test]
     fn a_pod_that_is_ending_or_does_not_run_is_no_victim() {
         let ending = pod(|pod| pod["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z"));
-        assert_eq!(ending.candidate().down.as_deref(), Some("is ending"));
+        assert_eq!(ending.candidate(None).down.as_deref(), Some("is ending"));
         let pending = pod(|pod| pod["status"]["phase"] = json!("Pending"));
-        assert_eq!(pending.candidate().down.as_deref(), Some("is Pending"));
+        assert_eq!(pending.candidate(None).down.as_deref(), Some("is Pending"));
+        let other = pod(|pod| pod["spec"]["containers"] = json!([{ "name": "web" }]));
+        assert_eq!(other.clone().candidate(Some("web")).down, None);
+        assert_eq!(other.candidate(Some("db")).down.as_deref(), Some("has no container `db`"));
     }
 
     #[test]

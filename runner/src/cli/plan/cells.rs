@@ -9,7 +9,7 @@ use super::{Page, load, parts};
 use crate::load::estimate::Estimate;
 
 /// Writes the overview of several cells of one scenario.
-pub fn describe(cells: &[Plan]) -> String {
+pub fn describe(cells: &[Plan], image: &str) -> String {
     let first = &cells[0];
     let mut page = Page::default();
     let count = format::counted(cells.len() as u64, "cell");
@@ -21,7 +21,7 @@ pub fn describe(cells: &[Plan]) -> String {
     let rows: Vec<Vec<String>> = cells
         .iter()
         .zip(&schedules)
-        .map(|(cell, of)| vec![cell.cell.to_string(), of.end.text(), requests(cell, of), trouble(cell)])
+        .map(|(cell, of)| vec![cell.cell.to_string(), of.end.text(), requests(cell, of), trouble(cell, image)])
         .collect();
     page.section("cells, each a run with a folder of its own", &rows);
     page.line("");
@@ -43,12 +43,12 @@ fn requests(cell: &Plan, schedule: &Schedule) -> String {
     }
 }
 
-fn trouble(cell: &Plan) -> String {
+fn trouble(cell: &Plan, image: &str) -> String {
     let mut trouble = Vec::new();
     if !cell.not_built.is_empty() {
         trouble.push("asks for what is not built");
     }
-    if !parts::all_resolve(cell) {
+    if !parts::all_resolve(cell, image) {
         trouble.push("a fault has nobody to hit");
     }
     trouble.join("; ")

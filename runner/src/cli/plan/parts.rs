@@ -1,6 +1,8 @@
 //! Services, links, steady state, faults, gates: one row each.
 
-use brunt_injector::{ResolveError, Victims, catalogue, resolve_dry};
+use brunt_injector::catalogue::{self, Entry};
+use brunt_injector::{ResolveError, Victims, resolve_dry};
+use brunt_scenario::catalogue::TargetKind;
 use brunt_scenario::metric::{Metric, Unit};
 use brunt_scenario::plan::{Bound, Fault, Gate, Item, Limit, LinkTo, Plan, ProbeKind, Ready, Scope, SteadyState};
 use brunt_scenario::units::print_duration;
@@ -108,17 +110,17 @@ fn asks(kind: &ProbeKind) -> String {
 }
 
 /// Who is hit, how, with which rights, and how it is undone.
-pub fn faults(page: &mut Page, plan: &Plan) {
+pub fn faults(page: &mut Page, plan: &Plan, image: &str) {
     let mut all = Vec::new();
     collect(&plan.timeline, &mut all);
     let mut rows = Vec::new();
     for fault in all {
-        let found = resolve_dry(plan, fault);
+        let found = resolve_dry(plan, fault, image);
         let cluster = found.as_ref().ok().and_then(|victims| victims.picked.first()?.object());
         let cluster = cluster.map(|object| vec![String::new(), "in".into(), object.cluster.to_string()]);
         rows.push(vec![fault.id.clone(), "hits".into(), in_words(found)]);
         rows.extend(cluster);
-        rows.extend(later_rounds(plan, fault));
+        rows.extend(later_rounds(plan, fault, image));
         if let Some(run) = command_line(fault, "run") {
             let row = |word: &str, text: String| vec![String::new(), word.to_owned(), text];
             rows.push(row("runs", format!("`{run}` (needs --allow-exec)")));
@@ -130,11 +132,13 @@ pub fn faults(page: &mut Page, plan: &Plan) {
                     None => "never: without `verify` the run is inconclusive (exit 5) at best".to_owned(),
                 },
             ));
-        } else if let Some(entry) =
-            plan.targets.get(&fault.target).and_then(|target| catalogue::of_fault(fault, target.kind()))
-        {
+        } else if let Some((target, entry)) = mechanism(plan, fault) {
             let limit = entry.limit().map(|limit| format!(", {limit}")).unwrap_or_default();
-            let by = format!("{}{limit}; rights: {}", entry.rung, entry.privilege);
+            let inside = match entry.is_in_pods(target) {
+                true => format!(" inside of each pod, by an agent in an ephemeral container (image {image})"),
+                false => String::new(),
+            };
+            let by = format!("{}{inside}{limit}; rights: {}", entry.rung, entry.privilege);
             rows.push(vec![String::new(), "by".into(), by]);
             rows.push(vec![String::new(), "seen".into(), entry.verified.to_owned()]);
             rows.push(vec![String::new(), "undone".into(), entry.undone.to_owned()]);
@@ -143,13 +147,19 @@ pub fn faults(page: &mut Page, plan: &Plan) {
     page.section(&format!("faults (undone within {} if brunt dies)", print_duration(plan.safety.lease)), &rows);
 }
 
+/// How a fault is carried out, on which kind of target.
+fn mechanism(plan: &Plan, fault: &Fault) -> Option<(TargetKind, Entry)> {
+    let target = plan.targets.get(&fault.target)?.kind();
+    Some((target, catalogue::of_fault(fault, target)?))
+}
+
 /// Whom the rounds after the first one hit, as far as it can be told before the run: an instance that is still down when a
 /// later round begins cannot be hit again. The first ones of very many.
-fn later_rounds(plan: &Plan, fault: &Fault) -> Vec<Vec<String>> {
+fn later_rounds(plan: &Plan, fault: &Fault, image: &str) -> Vec<Vec<String>> {
     const SHOWN: u32 = 20;
     let last = fault.rounds().min(SHOWN);
     let mut rows: Vec<Vec<String>> = (2..=last)
-        .map(|round| vec![String::new(), format!("round {round}"), victims(plan, &fault.in_round(round))])
+        .map(|round| vec![String::new(), format!("round {round}"), victims(plan, &fault.in_round(round), image)])
         .collect();
     if fault.rounds() > SHOWN {
         rows.push(vec![String::new(), "rounds".into(), format!("{} more, each picked anew", fault.rounds() - SHOWN)]);
@@ -170,8 +180,8 @@ fn collect<'a>(items: &'a [Item], all: &mut Vec<&'a Fault>) {
 }
 
 /// `1 of 3: payments-1`, by the same seeded pick as the run's. Processes of this host are looked for now.
-fn victims(plan: &Plan, fault: &Fault) -> String {
-    in_words(resolve_dry(plan, fault))
+fn victims(plan: &Plan, fault: &Fault, image: &str) -> String {
+    in_words(resolve_dry(plan, fault, image))
 }
 
 fn in_words(found: Result<Victims, ResolveError>) -> String {
@@ -185,10 +195,10 @@ fn in_words(found: Result<Victims, ResolveError>) -> String {
 }
 
 /// Whether every fault has someone to hit, as far as can be told before the run.
-pub fn all_resolve(plan: &Plan) -> bool {
+pub fn all_resolve(plan: &Plan, image: &str) -> bool {
     let mut all = Vec::new();
     collect(&plan.timeline, &mut all);
-    all.iter().all(|fault| resolve_dry(plan, fault).is_ok())
+    all.iter().all(|fault| resolve_dry(plan, fault, image).is_ok())
 }
 
 fn members(plan: &Plan, service: &str) -> usize {

@@ -1,7 +1,7 @@
 //! Packets that pass through: two namespaces and a third between them, which routes.
 
 use std::io::{Read, Write};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::process::Command;
 
 use super::*;
