@@ -83,6 +83,12 @@ const fn cluster(
     Entry { kind, on: &[TargetKind::Kubernetes], feels, privilege, rung: API, verified, undone }
 }
 
+/// What changes the template of a deployment.
+const ROLLS: &str = "get and patch deployments, list pods";
+const ROLLED: &str = "a pod of the deployment has it, by its kubelet's account";
+const ROLLED_BACK: &str = "the template gets the field back, by the runner, the agent, or `brunt cleanup`; what somebody else has made of it \
+                           meanwhile is left alone";
+
 /// What has a file tree and limits of its own, or shares those of the host.
 const EVERY_PROCESS: &[TargetKind] = &[TargetKind::Service, TargetKind::Process, TargetKind::Docker];
 
@@ -293,6 +299,27 @@ pub const ALL: &[Entry] = &[
         "the old number, by the runner, the agent, or `brunt cleanup`; what somebody else has set meanwhile is left alone",
     ),
     cluster(
+        "deployment.image",
+        "a rollout, and pods of another image; a second rollout at the end; a bad one goes as far as its strategy lets it",
+        ROLLS,
+        ROLLED,
+        ROLLED_BACK,
+    ),
+    cluster(
+        "deployment.config",
+        "a rollout, and pods with other environment variables; a second rollout at the end",
+        ROLLS,
+        ROLLED,
+        ROLLED_BACK,
+    ),
+    cluster(
+        "deployment.limits",
+        "a rollout, and pods that are throttled sooner, or killed for their memory; a second rollout at the end",
+        ROLLS,
+        ROLLED,
+        ROLLED_BACK,
+    ),
+    cluster(
         "node.cordon",
         "nothing until a new pod is needed: it finds less room",
         "get and patch nodes (a ClusterRole)",
@@ -305,6 +332,13 @@ pub const ALL: &[Entry] = &[
         "get and patch nodes, list pods, create pods/eviction in all namespaces (a ClusterRole)",
         "none of the pods that a drain moves is on the node any more",
         "uncordoned by the runner, the agent, or `brunt cleanup`; pods do not move back, which is told",
+    ),
+    cluster(
+        "namespace.quota",
+        "nothing until a new pod is needed: after a crash, in a rollout, none comes",
+        "get the namespace; get, create and delete resourcequotas",
+        "the quota's status, by which the cluster admits pods: the namespace has as many as it may have",
+        "brunt's own quota is deleted by the runner, the agent, or `brunt cleanup`; those of others are not touched",
     ),
     Entry {
         kind: "exec",

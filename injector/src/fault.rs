@@ -17,6 +17,7 @@ pub mod exec;
 pub mod http;
 pub mod in_pods;
 pub mod link;
+pub mod namespace;
 pub mod network;
 pub mod node;
 pub mod packet;

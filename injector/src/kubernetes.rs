@@ -17,8 +17,10 @@ pub mod inverse;
 pub mod job;
 mod looking;
 mod object;
+pub mod quota;
 pub mod rights;
 pub mod standing;
+pub mod template;
 pub mod watching;
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -178,6 +178,13 @@ impl Cluster {
         Stopped { cluster: self, server }
     }
 
+    /// The API server shows a new certificate to whoever connects anew, of its own authority (`own`) or of one that nobody
+    /// believes (`strange`) until another one is ordered. Connections that are there stay.
+    #[track_caller]
+    pub fn certificate(&self, whose: &str) {
+        self.order(&format!("certificate {whose}"));
+    }
+
     /// Who asked the API server to change what, in the order in which it answered.
     #[track_caller]
     pub fn audit(&self) -> Vec<Asked> {

@@ -11,6 +11,7 @@ use crate::fault::container::on_containers;
 use crate::fault::deployment::on_deployments;
 use crate::fault::disk::latency::DiskLatency;
 use crate::fault::in_pods::InPods;
+use crate::fault::namespace::on_namespaces;
 use crate::fault::node::on_nodes;
 use crate::fault::packet::PacketFault;
 use crate::fault::packet::bandwidth::BandwidthFault;
@@ -47,6 +48,7 @@ pub(super) fn fault_of(
         Some("pod") => return on_pods(order),
         Some("deployment") => return on_deployments(order),
         Some("node") => return on_nodes(order),
+        Some("namespace") => return on_namespaces(order, run_id),
         _ => {}
     }
     let Some(treatment) = order.packets.clone() else {

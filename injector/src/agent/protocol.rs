@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::agent::network::Layout;
 use crate::agent::services::Key;
+use crate::fault::deployment::template::Wanted;
 use crate::fault::disk::latency::Slow;
 use crate::fault::packet::bandwidth::Bandwidth;
 use crate::fault::pool::exhaust::Pool;
@@ -164,6 +165,12 @@ pub struct Order {
     /// `deployment.scale` only: how many there are then.
     #[serde(default)]
     pub replicas: Option<u64>,
+    /// `deployment.image`, `deployment.config` and `deployment.limits` only: what becomes of a container.
+    #[serde(default)]
+    pub template: Option<Wanted>,
+    /// `namespace.quota` only: how many pods it may have then.
+    #[serde(default)]
+    pub pods: Option<u64>,
     /// Faults through the API of a cluster only: what leads there, secrets included.
     #[serde(default)]
     pub access: Option<Access>,

@@ -2,6 +2,7 @@
 
 mod restart;
 mod scale;
+pub mod template;
 
 use std::time::Duration;
 
@@ -27,7 +28,10 @@ pub fn on_deployments(order: &Order) -> Result<Box<dyn Fault<Services>>, Error> 
             let to = i32::try_from(to).map_err(|_| unfit("`replicas` is more than any cluster has"))?;
             Ok(Box::new(scale::Scale::new(cluster, deployment, to)))
         }
-        _ => Err(unfit("it does not act on deployments")),
+        _ => {
+            let wanted = order.template.clone().ok_or_else(|| unfit("it does not act on deployments"))?;
+            Ok(Box::new(template::Template::new(cluster, deployment, wanted)))
+        }
     }
 }
 

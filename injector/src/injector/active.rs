@@ -10,12 +10,13 @@ use crate::agent::lease::boottime;
 use crate::agent::pods::TO_BEGIN;
 use crate::agent::protocol::{Answer, Ask, Order};
 use crate::error::Error;
+use crate::fault::deployment::template;
 use crate::fault::disk::latency;
 use crate::fault::exec::{Exec, Host};
 use crate::fault::link::LinkFault;
 use crate::fault::packet::{self, bandwidth};
 use crate::fault::pool::exhaust;
-use crate::fault::{Change, Fault, Reverted, Seen, Undo, container, deployment, node, pod, stress};
+use crate::fault::{Change, Fault, Reverted, Seen, Undo, container, deployment, namespace, node, pod, stress};
 use crate::journal::Entry;
 use crate::kubernetes::rights::acts_inside;
 use crate::kubernetes::{ANSWER as CLUSTER, Access, KubernetesError};
@@ -172,9 +173,10 @@ impl Active {
             }
             // A container that may have to be pulled, and a moment for it to say so.
             (Acting::InAgent(order), _) if order.in_pods.is_some() => TO_BEGIN + Duration::from_secs(5),
-            (Acting::InAgent(_), "deployment.restart" | "deployment.scale") => deployment::SETTLE,
+            (Acting::InAgent(_), kind) if kind.starts_with("deployment.") => deployment::SETTLE,
             (Acting::InAgent(_), "node.cordon") => node::SETTLE,
             (Acting::InAgent(_), "node.drain") => node::DRAIN,
+            (Acting::InAgent(_), "namespace.quota") => namespace::SETTLE,
             // Memory and room are taken as fast as the kernel gives them, and a use of processors is told over some time.
             (Acting::InAgent(order), _) if order.stress.is_some() => Duration::from_secs(10),
             // As long as it takes to open some ten thousand.
@@ -277,6 +279,8 @@ fn order(fault: &PlannedFault, first: &Victim, victims: &Victims, inner: &Inner)
         slow: latency::order(fault, kept)?,
         pool: exhaust::order(fault)?,
         replicas: fault.with.number("replicas"),
+        template: template::order(fault)?,
+        pods: fault.with.number("pods"),
         access: access(&victims.picked)?,
         in_pods: (acts_inside(fault.kind) && first.object().is_some()).then(|| inner.image.clone()),
         seed: inner.seed,
@@ -285,7 +289,7 @@ fn order(fault: &PlannedFault, first: &Victim, victims: &Victims, inner: &Inner)
 
 /// Whether a fault acts through the API of a cluster.
 fn is_in_cluster(kind: &str) -> bool {
-    ["pod.", "deployment.", "node."].iter().any(|group| kind.starts_with(group))
+    ["pod.", "deployment.", "node.", "namespace."].iter().any(|group| kind.starts_with(group))
 }
 
 /// What leads to the cluster of the victims, if they have one.

@@ -1,5 +1,7 @@
 //! What can go wrong with a cluster, told apart by what to do about it.
 
+use std::error::Error as StdError;
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -43,6 +45,17 @@ pub enum KubernetesError {
         /// What was asked for.
         action: String,
         /// Why not.
+        why: String,
+    },
+    /// Whoever stands at the address is nobody whom the kubeconfig believes. The request was not sent.
+    #[error(
+        "cannot {action}: {why}; nothing was sent, for the certificate that is shown there is of no authority that the kubeconfig \
+         names: if the cluster was given a new one, get a new kubeconfig"
+    )]
+    Untrusted {
+        /// What was asked for.
+        action: String,
+        /// What is wrong with the certificate.
         why: String,
     },
     /// No answer came in time.
@@ -130,6 +143,7 @@ impl KubernetesError {
             kube::Error::Auth(error) => {
                 Self::Config { who: format!("the credentials to {action}"), why: in_full(&error) }
             }
+            other if is_distrust(&other) => Self::Untrusted { action, why: in_full(&other) },
             other => Self::Unreachable { action, why: in_full(&other) },
         }
     }
@@ -166,6 +180,14 @@ impl KubernetesError {
             _ => false,
         }
     }
+}
+
+/// Whether a connection was given up for the certificate of the other end. Errors of input and output hide what they are made
+/// of from those who ask for their source.
+fn is_distrust(error: &(dyn StdError + 'static)) -> bool {
+    let of_certificate = matches!(error.downcast_ref(), Some(rustls::Error::InvalidCertificate(_)));
+    let hidden = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    of_certificate || hidden.is_some_and(|hidden| is_distrust(hidden)) || error.source().is_some_and(is_distrust)
 }
 
 fn list(paths: &[PathBuf]) -> String {
@@ -206,6 +228,18 @@ mod tests {
         let throttled = answer(429, None, 7);
         assert!(throttled.is_passing() && throttled.to_string().contains("come back in 7 s"), "{throttled}");
         assert!(answer(429, None, 0).to_string().contains("come back in 1 s"));
+    }
+
+    #[test]
+    fn a_certificate_that_is_not_believed_does_not_pass_and_a_broken_connection_does() {
+        let of = |error: io::Error| KubernetesError::of("get node n2", kube::Error::Service(Box::new(error)));
+        let unknown = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        // As the connection wraps it: twice.
+        let refused = of(io::Error::other(io::Error::new(io::ErrorKind::InvalidData, unknown)));
+        assert!(matches!(refused, KubernetesError::Untrusted { .. }) && !refused.is_passing(), "{refused}");
+        assert!(refused.to_string().contains("UnknownIssuer"), "{refused}");
+        let broken = of(io::Error::from(io::ErrorKind::ConnectionReset));
+        assert!(matches!(broken, KubernetesError::Unreachable { .. }) && broken.is_passing(), "{broken}");
     }
 
     #[test]

@@ -9,10 +9,13 @@ use std::fmt;
 
 use kube::Client;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::change::{
     again, autoscaler, deployment, images, is_cordoned, node, pod, replicas_of, scale, set_images, set_schedulable,
 };
+use super::quota::{self, Quota};
+use super::template::{self, Field};
 use super::{ANSWER, Cluster, KubernetesError, Object, job};
 use crate::fault::Reverted;
 
@@ -51,6 +54,20 @@ pub enum Inverse {
         job: Object,
         /// The run, which its label must name.
         run_id: String,
+    },
+    /// A namespace loses the quota that brunt makes.
+    Quota {
+        /// Which one.
+        quota: Quota,
+    },
+    /// A field of the template of a deployment becomes what it was.
+    Template {
+        /// Which one.
+        field: Field,
+        /// What it was; null: it was not there.
+        was: Value,
+        /// What the API server makes of what brunt sets.
+        is: Value,
     },
 }
 
@@ -104,6 +121,8 @@ impl Inverse {
             Self::Schedulable { node, .. } => node,
             Self::Images { pod, .. } => pod,
             Self::Workers { job, .. } => job,
+            Self::Quota { quota } => &quota.namespace,
+            Self::Template { field, .. } => &field.deployment,
         }
     }
 
@@ -115,6 +134,10 @@ impl Inverse {
                 format!("give {} its {from} replicas back, if it still has {to} ({})", object.place(), object.cluster)
             }
             Self::Images { .. } => format!("give {} its images back ({})", object.place(), object.cluster),
+            Self::Quota { quota } => format!("take {} away ({})", quota.place(), object.cluster),
+            Self::Template { field, was, .. } => {
+                format!("make {} {was} again, if it is what brunt has set ({})", field.place(), object.cluster)
+            }
             Self::Schedulable { .. } => format!("let {} take new pods again ({})", object.place(), object.cluster),
             Self::Workers { .. } => format!("delete {}, if it is still there ({})", object.place(), object.cluster),
         }
@@ -130,6 +153,8 @@ impl Inverse {
                 let images: Vec<String> = were.iter().map(|(name, image)| format!("{name}={image}")).collect();
                 format!("`kubectl set image {} {}`", pod.by_hand(), images.join(" "))
             }
+            Self::Quota { quota } => quota.by_hand(),
+            Self::Template { field, was, .. } => field.by_hand(was),
             Self::Schedulable { node, .. } => {
                 format!("`kubectl uncordon{} {}`", node.cluster.option(), node.name)
             }
@@ -156,6 +181,8 @@ impl Inverse {
                 Self::Schedulable { node, was } => schedulable(&client, node, *was).await,
                 Self::Images { pod, were, are } => put_images(&client, pod, were, are).await,
                 Self::Workers { job, run_id } => job::delete(&client, job, run_id).await,
+                Self::Quota { quota } => quota::take_away(&client, quota).await,
+                Self::Template { field, was, is } => template::put_back(&client, field, was, is).await,
             }
         })
     }
@@ -259,12 +286,16 @@ mod tests {
         let scaled =
             Inverse::Replicas { deployment: object(Kind::Deployment, Some("shop"), "payment"), from: 3, to: 0 };
         let cordoned = Inverse::Schedulable { node: object(Kind::Node, None, "n2"), was: None };
-        for inverse in [&scaled, &cordoned] {
+        let namespace = object(Kind::Namespace, None, "shop");
+        let (name, run) = ("brunt-2a-7-full-q".to_owned(), "2a-7".to_owned());
+        let full = Inverse::Quota { quota: Quota { namespace, name, run, pods: 0 } };
+        for inverse in [&scaled, &cordoned, &full] {
             let line = serde_json::to_string(inverse).unwrap();
             assert_eq!(serde_json::from_str::<Inverse>(&line).unwrap(), *inverse);
         }
         assert_eq!(scaled.by_hand(), "`kubectl scale --context lab --namespace shop deployment/payment --replicas 3`");
         assert_eq!(cordoned.by_hand(), "`kubectl uncordon --context lab n2`");
+        assert_eq!(full.by_hand(), "`kubectl delete --context lab --namespace shop resourcequota/brunt-2a-7-full-q`");
         assert!(scaled.in_words().contains("if it still has 0"), "{}", scaled.in_words());
     }
 }

@@ -19,6 +19,8 @@ pub enum Kind {
     Node,
     /// A job: the pods that send a run's load.
     Job,
+    /// A namespace, with all that is in it.
+    Namespace,
 }
 
 impl Kind {
@@ -29,6 +31,7 @@ impl Kind {
             Self::Deployment => "deployment",
             Self::Node => "node",
             Self::Job => "job",
+            Self::Namespace => "namespace",
         }
     }
 }
@@ -38,7 +41,7 @@ impl Kind {
 pub struct Object {
     /// What it is.
     pub kind: Kind,
-    /// Its namespace; nodes have none.
+    /// Its namespace; nodes and namespaces have none.
     pub namespace: Option<String>,
     /// Its name, which another one may have later.
     pub name: String,

@@ -53,6 +53,11 @@ pub fn needed(kind: &str, wanted: &PodMatch, namespace: &str) -> BTreeSet<Right>
         "pod.fail" => all.extend([here("", "pods", "get"), here("", "pods", "patch")]),
         "pod.evict" => all.extend([here("", "pods", "get"), here("", "pods/eviction", "create")]),
         "deployment.restart" => all.extend([here("apps", "deployments", "get"), here("apps", "deployments", "patch")]),
+        "deployment.image" | "deployment.config" | "deployment.limits" => all.extend([
+            here("apps", "deployments", "get"),
+            here("apps", "deployments", "patch"),
+            here("", "pods", "list"),
+        ]),
         "deployment.scale" => all.extend([
             here("apps", "deployments", "get"),
             here("apps", "deployments/scale", "patch"),
@@ -65,6 +70,10 @@ pub fn needed(kind: &str, wanted: &PodMatch, namespace: &str) -> BTreeSet<Right>
             whole("", "pods", "list"),
             whole("", "pods/eviction", "create"),
         ]),
+        "namespace.quota" => {
+            all.insert(here("", "namespaces", "get"));
+            all.extend(["create", "delete", "get"].map(|verb| here("", "resourcequotas", verb)));
+        }
         _ if acts_inside(kind) => all.extend([
             here("", "pods", "get"),
             here("", "pods/ephemeralcontainers", "patch"),
@@ -74,8 +83,11 @@ pub fn needed(kind: &str, wanted: &PodMatch, namespace: &str) -> BTreeSet<Right>
         ]),
         _ => {}
     }
-    if kind.starts_with("pod.") || acts_inside(kind) || kind.starts_with("node.") && wanted.node.is_none() {
+    let by_node = wanted.node.is_some() || wanted.is_whole_zone();
+    if kind.starts_with("pod.") || acts_inside(kind) || kind.starts_with("node.") && !by_node {
         all.extend(to_find_pods(wanted, namespace));
+    } else if kind.starts_with("node.") && wanted.node.is_none() {
+        all.insert(whole("", "nodes", "list"));
     }
     all
 }
@@ -93,6 +105,9 @@ pub fn to_see(expect: Expect, wanted: &PodMatch, namespace: &str) -> BTreeSet<Ri
 fn to_find_pods(wanted: &PodMatch, namespace: &str) -> BTreeSet<Right> {
     let list = |group, resource| Right { namespace: Some(namespace.into()), group, resource, verb: "list", name: None };
     let mut all = BTreeSet::from([list("", "pods")]);
+    if wanted.zone.is_some() {
+        all.insert(Right { namespace: None, group: "", resource: "nodes", verb: "list", name: None });
+    }
     if let Some(owner) = &wanted.owner {
         all.insert(to_get(owner, namespace));
         if owner.kind == OwnerKind::Deployment {

@@ -20,7 +20,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::Cluster;
 use crate::error::in_full;
-use crate::target::kubernetes::{self, pod};
+use crate::target::kubernetes::{self, nodes, pod};
 
 /// From one attempt to the next while the API server does not answer.
 const AGAIN: Duration = Duration::from_millis(500);
@@ -101,6 +101,8 @@ pub async fn watch(cluster: Cluster, wanted: PodMatch, says: UnboundedSender<Tol
 /// What has been told so far.
 #[derive(Debug, Default)]
 struct Known {
+    /// Of the target's zone, if it has one.
+    nodes: Option<BTreeSet<String>>,
     pods: BTreeSet<String>,
     slices: BTreeSet<String>,
     /// Everything has been, since the last break.
@@ -116,9 +118,15 @@ impl Known {
         wanted: &PodMatch,
         says: &UnboundedSender<Told>,
     ) -> String {
+        if let Some(zone) = &wanted.zone {
+            match nodes::of_zone(&client, zone).await {
+                Ok(found) => self.nodes = Some(found),
+                Err(error) => return error.to_string(),
+            }
+        }
         let ended = async {
             let mut pods = Follow::<Pod>::begin(Api::namespaced(client.clone(), namespace), wanted).await?;
-            let now: Vec<PodNow> = pods.listed.drain(..).filter_map(|pod| pod_now(pod, wanted)).collect();
+            let now: Vec<PodNow> = pods.listed.drain(..).filter_map(|pod| self.pod_now(pod, wanted)).collect();
             let uids: BTreeSet<String> = now.iter().map(|pod| pod.uid.clone()).collect();
             let mut tell: Vec<Told> = now.into_iter().map(Told::Pod).collect();
             tell.extend(self.pods.difference(&uids).map(|uid| Told::PodGone { uid: uid.clone() }));
@@ -159,10 +167,17 @@ impl Known {
         ended.err().map_or_else(String::new, |error| in_full(&error))
     }
 
+    /// `None`: another owner's, or in another zone.
+    fn pod_now(&self, pod: Pod, wanted: &PodMatch) -> Option<PodNow> {
+        let now = pod_now(pod, wanted)?;
+        let here = |nodes: &BTreeSet<String>| now.node.as_ref().is_some_and(|node| nodes.contains(node));
+        self.nodes.as_ref().is_none_or(here).then_some(now)
+    }
+
     fn pod_changed(&mut self, change: Change<Pod>, wanted: &PodMatch) -> Option<Told> {
         match change {
             Change::Now(pod) => {
-                let now = pod_now(pod, wanted)?;
+                let now = self.pod_now(pod, wanted)?;
                 self.pods.insert(now.uid.clone());
                 Some(Told::Pod(now))
             }

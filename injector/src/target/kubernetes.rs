@@ -4,7 +4,8 @@
 //! little. Faults on deployments and nodes ask for those themselves: `owner: deployment/x` names one, `node:` names the
 //! other, and pods lead to the nodes on which they run.
 
-mod nodes;
+mod namespaces;
+pub(crate) mod nodes;
 pub(crate) mod pod;
 mod workload;
 
@@ -29,6 +30,7 @@ pub fn acts_on(kind: &str) -> Option<Kind> {
         "pod" => Some(Kind::Pod),
         "deployment" => Some(Kind::Deployment),
         "node" => Some(Kind::Node),
+        "namespace" => Some(Kind::Namespace),
         _ => None,
     }
 }
@@ -94,6 +96,7 @@ pub fn count(fault: &Fault, wanted: &PodMatch) -> usize {
     let namespace = namespace(&cluster, wanted);
     let counted = cluster.ask(ANSWER, async |client| match acts_on(fault.kind) {
         Some(Kind::Deployment) => workload::rolled_out(&client, &namespace, wanted).await,
+        Some(Kind::Namespace) => Ok(namespaces::of(&client, &namespace).await?.len()),
         _ => {
             let pods = pod::list(&client, &namespace, wanted).await?;
             let ready = pods.iter().filter(|pod| pod.is_alive() && pod.ready && !pod.exempt).count();
@@ -252,11 +255,12 @@ async fn candidates(
         Kind::Node => nodes::of(client, namespace, wanted).await,
         // No fault acts on one.
         Kind::Job => Ok(Vec::new()),
+        Kind::Namespace => namespaces::of(client, namespace).await,
     }
 }
 
 fn in_words(wanted: &PodMatch, namespace: &str, cluster: &Identity) -> String {
-    let PodMatch { selector, fields, owner, node, container, .. } = wanted;
+    let PodMatch { selector, fields, owner, node, container, zone, .. } = wanted;
     let mut words = format!("runs in the namespace `{namespace}`");
     let mut add = |name: &str, value: Option<String>| {
         if let Some(value) = value {
@@ -268,6 +272,7 @@ fn in_words(wanted: &PodMatch, namespace: &str, cluster: &Identity) -> String {
     add("the owner", owner.as_ref().map(ToString::to_string));
     add("the node", node.clone());
     add("the container", container.clone());
+    add("the zone", zone.clone());
     format!("{words}, in {cluster}")
 }
 
@@ -275,6 +280,13 @@ fn in_words(wanted: &PodMatch, namespace: &str, cluster: &Identity) -> String {
 pub fn check_fit(fault: &Fault, wanted: &PodMatch) -> Result<(), &'static str> {
     use brunt_scenario::plan::OwnerKind;
     match acts_on(fault.kind) {
+        Some(Kind::Namespace) if wanted.is_whole_namespace() => Ok(()),
+        Some(Kind::Namespace) => {
+            Err("it acts on a whole namespace: use a target with `namespace`, and no `selector` or the like")
+        }
+        Some(_) if wanted.is_whole_namespace() => {
+            Err("nothing says which pods are meant: give `selector`, `fields`, `owner`, `node` or `zone`")
+        }
         Some(Kind::Pod | Kind::Node | Kind::Job) => Ok(()),
         Some(Kind::Deployment) => match &wanted.owner {
             Some(owner) if owner.kind == OwnerKind::Deployment => Ok(()),

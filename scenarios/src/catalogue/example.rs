@@ -53,6 +53,7 @@ impl FaultKind {
             "http.body" => return vec![("truncate", "10B")],
             "http.header" => return vec![("set", "{ cache-control: no-store }")],
             "exec" => return vec![("run", "[./break]"), ("undo", "[./mend]"), ("verify", "[./is-broken]")],
+            "deployment.limits" => return vec![("memory", "64MiB")],
             "grpc.status" => return vec![("status", "UNAVAILABLE")],
             _ => {}
         }
@@ -77,6 +78,12 @@ impl FaultKind {
             TargetKind::Service => ("shop", "service: shop"),
             TargetKind::Process => ("ledger", "process: { name: ledger }"),
             TargetKind::Docker => ("db", "docker: { name: db }"),
+            TargetKind::Kubernetes if self.name.starts_with("namespace.") => {
+                ("shop", "kubernetes: { namespace: shop }")
+            }
+            TargetKind::Kubernetes if self.name.starts_with("deployment.") => {
+                ("payment", "kubernetes: { owner: deployment/payment }")
+            }
             TargetKind::Kubernetes => ("payment", "kubernetes: { selector: app=payment }"),
             TargetKind::Netns => ("lab", "netns: lab"),
         };

@@ -62,6 +62,7 @@ const FROM: Param = default("direction", DIRECTIONS, WHICH_WAY, "from");
 const PATH: Param =
     optional("path", Text, "only requests of this path, without its query; `*` stands for anything: `/orders/*`");
 const METHOD: Param = optional("method", Text, "only requests with this method, in capitals");
+const CONTAINER: Param = optional("container", Text, "which of its containers; the only one if not given");
 /// What has packets and a network of its own.
 const NETWORKED: &[TargetKind] = &[Service, Process, Docker, Kubernetes, Netns];
 /// The same, and brunt's proxy.
@@ -386,6 +387,31 @@ pub const ALL: &[FaultKind] = &[
         &[Kubernetes],
         &[required("replicas", Number, "how many there are then")],
     ),
+    lasting(
+        "deployment.image",
+        "rolls out another image, and back",
+        &[Kubernetes],
+        &[Kubernetes],
+        &[required("image", Text, "what its pods are made of then"), CONTAINER],
+    ),
+    lasting(
+        "deployment.config",
+        "rolls out other environment variables, and back",
+        &[Kubernetes],
+        &[Kubernetes],
+        &[required("set", Pairs, "variables and what they are then; others stay"), CONTAINER],
+    ),
+    lasting(
+        "deployment.limits",
+        "rolls out other limits of processor and memory, and back",
+        &[Kubernetes],
+        &[Kubernetes],
+        &[
+            optional("cpu", Text, "how much processor it may use then, as Kubernetes has it: \"50m\""),
+            optional("memory", Size, "how much memory it may use then"),
+            CONTAINER,
+        ],
+    ),
     lasting("node.cordon", "lets no new pod onto nodes", &[Kubernetes], &[Kubernetes], &[]),
     lasting(
         "node.drain",
@@ -393,6 +419,13 @@ pub const ALL: &[FaultKind] = &[
         &[Kubernetes],
         &[Kubernetes],
         &[optional("grace", Duration, "how long it may take to end by itself")],
+    ),
+    lasting(
+        "namespace.quota",
+        "lets no new pods into a namespace",
+        &[Kubernetes],
+        &[Kubernetes],
+        &[default("pods", Number, "how many it may have; those that are there stay", "0")],
     ),
     lasting(
         "stress.cpu",

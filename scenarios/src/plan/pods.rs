@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::units::CountOrShare;
 
-/// How pods are found. All given conditions must hold; at least one besides context and namespace is given.
+/// How pods are found. All given conditions must hold; without one besides context and namespace it is the namespace itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct PodMatch {
     /// A context of the kubeconfig; `None`: the current one.
@@ -23,6 +23,24 @@ pub struct PodMatch {
     pub node: Option<String>,
     /// One of their containers.
     pub container: Option<String>,
+    /// The zone of the nodes on which they run, by the label `topology.kubernetes.io/zone`.
+    pub zone: Option<String>,
+}
+
+impl PodMatch {
+    /// Nothing says which pods: the namespace itself is meant.
+    pub fn is_whole_namespace(&self) -> bool {
+        self.namespace.is_some() && self.node.is_none() && self.zone.is_none() && self.means_all_pods()
+    }
+
+    /// Nothing but the zone says which nodes are meant.
+    pub fn is_whole_zone(&self) -> bool {
+        self.zone.is_some() && self.node.is_none() && self.means_all_pods()
+    }
+
+    fn means_all_pods(&self) -> bool {
+        self.selector.is_none() && self.fields.is_none() && self.owner.is_none() && self.container.is_none()
+    }
 }
 
 /// What makes pods, by kind and name.

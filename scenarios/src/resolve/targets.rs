@@ -62,6 +62,7 @@ fn pods_of(pods: &written::Kubernetes) -> PodMatch {
         owner: pods.owner.as_ref().and_then(|owner| Owner::parse(&owner.value)),
         node: pods.node.clone(),
         container: pods.container.as_ref().map(|container| container.value.clone()),
+        zone: pods.zone.clone(),
     }
 }
 

@@ -122,6 +122,7 @@ impl Resolver<'_> {
         }
         self.check_peer(kind, fault, target);
         self.check_container(kind, fault);
+        self.check_who(kind, fault);
         let Some(target) = target.filter(|target| kind.takes.contains(target)) else { return };
         if kind.needs_packets(target) && !kind.built.contains(&target) {
             let what = format!(
@@ -159,6 +160,24 @@ impl Resolver<'_> {
         let name = &fault.from.as_ref()?.value;
         let target = self.root.targets.as_ref()?.get(name)?;
         Some((name.clone(), resolved(target)?))
+    }
+
+    /// A target that is a whole namespace is for faults on namespaces, and those take no other one.
+    fn check_who(&mut self, kind: &FaultKind, fault: &written::Fault) {
+        let named = self.root.targets.as_ref().and_then(|targets| targets.get(&fault.target.value));
+        let Some(Target::Kubernetes(wanted)) = named.and_then(resolved) else { return };
+        match (kind.name.starts_with("namespace."), wanted.is_whole_namespace()) {
+            (true, false) => {
+                let message = format!("`{}` acts on a whole namespace, and this target is part of one", kind.name);
+                let help = "use a target with `namespace`, and without `selector` and the like";
+                self.problems.error(Code::E013, fault.target.span, message, help);
+            }
+            (false, true) => {
+                let help = "give the target a `selector`, `fields`, an `owner`, a `node` or a `zone`";
+                self.problems.error(Code::E013, fault.target.span, "nothing says which pods are meant", help);
+            }
+            _ => {}
+        }
     }
 
     /// `from` tells packets apart by the address at their other end: there must be packets, and an address.

@@ -135,13 +135,18 @@ record! {
     optional owner: Spanned<String>,
     /// Only those on this node.
     optional node: String,
+    /// Only those on nodes of this zone, by the label `topology.kubernetes.io/zone`.
+    optional zone: String,
     /// One container of each pod.
     optional container: Spanned<String>,
 }
 
 fn check_kubernetes(pods: &Kubernetes, problems: &mut Problems) {
-    if pods.selector.is_none() && pods.fields.is_none() && pods.owner.is_none() && pods.node.is_none() {
-        let help = "give `selector`, `fields`, `owner` or `node`";
+    // A namespace alone is for faults on namespaces; those on pods refuse it.
+    let finds =
+        [&pods.namespace, &pods.selector, &pods.fields, &pods.node, &pods.zone].iter().any(|given| given.is_some());
+    if !finds && pods.owner.is_none() {
+        let help = "give `selector`, `fields`, `owner`, `node` or `zone`, or only a `namespace` for faults on that";
         problems.error(Code::E013, pods.span, "nothing says which pods are meant", help);
     }
     if let Some(owner) = &pods.owner

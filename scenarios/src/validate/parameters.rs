@@ -6,6 +6,11 @@ use crate::scenario::timeline::Fault;
 use crate::yaml::Node;
 
 pub(super) fn check(kind: &FaultKind, fault: &Fault, problems: &mut Problems) {
+    let gives = |name: &str| fault.with.as_ref().is_some_and(|with| with.get(name).is_some());
+    if kind.name == "deployment.limits" && !gives("cpu") && !gives("memory") {
+        let message = "`deployment.limits` needs `cpu` or `memory`, or both";
+        problems.error(Code::E012, fault.kind.span, message, "write `with: { memory: 64MiB }`");
+    }
     let Some(with) = &fault.with else { return };
     if kind.param("distribution").is_some() {
         check_distribution(with, problems);

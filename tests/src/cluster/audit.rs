@@ -24,6 +24,8 @@ pub struct Asked {
     pub user: String,
     /// What the program said of itself.
     pub agent: String,
+    /// What was asked, with its parameters: `/api/v1/namespaces/shop/pods?&limit=500`.
+    pub uri: String,
     /// The status code of the answer.
     pub code: u64,
     /// What was sent; null where nothing was, or where it is not written down.
@@ -48,6 +50,7 @@ fn asked(event: &Value) -> Asked {
         name: text(&object["name"]),
         user: text(&event["user"]["username"]),
         agent: text(&event["userAgent"]),
+        uri: text(&event["requestURI"]),
         code: event["responseStatus"]["code"].as_u64().unwrap_or(0),
         body: event["requestObject"].clone(),
     }

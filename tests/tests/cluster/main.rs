@@ -4,7 +4,9 @@
 mod bed;
 mod deployed;
 mod inpod;
+mod many;
 mod nodes;
+mod outage;
 mod outcomes;
 mod pods;
 mod probes;
@@ -12,4 +14,6 @@ mod rights;
 mod rollout;
 mod safety;
 mod shopping;
+mod templates;
+mod undo;
 mod workers;

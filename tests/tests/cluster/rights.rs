@@ -1,6 +1,7 @@
 //! What brunt may do in a cluster, and what it says when it may not.
 
 use std::fs;
+use std::path::PathBuf;
 
 use brunt_tests::brunt::Brunt;
 use brunt_tests::cluster::{Cluster, Shop};
@@ -8,6 +9,25 @@ use brunt_tests::ended::fault;
 use brunt_tests::machine;
 use brunt_tests::scenario::Scenario;
 use serde_json::json;
+
+/// The kubeconfig of somebody in that namespace who may do what `brunt kube rbac` prints for that scenario, and nothing else.
+#[track_caller]
+pub fn with_printed_roles(cluster: &Cluster, namespace: &str, scenario: &Scenario) -> PathBuf {
+    let kubeconfig = cluster.account(namespace, "runner", &json!([]));
+    let printed = Brunt::with(["kube".into(), "rbac".into(), scenario.path().as_os_str().to_owned()]).go();
+    let roles = tempfile::NamedTempFile::new().expect("a temporary file");
+    let printed = printed.expect_code(0).stdout;
+    fs::write(roles.path(), &printed).expect("the file is ours");
+    cluster.kubectl(&["apply", "--filename", &roles.path().display().to_string()]);
+    let (name, to) = (format!("brunt-{namespace}"), format!("--serviceaccount={namespace}:runner"));
+    for place in [namespace, "kube-system"] {
+        cluster.kubectl(&["create", "rolebinding", &name, "--role=brunt", &to, "--namespace", place]);
+    }
+    if printed.contains("kind: ClusterRole") {
+        cluster.kubectl(&["create", "clusterrolebinding", &name, "--clusterrole=brunt", &to]);
+    }
+    kubeconfig
+}
 
 #[test]
 fn the_printed_role_is_enough_and_without_one_verb_of_it_nothing_begins() {
@@ -36,15 +56,7 @@ fn the_printed_role_is_enough_and_without_one_verb_of_it_nothing_begins() {
         ",
         shop.url()
     ));
-    let kubeconfig = cluster.account("least", "runner", &json!([]));
-    let printed = Brunt::with(["kube".into(), "rbac".into(), scenario.path().as_os_str().to_owned()]).go();
-    let roles = tempfile::NamedTempFile::new().expect("a temporary file");
-    fs::write(roles.path(), &printed.expect_code(0).stdout).expect("the file is ours");
-    cluster.kubectl(&["apply", "--filename", &roles.path().display().to_string()]);
-    for namespace in ["least", "kube-system"] {
-        let given = ["--role=brunt", "--serviceaccount=least:runner", "--namespace", namespace];
-        cluster.kubectl(&[&["create", "rolebinding", "brunt-least"], &given[..]].concat());
-    }
+    let kubeconfig = with_printed_roles(cluster, "least", &scenario);
     let as_runner = |brunt: Brunt| cluster.beside(brunt).env("KUBECONFIG", &kubeconfig);
 
     let results = as_runner(Brunt::run(&scenario)).start().wait().results();
@@ -62,5 +74,4 @@ fn the_printed_role_is_enough_and_without_one_verb_of_it_nothing_begins() {
     let before = shop.pods("payments").len();
     as_runner(Brunt::run(&scenario)).start().wait().expect_code(3).expect_said("delete pods in the namespace `least`");
     assert_eq!(shop.pods("payments").len(), before);
-    cluster.kubectl(&["delete", "--filename", &roles.path().display().to_string(), "--wait=false"]);
 }

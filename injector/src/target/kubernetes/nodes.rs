@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use brunt_scenario::plan::PodMatch;
 use k8s_openapi::api::core::v1::Node;
+use kube::api::ListParams;
 use kube::{Api, Client};
 
 use super::{Candidate, EXEMPT, pod};
@@ -14,12 +15,24 @@ use crate::target::own::is_own;
 /// What nodes carry on which the control plane runs.
 const CONTROL_PLANE: [&str; 2] = ["node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"];
 
+/// The label that says where a node stands.
+const ZONE: &str = "topology.kubernetes.io/zone";
+
+/// The names of the nodes of a zone. Nodes seldom move, so what the API server has at hand will do, and no page is needed.
+pub(crate) async fn of_zone(client: &Client, zone: &str) -> Result<BTreeSet<String>, KubernetesError> {
+    let asked = ListParams::default().labels(&format!("{ZONE}={zone}")).match_any();
+    let found = Api::<Node>::all(client.clone()).list_metadata(&asked).await;
+    let found = found.map_err(|error| KubernetesError::of(format!("list the nodes of the zone `{zone}`"), error))?;
+    Ok(found.items.into_iter().filter_map(|node| node.metadata.name).collect())
+}
+
 /// Those that are meant. Where none is named, the control plane's are never.
 pub(super) async fn of(client: &Client, namespace: &str, wanted: &PodMatch) -> Result<Vec<Candidate>, KubernetesError> {
     let nodes: Api<Node> = Api::all(client.clone());
-    let names: BTreeSet<String> = match &wanted.node {
-        Some(node) => BTreeSet::from([node.clone()]),
-        None => pod::list(client, namespace, wanted).await?.into_iter().filter_map(|pod| pod.node).collect(),
+    let names: BTreeSet<String> = match (&wanted.node, &wanted.zone) {
+        (Some(node), _) => BTreeSet::from([node.clone()]),
+        (None, Some(zone)) if wanted.is_whole_zone() => of_zone(client, zone).await?,
+        _ => pod::list(client, namespace, wanted).await?.into_iter().filter_map(|pod| pod.node).collect(),
     };
     let mut found = Vec::new();
     for name in names {

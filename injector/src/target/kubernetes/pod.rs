@@ -9,7 +9,7 @@ use kube::api::ListParams;
 use kube::{Api, Client};
 
 use super::workload::{self, Makers};
-use super::{Candidate, EXEMPT};
+use super::{Candidate, EXEMPT, nodes};
 use crate::kubernetes::KubernetesError;
 use crate::target::own::is_own;
 
@@ -124,6 +124,10 @@ pub(crate) async fn list(client: &Client, namespace: &str, wanted: &PodMatch) ->
     let node = wanted.node.as_ref().map(|node| format!("spec.nodeName={node}"));
     let fields: Vec<String> = wanted.fields.iter().cloned().chain(node).collect();
     let mut all = every(Api::namespaced(client.clone(), namespace), &labels.join(","), &fields.join(",")).await?;
+    if let Some(zone) = &wanted.zone {
+        let nodes = nodes::of_zone(client, zone).await?;
+        all.retain(|pod| pod.node.as_ref().is_some_and(|node| nodes.contains(node)));
+    }
     if let Some(Makers { uids, .. }) = &makers {
         all.retain(|pod| made_by(pod, uids));
     }

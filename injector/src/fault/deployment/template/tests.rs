@@ -1,0 +1,98 @@
+//! What becomes of a container, and when a pod counts as having it.
+
+use brunt_scenario::plan::Owner;
+
+use super::*;
+use crate::kubernetes::{Identity, Kind};
+
+fn field(name: &str) -> Field {
+    let cluster = Identity { context: None, files: Vec::new(), uid: "c".into() };
+    let (namespace, uid, owner) = (Some("shop".to_owned()), "u".to_owned(), None::<Owner>);
+    let deployment = Object {
+        kind: Kind::Deployment,
+        namespace,
+        name: "pay".into(),
+        uid,
+        cluster,
+        node: None,
+        owner,
+        grace: 0,
+        container: None,
+    };
+    Field { deployment, container: "web".into(), name: name.into() }
+}
+
+fn limits(memory: &str) -> What {
+    What::Limits([("memory".to_owned(), memory.to_owned())].into())
+}
+
+#[test]
+fn variables_get_their_values_and_others_stay() {
+    let was =
+        json!([{ "name": "A", "value": "1" }, { "name": "B", "valueFrom": { "fieldRef": { "fieldPath": "x" } } }]);
+    let what = What::Environment(vec![("A".into(), "2".into()), ("C".into(), "3".into())]);
+    let is = what.made_of(&was);
+    assert_eq!(is, json!([was[1], { "name": "A", "value": "2" }, { "name": "C", "value": "3" }]));
+    assert_eq!(
+        What::Environment(vec![("A".into(), "2".into())]).made_of(&Value::Null).as_array().map(Vec::len),
+        Some(1)
+    );
+}
+
+#[test]
+fn limits_that_are_not_named_stay_and_what_is_asked_for_goes_down_with_them() {
+    let was = json!({ "limits": { "cpu": "1", "memory": "1Gi" }, "requests": { "cpu": "1", "memory": "512Mi" } });
+    let is = limits("64Mi").made_of(&was);
+    assert_eq!((&is["limits"]["memory"], &is["limits"]["cpu"]), (&json!("64Mi"), &json!("1")));
+    assert_eq!(is["requests"], was["requests"]);
+    let lower = limits("64Mi").made_of_with_requests(&was).unwrap();
+    assert_eq!(lower["requests"], json!({ "cpu": "1", "memory": "64Mi" }));
+    assert_eq!(limits("64Mi").made_of_with_requests(&json!({})), None, "nothing is asked for");
+}
+
+#[test]
+fn one_container_needs_no_name_and_of_several_one_is_named() {
+    let found = |names: &[&str]| -> DynamicObject {
+        let containers: Vec<Value> = names.iter().map(|name| json!({ "name": name })).collect();
+        let spec = json!({ "template": { "spec": { "containers": containers } } });
+        serde_json::from_value(json!({ "metadata": { "name": "pay" }, "spec": spec })).unwrap()
+    };
+    let wanted = |name: Option<&str>| Wanted { container: name.map(str::to_owned), what: What::Image("x".into()) };
+    assert_eq!(container(&found(&["web"]), &wanted(None), "it"), Ok("web".into()));
+    assert_eq!(container(&found(&["web", "log"]), &wanted(Some("log")), "it"), Ok("log".into()));
+    assert!(container(&found(&["web", "log"]), &wanted(None), "it").unwrap_err().contains("web, log"));
+    assert!(container(&found(&["web"]), &wanted(Some("x")), "it").unwrap_err().contains("no container `x`"));
+}
+
+/// A pod with this image, in that state.
+fn pod(image: &str, state: Value, ready: bool) -> Pod {
+    let status = json!({
+        "name": "web", "image": image, "imageID": "", "ready": ready, "restartCount": 0, "state": state
+    });
+    let containers = json!([{ "name": "log", "image": "log:1" }, { "name": "web", "image": image }]);
+    let pod = json!({
+        "metadata": {}, "spec": { "containers": containers }, "status": { "containerStatuses": [status] }
+    });
+    serde_json::from_value(pod).unwrap()
+}
+
+#[test]
+fn a_template_is_no_effect_before_a_kubelet_has_acted_on_it() {
+    let judged = |pods: &[Pod]| judge(pods, &field("image"), &json!("web:2"), &What::Image("web:2".into()));
+    let running = json!({ "running": { "startedAt": "2026-01-01T00:00:00Z" } });
+    let old = pod("web:1", running.clone(), true);
+    assert!(matches!(judged(std::slice::from_ref(&old)), Seen::Absent(why) if why.starts_with("0 of 1 pods")));
+    let planned = pod("web:2", json!({ "waiting": { "reason": "ContainerCreating" } }), false);
+    assert!(matches!(judged(&[old.clone(), planned]), Seen::Absent(why) if why.starts_with("1 of 2 pods")));
+    // A version that cannot be had is rolled out, too.
+    let bad = pod("web:2", json!({ "waiting": { "reason": "ErrImagePull" } }), false);
+    assert!(
+        matches!(judged(&[old.clone(), bad]), Seen::Yes(said) if said.contains("1 of 2 pods") && said.contains("0 of them ready"))
+    );
+    let good = pod("web:2", running, true);
+    assert!(matches!(judged(&[good]), Seen::Yes(said) if said.contains("1 of them ready")));
+    let mut ending = old;
+    ending.metadata.deletion_timestamp =
+        Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time("2026-01-01T00:00:00Z".parse().unwrap()));
+    assert!(matches!(judged(&[ending]), Seen::Absent(why) if why.starts_with("0 of 0 pods")));
+}

@@ -1,0 +1,163 @@
+//! `namespace.quota`: a namespace takes no more pods than so many, undone by letting it.
+//!
+//! The service feels nothing until it needs a new pod: after a crash, in a rollout, at a scale-up, for a job none comes, and
+//! whoever makes pods is told `exceeded quota`. Pods that are there stay, also where they are more than that. It is a
+//! ResourceQuota of brunt's own, beside those of the namespace: all of them count, so nothing of anybody else's is changed, and
+//! the inverse is to delete it. Rights: get of the namespace; get, create and delete of resourcequotas. Verified by the quota's
+//! status, which the cluster itself fills in and by which it admits pods: as long as fewer pods are there than it lets in, the
+//! fault has not acted on anything.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::ResourceQuota;
+
+use crate::agent::services::Services;
+use crate::error::Error;
+use crate::fault::{Change, Fault, Reverted, Seen, Undo};
+use crate::kubernetes::inverse::{Inverse, put_all_back};
+use crate::kubernetes::quota::{self, Quota};
+use crate::kubernetes::{ANSWER, Cluster, KubernetesError, Looking, Object};
+
+/// A name of the API: lower case letters, digits and dashes.
+const LONGEST: usize = 200;
+
+/// See the module.
+pub struct Shrink {
+    cluster: Cluster,
+    quota: Quota,
+    prepared: bool,
+    looking: Looking,
+    injected: bool,
+}
+
+/// The quota that a fault makes; no other fault of any run makes one of that name.
+pub(super) fn named(namespace: Object, fault: &str, run_id: &str, pods: u64) -> Quota {
+    let plain = |text: &str| -> String {
+        let kept = |letter: char| if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '-' };
+        text.chars().map(kept).collect()
+    };
+    let mut name = format!("brunt-{}-{}", plain(run_id), plain(fault));
+    name.truncate(LONGEST);
+    Quota { namespace, name: format!("{name}-q"), run: run_id.to_owned(), pods }
+}
+
+impl Shrink {
+    pub(super) fn new(cluster: Cluster, quota: Quota) -> Self {
+        let looking = Looking::new(look(cluster.clone(), quota.clone()));
+        Self { cluster, quota, prepared: false, looking, injected: false }
+    }
+
+    fn inverse(&self) -> Inverse {
+        Inverse::Quota { quota: self.quota.clone() }
+    }
+}
+
+fn look(cluster: Cluster, quota: Quota) -> impl FnMut() -> Result<Seen, KubernetesError> + Send + 'static {
+    move || {
+        cluster.ask(ANSWER, async |client| {
+            let found = quota::get(&client, &quota).await?;
+            Ok(found.map_or_else(
+                || Seen::Absent(format!("somebody has taken {} away", quota.place())),
+                |found| judge(&found, &quota),
+            ))
+        })
+    }
+}
+
+/// By what the cluster has counted, and lets in.
+fn judge(found: &ResourceQuota, quota: &Quota) -> Seen {
+    let status = found.status.clone().unwrap_or_default();
+    let pods = |counts: Option<BTreeMap<String, _>>| {
+        let quantity: k8s_openapi::apimachinery::pkg::api::resource::Quantity = counts?.remove("pods")?;
+        quantity.0.parse::<u64>().ok()
+    };
+    let place = quota.namespace.place();
+    match (pods(status.hard), pods(status.used)) {
+        (Some(hard), _) if hard != quota.pods => {
+            Seen::Absent(format!("{} lets {hard} pods in, not {}: somebody else is at it", quota.place(), quota.pods))
+        }
+        (Some(hard), Some(used)) if used >= hard => {
+            Seen::Yes(format!("{place} takes no new pod: it has {used}, and may have {hard}"))
+        }
+        (Some(hard), Some(used)) => Seen::NotExercised(format!(
+            "{place} has {used} pods and may have {hard}: so far nobody was refused, and the next {} would not be",
+            hard - used
+        )),
+        _ => Seen::Absent(format!("the cluster does not count the pods of {place} yet")),
+    }
+}
+
+impl Fault<Services> for Shrink {
+    fn prepare(&mut self, _: &mut Services) -> Result<Vec<Undo>, Error> {
+        let (cluster, quota) = (&self.cluster, &self.quota);
+        cluster.ask(ANSWER, async |client| {
+            cluster.check(&client, &quota.namespace.cluster).await?;
+            quota::check_namespace(&client, quota).await
+        })?;
+        self.prepared = true;
+        Ok(vec![Undo::Cluster { inverse: self.inverse() }])
+    }
+
+    fn inject(&mut self, _: &mut Services, change: Change) -> Result<(), Error> {
+        if self.injected || !self.prepared || change == Change::Skip {
+            return Ok(());
+        }
+        self.injected = true;
+        let quota = &self.quota;
+        self.cluster.ask(ANSWER, async |client| quota::create(&client, quota).await).map_err(Error::from)
+    }
+
+    fn verify(&mut self, _: &mut Services) -> Result<Seen, Error> {
+        self.looking.seen()
+    }
+
+    fn revert(&mut self, _: &mut Services) -> Reverted {
+        let effect = self.looking.at_last();
+        let inverses = [self.inverse()];
+        put_all_back(&self.cluster, &inverses, &mut self.injected, Reverted::nothing(effect))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::kubernetes::{Identity, Kind};
+
+    fn quota(fault: &str) -> Quota {
+        let cluster = Identity { context: None, files: Vec::new(), uid: "c".into() };
+        let (name, uid) = ("shop".to_owned(), "u".to_owned());
+        let namespace = Object {
+            kind: Kind::Namespace,
+            namespace: None,
+            name,
+            uid,
+            cluster,
+            node: None,
+            owner: None,
+            grace: 0,
+            container: None,
+        };
+        named(namespace, fault, "20260102T030405-2a", 3)
+    }
+
+    #[test]
+    fn only_a_namespace_that_is_full_takes_no_pod() {
+        let judged = |status: serde_json::Value| {
+            judge(&serde_json::from_value(json!({ "metadata": {}, "status": status })).unwrap(), &quota("full"))
+        };
+        let counted = |hard: &str, used: &str| judged(json!({ "hard": { "pods": hard }, "used": { "pods": used } }));
+        assert!(matches!(counted("3", "5"), Seen::Yes(why) if why.contains("has 5, and may have 3")));
+        assert!(matches!(counted("3", "3"), Seen::Yes(_)));
+        assert!(matches!(counted("3", "2"), Seen::NotExercised(why) if why.contains("the next 1 ")));
+        assert!(matches!(counted("7", "9"), Seen::Absent(why) if why.contains("somebody else")));
+        assert!(matches!(judged(json!({})), Seen::Absent(why) if why.contains("does not count")));
+    }
+
+    #[test]
+    fn the_name_is_one_that_the_api_takes() {
+        assert_eq!(quota("no_more.Pods").name, "brunt-20260102t030405-2a-no-more-pods-q");
+        assert!(quota(&"x".repeat(900)).name.len() <= 253);
+    }
+}
