@@ -126,7 +126,9 @@ fn whoever_is_killed_or_stopped_or_asked_to_end_nothing_waits_any_longer() {
         let running = lab.stuck();
         let (agent, worker) = (part(&running, " agent"), part(&running, " --worker"));
         for (signal, pid) in [(to_worker, worker), (to_agent, agent)] {
-            signal.map(|signal| kill(pid, signal).expect("it is the test's own"));
+            if let Some(signal) = signal {
+                kill(pid, signal).expect("it is the test's own");
+            }
         }
         if let Some(signal) = runner {
             running.signal(signal);
