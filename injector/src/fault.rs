@@ -168,7 +168,7 @@ pub enum Undo {
     /// An object of a cluster becomes what it was.
     Cluster {
         /// What puts it back.
-        inverse: Inverse,
+        inverse: Box<Inverse>,
     },
     /// The change ends with the agents in these pods, which end at their lease wherever everybody else is.
     EndsInPods {

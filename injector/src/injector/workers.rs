@@ -39,7 +39,7 @@ impl Injector {
 impl Inner {
     fn hold_workers(&self, job: Object) -> Result<(), Error> {
         let run_id = self.watch.run_id().to_owned();
-        let undo = vec![Undo::Cluster { inverse: Inverse::Workers { job, run_id } }];
+        let undo = vec![Undo::Cluster { inverse: Box::new(Inverse::Workers { job, run_id }) }];
         self.write_down(&Entry { fault: journal::WORKERS.into(), kind: "workers".into(), undo: undo.clone() })?;
         self.agent.ask(Ask::Hold { fault: journal::WORKERS.into(), undo: undo.clone() }, ANSWER)?;
         self.watch.holds(journal::WORKERS, undo);

@@ -79,7 +79,7 @@ impl Fault<Services> for Scale {
         }
         let inverse = Inverse::Replicas { deployment: object.clone(), from, to: self.to };
         self.inverse = Some(inverse.clone());
-        Ok(vec![Undo::Cluster { inverse }])
+        Ok(vec![Undo::Cluster { inverse: Box::new(inverse) }])
     }
 
     fn inject(&mut self, _: &mut Services, change: Change) -> Result<(), Error> {

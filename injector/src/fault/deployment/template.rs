@@ -269,7 +269,7 @@ impl Fault<Services> for Template {
             Ok(Some(Ok((field, was, is))))
         })?;
         self.inverse = Some(prepared.ok_or_else(|| is_another(object))?.map_err(Error::Refused)?);
-        Ok(self.inverses().into_iter().map(|inverse| Undo::Cluster { inverse }).collect())
+        Ok(self.inverses().into_iter().map(|inverse| Undo::Cluster { inverse: Box::new(inverse) }).collect())
     }
 
     fn inject(&mut self, _: &mut Services, change: Change) -> Result<(), Error> {

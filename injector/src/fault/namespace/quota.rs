@@ -95,7 +95,7 @@ impl Fault<Services> for Shrink {
             quota::check_namespace(&client, quota).await
         })?;
         self.prepared = true;
-        Ok(vec![Undo::Cluster { inverse: self.inverse() }])
+        Ok(vec![Undo::Cluster { inverse: Box::new(self.inverse()) }])
     }
 
     fn inject(&mut self, _: &mut Services, change: Change) -> Result<(), Error> {

@@ -40,7 +40,7 @@ impl Fault<Services> for Cordon {
     fn prepare(&mut self, _: &mut Services) -> Result<Vec<Undo>, Error> {
         let (cluster, nodes) = (&self.cluster, &self.nodes);
         self.inverses = cluster.ask(ANSWER, async |client| inverses(cluster, &client, nodes).await)?;
-        Ok(self.inverses.iter().map(|inverse| Undo::Cluster { inverse: inverse.clone() }).collect())
+        Ok(self.inverses.iter().map(|inverse| Undo::Cluster { inverse: Box::new(inverse.clone()) }).collect())
     }
 
     fn inject(&mut self, _: &mut Services, change: Change) -> Result<(), Error> {

@@ -71,7 +71,7 @@ impl Fault<Services> for Fail {
             }
             Ok(inverses)
         })?;
-        Ok(self.inverses.iter().map(|inverse| Undo::Cluster { inverse: inverse.clone() }).collect())
+        Ok(self.inverses.iter().map(|inverse| Undo::Cluster { inverse: Box::new(inverse.clone()) }).collect())
     }
 
     fn inject(&mut self, _: &mut Services, change: Change) -> Result<(), Error> {
