@@ -23,6 +23,14 @@ use crate::process::ProcessId;
 use crate::target::{Members, Victim};
 use crate::undo;
 
+/// What came of undoing in place of an agent that was lost.
+struct Recovered {
+    /// What could not be undone.
+    left: Vec<String>,
+    /// What people should know of the rest.
+    told: Vec<String>,
+}
+
 /// Shared by the injector and the thread that hears the agent.
 pub(super) struct Watch {
     run_id: String,
@@ -163,9 +171,10 @@ impl Watch {
             Notice::Happened(at, happening) => self.note(self.offset(at), happening),
             Notice::Lost(reason) => {
                 let at = (self.clock)();
-                let left = self.recover();
-                let left = left.iter().map(|one| format!("; left behind: {one}")).collect::<String>();
-                Event::AgentLost { at, reason: reason + &left }
+                let Recovered { left, told } = self.recover();
+                let left = left.iter().map(|one| format!("; left behind: {one}"));
+                let told = told.iter().map(|one| format!("; {one}"));
+                Event::AgentLost { at, reason: left.chain(told).fold(reason, |text, one| text + &one) }
             }
         };
         // The runner has dropped its receiver: it is about to end, and the agent with it.
@@ -207,22 +216,17 @@ impl Watch {
     }
 
     /// Undoes what the agent held. It has done so itself if it could, and then there is nothing to do.
-    fn recover(&self) -> Vec<String> {
-        let mut left = Vec::new();
+    fn recover(&self) -> Recovered {
+        let (mut left, mut told) = (Vec::new(), Vec::new());
         let mut held = std::mem::take(&mut *locked(&self.undo));
         // Held up by the services that live in it.
         let network = held.remove_entry(journal::NETWORK);
         // What the agent has noted as undone may have changed again since, by somebody else's hand.
         let open = journal::read(&self.journal).ok().map(|found| found.open);
         let is_open = |fault: &str| open.as_ref().is_none_or(|open| open.iter().any(|entry| entry.fault == fault));
-        let undo = |(fault, undo): (String, Vec<Undo>)| {
-            let failures: Vec<String> = undo.iter().filter_map(|undo| undo::apply(undo).err()).collect();
-            match failures.is_empty() {
-                true => journal::note_undone(&self.journal, &fault, "runner").err().map(|error| error.to_string()),
-                false => Some(format!("{fault}: {}", failures.join("; "))),
-            }
-        };
-        left.extend(held.into_iter().filter(|(fault, _)| is_open(fault)).filter_map(undo));
+        for (fault, undo) in held.into_iter().filter(|(fault, _)| is_open(fault)) {
+            left.extend(self.undo_in_its_place(&fault, &undo, &mut told).err());
+        }
         match undo::end_marked(&self.run_id) {
             Ok(_) if self.services_expected.load(Ordering::SeqCst) => {
                 let noted = journal::note_undone(&self.journal, journal::SERVICES, "runner");
@@ -231,11 +235,30 @@ impl Watch {
             Ok(_) => {}
             Err(error) => left.push(error),
         }
-        left.extend(network.filter(|(fault, _)| is_open(fault)).and_then(undo));
+        if let Some((fault, undo)) = network.filter(|(fault, _)| is_open(fault)) {
+            left.extend(self.undo_in_its_place(&fault, &undo, &mut told).err());
+        }
         for known in locked(&self.instances).values_mut() {
             known.process = None;
         }
         locked(&self.left).extend(left.iter().cloned());
-        left
+        Recovered { left, told }
+    }
+
+    /// Undoes a fault that the agent held, and notes it. What became of a cluster's objects goes to `told`: somebody else may
+    /// have changed them meanwhile, and they are left alone then.
+    fn undo_in_its_place(&self, fault: &str, undo: &[Undo], told: &mut Vec<String>) -> Result<(), String> {
+        let mut failures = Vec::new();
+        for one in undo {
+            match undo::apply(one) {
+                Ok(done) if matches!(one, Undo::Cluster { .. }) => told.extend(done),
+                Ok(_) => {}
+                Err(why) => failures.push(why),
+            }
+        }
+        match failures.is_empty() {
+            true => journal::note_undone(&self.journal, fault, "runner").map_err(|error| error.to_string()),
+            false => Err(format!("{fault}: {}", failures.join("; "))),
+        }
     }
 }

@@ -214,7 +214,7 @@ impl Objectives {
         let objective = &self.all[index];
         let end = visible(at, workers) / GRID;
         let start = end.saturating_sub(objective.over);
-        let overlay = self.overlay(index, start, end, at, workers);
+        let overlay = self.overlay(index, (start, end), at, workers, Rule::open);
         let tally = objective.sum(start, end, &overlay);
         let (state, value) = objective.rule.judge(tally, end - start);
         let percentile = || {
@@ -228,14 +228,15 @@ impl Objectives {
     }
 
     /// The earliest instant on the grid, not before `since`, such that every objective of the steady state holds over the
-    /// span that begins there and ends by `at`. `None`: not yet.
+    /// span that begins there and ends by `at`, whatever becomes of the requests that are open: what the end of the run says
+    /// of the recovery, when they have ended, must not be another thing. `None`: not yet.
     pub fn earliest_hold_since(&self, since: Offset, at: Offset, workers: &[Newest]) -> Option<Offset> {
         let first = since.0.div_ceil(GRID);
         let end = visible(at, workers) / GRID;
         let mut states = Vec::new();
         for index in &self.steady {
             let starts = (end + 1).saturating_sub(self.all[*index].over);
-            let overlay = self.overlay(*index, first, end, at, workers);
+            let overlay = self.overlay(*index, (first, end), at, workers, Rule::open_at_worst);
             states.push(self.all[*index].states(first, starts, &overlay));
         }
         let shortest = states.iter().map(Vec::len).min()?;
@@ -248,11 +249,18 @@ impl Objectives {
         &self.all[index].history
     }
 
-    /// What the open requests add to the buckets from `start` to `end`.
-    fn overlay(&self, index: usize, start: u64, end: u64, at: Offset, workers: &[Newest]) -> Vec<Tally> {
+    /// What the open requests add to the buckets from `start` to `end`, each as `counts` has it.
+    fn overlay(
+        &self,
+        index: usize,
+        (start, end): (u64, u64),
+        at: Offset,
+        workers: &[Newest],
+        counts: fn(&Rule, u64) -> Option<Tally>,
+    ) -> Vec<Tally> {
         let mut overlay = vec![Tally::default(); usize::try_from(end.saturating_sub(start)).unwrap_or(0)];
         for (bucket, age) in self.open_in(index, start, end, at, workers) {
-            if let Some(tally) = self.all[index].rule.open(age) {
+            if let Some(tally) = counts(&self.all[index].rule, age) {
                 overlay[(bucket - start) as usize].add(tally);
             }
         }

@@ -47,11 +47,17 @@ impl<'cluster> Shop<'cluster> {
         for name in ["payments", "orders", "gateway"] {
             shop.rolled_out(name);
         }
-        let network = Namespace::named(cluster.network()).expect("the cluster runs");
-        let orders = || (0..40).try_for_each(|number| order(&shop.gateway, number));
-        let sells = || network.inside(orders).expect("root may enter").is_ok();
-        assert!(host::comes_true(Duration::from_secs(60), sells), "the shop takes no 40 orders in a row");
+        shop.takes_forty(&shop.gateway, "/orders");
         shop
+    }
+
+    /// Returns when forty in a row are taken there.
+    #[track_caller]
+    fn takes_forty(&self, url: &str, path: &str) {
+        let network = Namespace::named(self.cluster.network()).expect("the cluster runs");
+        let forty = || (0..40).try_for_each(|number| take(url, path, number));
+        let takes = || network.inside(forty).expect("root may enter").is_ok();
+        assert!(host::comes_true(Duration::from_secs(60), takes), "{url}{path} takes no 40 in a row");
     }
 
     /// Waits until as many pods of this deployment are ready as there should be.
@@ -99,7 +105,10 @@ impl<'cluster> Shop<'cluster> {
         }
         let made = self.cluster.create(&self.namespace, &[service("payments-canary"), canary]);
         self.rolled_out("payments-canary");
-        format!("http://{}:80", made[0]["spec"]["clusterIP"].as_str().expect("the API server gave it an address"))
+        let address = made[0]["spec"]["clusterIP"].as_str().expect("the API server gave it an address");
+        let url = format!("http://{address}:80");
+        self.takes_forty(&url, "/payments");
+        url
     }
 
     /// A budget: never fewer than so many pods of that deployment by an eviction.
@@ -124,17 +133,17 @@ impl Drop for Shop<'_> {
     }
 }
 
-/// Gives one order, which must be taken within half a second.
-fn order(gateway: &str, number: u32) -> io::Result<()> {
-    let address: SocketAddr = gateway.trim_start_matches("http://").parse().map_err(io::Error::other)?;
+/// Gives one order, or makes one payment, which must be taken within half a second.
+fn take(url: &str, path: &str, number: u32) -> io::Result<()> {
+    let address: SocketAddr = url.trim_start_matches("http://").parse().map_err(io::Error::other)?;
     let patience = Duration::from_millis(500);
     let mut stream = TcpStream::connect_timeout(&address, patience)?;
     stream.set_read_timeout(Some(patience))?;
-    let body = json!({ "sku": "A1", "amount": 1 }).to_string();
+    let body = json!({ "sku": "A1", "order": "opening", "amount": 1 }).to_string();
     let length = body.len();
     write!(
         stream,
-        "POST /orders HTTP/1.1\r\nHost: shop\r\nIdempotency-Key: opening-{number}\r\nContent-Type: application/json\r\n\
+        "POST {path} HTTP/1.1\r\nHost: shop\r\nIdempotency-Key: opening-{number}\r\nContent-Type: application/json\r\n\
          Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
     )?;
     let mut reply = String::new();

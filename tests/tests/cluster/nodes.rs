@@ -5,7 +5,7 @@ use brunt_tests::ended::fault;
 use brunt_tests::machine;
 use serde_json::Value;
 
-use crate::shopping::{asked_by_brunt, begins_with, close, scenario};
+use crate::shopping::{asked_by_brunt, begins_with, close, heard, scenario};
 
 fn nodes_of(pods: &[Value]) -> Vec<&str> {
     pods.iter().map(|pod| pod["spec"]["nodeName"].as_str().unwrap_or_default()).collect()
@@ -45,15 +45,12 @@ fn a_node_that_is_drained_is_empty_for_as_long_as_the_fault_lasts_and_takes_pods
         "removed after the node was given back",
         zero + drain.removed_at_s.expect("it was") - taken_back.at,
     );
-    for pod in results.pods.iter().filter(|pod| pod.ending_s.is_some()) {
+    let ending = results.pods.iter().filter_map(|pod| pod.ending_s.map(|at| (pod, zero + at)));
+    let lags = ending.map(|(pod, at)| {
         let evicted = |one: &&Asked| one.resource == "pods/eviction" && one.name == pod.name && one.code == 201;
-        let evicted = asked.iter().find(evicted).unwrap_or_else(|| panic!("nobody evicted {pod:#?}"));
-        close(
-            &results,
-            "told to end, heard after the eviction",
-            zero + pod.ending_s.expect("it was told") - evicted.at,
-        );
-    }
+        at - asked.iter().find(evicted).unwrap_or_else(|| panic!("nobody evicted {pod:#?}")).at
+    });
+    heard(&results, "told to end, heard after the eviction", lags);
 }
 
 #[test]

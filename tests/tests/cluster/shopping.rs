@@ -4,6 +4,16 @@ use brunt_report::results::{FaultData, Results};
 use brunt_tests::cluster::{Asked, Cluster, Shop, seconds_since_1970};
 use brunt_tests::scenario::Scenario;
 
+/// Fails unless what was heard of the API server's doings was heard after they were asked for, and soon: one of them as soon as
+/// everything else, all of them within a second, because the server itself takes its time to tell.
+#[track_caller]
+pub fn heard(results: &Results, what: &str, after_s: impl IntoIterator<Item = f64>) {
+    let all: Vec<f64> = after_s.into_iter().collect();
+    println!("{what}: {all:+.3?} s");
+    let (least, most) = (all.iter().copied().fold(f64::MAX, f64::min), all.iter().copied().fold(f64::MIN, f64::max));
+    assert!(least >= -0.001 && least <= apart_s(results) && most <= 1.0, "{what}: {all:?} s");
+}
+
 /// How far what brunt says may be from when the API server was asked, where nobody has to wait for a processor.
 const APART_S: f64 = 0.1;
 
@@ -84,6 +94,6 @@ pub fn close(results: &Results, what: &str, after_s: f64) {
 
 /// How far what brunt says may be from when the API server was asked, on a machine that is as late as brunt itself has seen: on
 /// one that keeps its generator waiting, everybody else waits, too.
-pub fn apart_s(results: &Results) -> f64 {
+fn apart_s(results: &Results) -> f64 {
     APART_S + results.summary.health.send_lag_ms.max.unwrap_or(0.0) / 1e3
 }

@@ -141,6 +141,18 @@ impl Rule {
         }
     }
 
+    /// What a request that is open counts at worst, for who must be sure: whatever it can still become, it does.
+    pub fn open_at_worst(&self, age_ns: u64) -> Option<Tally> {
+        match self.metric {
+            Metric::ErrorRate | Metric::SuccessRate | Metric::CheckFailures | Metric::Unfinished => {
+                Some(Tally::one(true, age_ns))
+            }
+            // The shortest that it can be is known; how long it becomes is not.
+            Metric::Latency(_) if matches!(self.bound, Bound::Max(_)) => Some(Tally::one(true, age_ns)),
+            _ => self.open(age_ns),
+        }
+    }
+
     /// What a tally over `buckets` buckets means, and its value where one follows from it.
     pub fn judge(&self, tally: Tally, buckets: u64) -> (State, Option<f64>) {
         let n = u64::from(tally.n);

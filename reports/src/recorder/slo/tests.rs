@@ -70,6 +70,24 @@ fn a_worker_that_is_silent_for_a_second_does_not_hold_time_back() {
     assert_eq!(states(&objectives, 3400, &stuck)[0], State::Broken, "by now they are old");
 }
 
+/// Else `recover` would end, and the run with it, before what was still open has failed: the report then says that the
+/// system did not recover.
+#[test]
+fn a_recovery_is_not_told_as_long_as_open_requests_could_take_it_back() {
+    let mut objectives = objectives();
+    objectives.steady = vec![1];
+    (0..150).for_each(|i| objectives.file(&request(2000 + i * 10, 5, None)));
+    let told = |objectives: &Objectives, open: &[u64]| {
+        let workers = worker(4000, open.iter().copied());
+        objectives.earliest_hold_since(Offset(2_000_000_000), Offset(4_000_000_000), &workers)
+    };
+    let open: Vec<u64> = (3500..4000).step_by(10).collect();
+    assert_eq!(told(&objectives, &open), None, "a quarter of the span may still fail");
+    assert_eq!(states(&objectives, 4000, &worker(4000, open.clone()))[1], State::Holds, "all that have ended are good");
+    open.iter().skip(5).for_each(|at| objectives.file(&request(*at, 5, None)));
+    assert_eq!(told(&objectives, &open[..5]), Some(Offset(2_000_000_000)), "five of two hundred change nothing");
+}
+
 #[test]
 fn fewer_than_ten_requests_are_not_known_to_hold() {
     let mut objectives = objectives();
