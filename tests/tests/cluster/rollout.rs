@@ -17,6 +17,7 @@ fn rollout() -> PathBuf {
 
 /// `judge.sh` with `brunt` and `kubectl` on the path; its exit code, what it said, and what brunt found.
 fn judged(cluster: &Cluster, shop: &Shop<'_>, canary: &str, change: &str) -> (i32, String, Results) {
+    shop.takes_forty(canary, "/payments");
     let folder = tempfile::tempdir().expect("a temporary folder");
     symlink(binary(), folder.path().join("brunt")).expect("the folder is ours");
     let kubectl = folder.path().join("kubectl");
