@@ -20,3 +20,4 @@ pub mod namespaces;
 pub mod nginx;
 pub mod ports;
 pub mod scenario;
+pub mod trials;

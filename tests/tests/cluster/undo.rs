@@ -10,65 +10,20 @@
 mod kinds;
 mod trial;
 
-use std::collections::BTreeMap;
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use brunt_tests::cluster::Cluster;
 use brunt_tests::machine;
+use brunt_tests::trials::{make, number_of, seed, tally};
 use serde_json::Value;
 
 use kinds::{KINDS, Objects};
-use trial::{Plan, Seen};
+use trial::Plan;
 
 /// As many as the must says.
 const TRIALS: usize = 50;
 /// So many at the same time; more would only wait for two cores.
 const AT_ONCE: usize = 6;
-
-fn number_of(variable: &str) -> Option<u64> {
-    let text = std::env::var(variable).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{variable}={text} is no number")))
-}
-
-/// Drawn anew each time, so that many runs of the tests see many instants.
-fn seed() -> u64 {
-    number_of("BRUNT_UNDO_SEED").unwrap_or_else(|| u64::from(RandomState::new().build_hasher().finish() as u32))
-}
-
-/// How often each of them was met, told in a line.
-fn tally(words: impl Iterator<Item = String>) -> String {
-    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    words.for_each(|word| *counts.entry(word).or_default() += 1);
-    counts.iter().map(|(word, count)| format!("{word} {count}")).collect::<Vec<_>>().join(", ")
-}
-
-/// Makes all of them, and says what became of each, or why it failed.
-fn make(cluster: &Cluster, plans: &[&Plan]) -> (Vec<Seen>, Vec<String>) {
-    let next = AtomicUsize::new(0);
-    let (seen, failures) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
-    std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
-            scope.spawn(|| {
-                while let Some(plan) = plans.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    match catch_unwind(AssertUnwindSafe(|| plan.make(cluster))) {
-                        Ok(one) => seen.lock().expect("nothing panics with it").push(one),
-                        Err(why) => {
-                            let text = why.downcast_ref::<String>().cloned();
-                            let why = text.or_else(|| why.downcast_ref::<&str>().map(|&text| text.to_owned()));
-                            let why = why.unwrap_or_default();
-                            failures.lock().expect("nothing panics with it").push(format!("{plan}\n{why}"));
-                        }
-                    }
-                }
-            });
-        }
-    });
-    (seen.into_inner().expect("nothing panics with it"), failures.into_inner().expect("nothing panics with it"))
-}
 
 #[test]
 fn killed_at_any_instant_a_fault_in_a_cluster_leaves_every_object_as_it_was() {
@@ -83,7 +38,7 @@ fn killed_at_any_instant_a_fault_in_a_cluster_leaves_every_object_as_it_was() {
     let before = objects.look();
 
     let began = Instant::now();
-    let (seen, mut failures) = make(cluster, &plans);
+    let (seen, mut failures) = make(&plans, AT_ONCE, |plan| plan.make(cluster));
     let took = began.elapsed().as_secs_f64();
     let after = objects.look();
     for plan in &plans {

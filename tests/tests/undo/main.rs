@@ -13,14 +13,10 @@ mod state;
 mod trial;
 mod weight;
 
-use std::collections::BTreeMap;
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use brunt_tests::machine;
+use brunt_tests::trials::{self, number_of, seed, tally};
 use kinds::KINDS;
 use trial::{Hit, Plan, Seen};
 
@@ -31,40 +27,11 @@ const AT_ONCE: usize = 8;
 /// As long as the whole may take on a machine with two cores; it is told and not judged, as all that is speed.
 const WITHIN: Duration = Duration::from_secs(6 * 60);
 
-fn number_of(variable: &str) -> Option<u64> {
-    let text = std::env::var(variable).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{variable}={text} is no number")))
-}
-
-/// Drawn anew each time, so that many runs of the tests see many instants.
-fn seed() -> u64 {
-    number_of("BRUNT_UNDO_SEED").unwrap_or_else(|| u64::from(RandomState::new().build_hasher().finish() as u32))
-}
-
 /// Makes all of them, eight at once, and says what became of each.
 fn make(seed: u64, plans: &[Plan]) -> Vec<Seen> {
     let only = number_of("BRUNT_UNDO_TRIAL");
     let plans: Vec<&Plan> = plans.iter().filter(|plan| only.is_none_or(|only| only == plan.number as u64)).collect();
-    let next = AtomicUsize::new(0);
-    let (seen, failures) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
-    std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
-            scope.spawn(|| {
-                while let Some(plan) = plans.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    match catch_unwind(AssertUnwindSafe(|| plan.make())) {
-                        Ok(one) => seen.lock().expect("nothing panics with it").push(one),
-                        Err(why) => {
-                            let text = why.downcast_ref::<String>().cloned();
-                            let why = text.or_else(|| why.downcast_ref::<&str>().map(|&text| text.to_owned()));
-                            let why = why.unwrap_or_default();
-                            failures.lock().expect("nothing panics with it").push(format!("{plan}\n{why}"));
-                        }
-                    }
-                }
-            });
-        }
-    });
-    let failures = failures.into_inner().expect("nothing panics with it");
+    let (seen, failures) = trials::make(&plans, AT_ONCE, Plan::make);
     assert!(
         failures.is_empty(),
         "{} of {} trials failed; again with BRUNT_UNDO_SEED={seed} BRUNT_UNDO_TRIAL=<number>:\n\n{}",
@@ -72,14 +39,7 @@ fn make(seed: u64, plans: &[Plan]) -> Vec<Seen> {
         plans.len(),
         failures.join("\n\n")
     );
-    seen.into_inner().expect("nothing panics with it")
-}
-
-/// How often each of them was met, told in a line.
-fn tally(words: impl Iterator<Item = String>) -> String {
-    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    words.for_each(|word| *counts.entry(word).or_default() += 1);
-    counts.iter().map(|(word, count)| format!("{word} {count}")).collect::<Vec<_>>().join(", ")
+    seen
 }
 
 #[test]

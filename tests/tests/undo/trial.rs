@@ -10,6 +10,7 @@ use brunt_tests::brunt::{Brunt, Running};
 use brunt_tests::host;
 use brunt_tests::namespaces::Namespaces;
 use brunt_tests::scenario::Scenario;
+use brunt_tests::trials::Phase;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rand::{Rng, SeedableRng};
@@ -37,29 +38,6 @@ impl fmt::Display for Hit {
             _ => "agent",
         };
         write!(f, "{} {who}", if self.stop { "stop" } else { "kill" })
-    }
-}
-
-/// When.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
-    /// From the agent's start to just before the fault.
-    Prepare,
-    /// In the first milliseconds of the fault.
-    Inject,
-    Active,
-    /// In the first milliseconds of its removal.
-    Revert,
-}
-
-impl fmt::Display for Phase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Prepare => "prepare",
-            Self::Inject => "inject",
-            Self::Active => "active",
-            Self::Revert => "revert",
-        })
     }
 }
 

@@ -10,35 +10,13 @@ use brunt_tests::brunt::{Brunt, Running};
 use brunt_tests::cluster::Cluster;
 use brunt_tests::host;
 use brunt_tests::scenario::Scenario;
+use brunt_tests::trials::Phase;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::kinds::{KINDS, Kind, NAMESPACE};
-
-/// When.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
-    /// From the agent's start to just before the fault.
-    Prepare,
-    /// In the first moments of the fault: connections are opened, objects looked at and changed.
-    Inject,
-    Active,
-    /// In the first moments of its removal.
-    Revert,
-}
-
-impl fmt::Display for Phase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Prepare => "prepare",
-            Self::Inject => "inject",
-            Self::Active => "active",
-            Self::Revert => "revert",
-        })
-    }
-}
 
 /// A trial that can be made.
 #[derive(Debug)]
