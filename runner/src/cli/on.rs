@@ -32,12 +32,6 @@ pub struct On {
     context: Option<String>,
 }
 
-impl Default for Image {
-    fn default() -> Self {
-        Self::of_this_version()
-    }
-}
-
 impl On {
     /// The context and the namespace of the pods, as far as can be said without asking a cluster; `None`: the load comes from
     /// here.
