@@ -103,10 +103,14 @@ impl Plan {
         }
         let journal = agent.map(|agent| self.strike(&run, agent, &state));
         let ended = run.wait();
-        // An agent whose runner is dead undoes by itself; so does a runner whose agent is.
-        let over = host::comes_true(Duration::from_secs(60), || host::marked(&mark).is_empty());
+        // An agent whose runner is dead undoes by itself; so does a runner whose agent is. With both dead the service is left to
+        // `cleanup`, of whatever run: waiting for its end would be waiting for another trial to make one.
+        let nobody_is_left = journal.is_some() && self.runner && self.agent;
+        let over = nobody_is_left || host::comes_true(Duration::from_secs(60), || host::marked(&mark).is_empty());
         assert!(over, "this is left of it: {:?}\n{ended}", host::marked(&mark));
         let cleanup = cluster.beside(Brunt::with(["cleanup"])).state_in(&state).start().wait().expect_code(0);
+        let left = host::left_by(&mark);
+        assert!(left.is_empty(), "processes are left: {left:?}\n{cleanup}");
         let journal = journal?;
         let found = !cleanup.stdout.contains("nothing is left to undo");
         if self.meddled && self.kind.is_taken_over() {
