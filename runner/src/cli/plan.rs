@@ -2,11 +2,13 @@
 
 mod cells;
 mod load;
+mod look;
 mod parts;
 mod times;
 
 use brunt_report::render::format;
 use brunt_scenario::plan::Plan;
+use look::Look;
 
 use super::guide::{self, Example, Guide};
 use super::image::Image;
@@ -70,9 +72,10 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<u8, Failure> {
     let plans = scenario::plans("plan", &args.files, &args.overrides, &args.allow_host, args.only_cell.as_deref())?;
     let image = &args.image.name;
+    let looks: Vec<Look<'_>> = plans.iter().map(|plan| Look::at(plan, image)).collect();
     // Cells of one file follow each other.
-    let described: Vec<String> = plans
-        .chunk_by(|one, next| !next.cell.is_empty() && one.source == next.source)
+    let described: Vec<String> = looks
+        .chunk_by(|one, next| !next.plan.cell.is_empty() && one.plan.source == next.plan.source)
         .map(|cells| file(cells, image))
         .collect();
     print(&described.join("\n"))?;
@@ -83,8 +86,8 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
         _ => None,
     };
     let missing = plans.iter().flat_map(|plan| &plan.not_built).map(|missing| missing.exit_code);
-    let resolves = |plan: &Plan| parts::all_resolve(plan, image) && parts::all_may_ask(plan);
-    let unresolved = plans.iter().filter(|plan| !resolves(plan)).map(|_| 3);
+    let resolves = |look: &Look<'_>| look.finds_all() && parts::all_may_ask(look.plan);
+    let unresolved = looks.iter().filter(|look| !resolves(look)).map(|_| 3);
     Ok(exit::strongest(missing.chain(unresolved).chain(isolated).chain(pods)))
 }
 
@@ -121,15 +124,16 @@ fn from_pods(how: &How, plan: &Plan) -> Result<Option<u8>, Failure> {
 }
 
 /// One scenario: its plan, or an overview of its cells and the first of them.
-fn file(cells: &[Plan], image: &str) -> String {
+fn file(cells: &[Look<'_>], image: &str) -> String {
     match cells {
         [only] => describe(only, image),
-        several => cells::describe(several, image) + &describe(&several[0], image),
+        several => cells::describe(several) + &describe(&several[0], image),
     }
 }
 
 /// The whole plan in words; agents in pods would be of this image.
-fn describe(plan: &Plan, image: &str) -> String {
+fn describe(look: &Look<'_>, image: &str) -> String {
+    let plan = look.plan;
     let mut page = Page::default();
     page.line(&format!("{} · seed {} · {}", plan.title(), plan.seed, plan.source));
     if !plan.description.is_empty() {
@@ -142,7 +146,7 @@ fn describe(plan: &Plan, image: &str) -> String {
     load::write(&mut page, plan, &schedule);
     parts::steady_state(&mut page, plan);
     times::write(&mut page, &schedule);
-    parts::faults(&mut page, plan, image);
+    parts::faults(&mut page, look, image);
     parts::guardrails(&mut page, plan);
     parts::gates(&mut page, plan);
     parts::not_built(&mut page, plan);

@@ -4,10 +4,11 @@ use brunt_injector::catalogue::{self, Entry};
 use brunt_injector::{ResolveError, Victims, resolve_dry};
 use brunt_scenario::catalogue::TargetKind;
 use brunt_scenario::metric::{Metric, Unit};
-use brunt_scenario::plan::{Bound, Fault, Gate, Item, Limit, LinkTo, Plan, ProbeKind, Ready, Scope, SteadyState};
+use brunt_scenario::plan::{Bound, Fault, Gate, Limit, LinkTo, Plan, ProbeKind, Ready, Scope, SteadyState};
 use brunt_scenario::units::print_duration;
 
 use super::Page;
+use super::look::Look;
 use crate::probe::cluster;
 use crate::run::permission::command_line;
 
@@ -110,12 +111,10 @@ fn asks(kind: &ProbeKind) -> String {
 }
 
 /// Who is hit, how, with which rights, and how it is undone.
-pub fn faults(page: &mut Page, plan: &Plan, image: &str) {
-    let mut all = Vec::new();
-    collect(&plan.timeline, &mut all);
+pub fn faults(page: &mut Page, look: &Look<'_>, image: &str) {
+    let plan = look.plan;
     let mut rows = Vec::new();
-    for fault in all {
-        let found = resolve_dry(plan, fault, image);
+    for (fault, found) in &look.faults {
         let cluster = found.as_ref().ok().and_then(|victims| victims.picked.first()?.object());
         let cluster = cluster.map(|object| vec![String::new(), "in".into(), object.cluster.to_string()]);
         rows.push(vec![fault.id.clone(), "hits".into(), in_words(found)]);
@@ -159,7 +158,9 @@ fn later_rounds(plan: &Plan, fault: &Fault, image: &str) -> Vec<Vec<String>> {
     const SHOWN: u32 = 20;
     let last = fault.rounds().min(SHOWN);
     let mut rows: Vec<Vec<String>> = (2..=last)
-        .map(|round| vec![String::new(), format!("round {round}"), victims(plan, &fault.in_round(round), image)])
+        .map(|round| {
+            vec![String::new(), format!("round {round}"), in_words(&resolve_dry(plan, &fault.in_round(round), image))]
+        })
         .collect();
     if fault.rounds() > SHOWN {
         rows.push(vec![String::new(), "rounds".into(), format!("{} more, each picked anew", fault.rounds() - SHOWN)]);
@@ -167,24 +168,8 @@ fn later_rounds(plan: &Plan, fault: &Fault, image: &str) -> Vec<Vec<String>> {
     rows
 }
 
-fn collect<'a>(items: &'a [Item], all: &mut Vec<&'a Fault>) {
-    for item in items {
-        match item {
-            Item::Fault(fault) => all.push(fault),
-            Item::Parallel(members) => {
-                members.iter().for_each(|member| collect(std::slice::from_ref(&member.item), all));
-            }
-            Item::Baseline(_) | Item::Pause(_) | Item::Load(_) | Item::Recover { .. } => {}
-        }
-    }
-}
-
-/// `1 of 3: payments-1`, by the same seeded pick as the run's. Processes of this host are looked for now.
-fn victims(plan: &Plan, fault: &Fault, image: &str) -> String {
-    in_words(resolve_dry(plan, fault, image))
-}
-
-fn in_words(found: Result<Victims, ResolveError>) -> String {
+/// `1 of 3: payments-1`, by the same seeded pick as the run's.
+fn in_words(found: &Result<Victims, ResolveError>) -> String {
     match found {
         Ok(victims) if victims.picked.is_empty() => {
             "nobody: the target is empty, which `allow_empty` permits".to_owned()
@@ -192,13 +177,6 @@ fn in_words(found: Result<Victims, ResolveError>) -> String {
         Ok(victims) => victims.to_string(),
         Err(why) => format!("cannot tell: {why}"),
     }
-}
-
-/// Whether every fault has someone to hit, as far as can be told before the run.
-pub fn all_resolve(plan: &Plan, image: &str) -> bool {
-    let mut all = Vec::new();
-    collect(&plan.timeline, &mut all);
-    all.iter().all(|fault| resolve_dry(plan, fault, image).is_ok())
 }
 
 fn members(plan: &Plan, service: &str) -> usize {

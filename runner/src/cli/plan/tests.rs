@@ -1,13 +1,17 @@
 //! The plan of the demo's scenario, as people read it.
 
 use super::describe;
+use super::look::Look;
 use crate::cli::scenario::{self, Overrides};
 use crate::demo::SCENARIO;
 
 #[test]
 fn the_plan_of_the_shop_says_what_when_to_whom_and_how_it_is_undone() {
     let plan = scenario::plan_of_text("shop.brunt.yaml", SCENARIO, &[], &Overrides::default(), &[]);
-    insta::assert_snapshot!(describe(&plan.expect("the demo's scenario is valid"), "brunt:test"));
+    insta::assert_snapshot!(describe(
+        &Look::at(&plan.expect("the demo's scenario is valid"), "brunt:test"),
+        "brunt:test"
+    ));
 }
 
 #[test]
@@ -22,7 +26,7 @@ targets: { shop: { service: gateway } }
 load: { main: { get: /, rate: 1/s, for: 5s } }
 ";
     let plan = scenario::plan_of_text("isolated.brunt.yaml", text, &[], &Overrides::default(), &[]);
-    insta::assert_snapshot!(describe(&plan.expect("the scenario is valid"), "brunt:test"));
+    insta::assert_snapshot!(describe(&Look::at(&plan.expect("the scenario is valid"), "brunt:test"), "brunt:test"));
 }
 
 #[test]
@@ -44,5 +48,5 @@ load:
   few: { journey: browse, users: 3, for: 1m, max_age: 30s }
 ";
     let plan = scenario::plan_of_text("mixed.brunt.yaml", text, &[], &Overrides::default(), &[]);
-    insta::assert_snapshot!(describe(&plan.expect("the scenario is valid"), "brunt:test"));
+    insta::assert_snapshot!(describe(&Look::at(&plan.expect("the scenario is valid"), "brunt:test"), "brunt:test"));
 }
