@@ -8,6 +8,7 @@ mod bad_input;
 mod bad_moments;
 mod bandwidth;
 mod bystanders;
+mod cgroup_v2;
 mod cleanup;
 mod crash_leaves_nothing;
 mod determinism;
