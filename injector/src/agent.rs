@@ -231,7 +231,11 @@ impl Agent {
         let answer = match ask {
             Ask::Network { alias, instances } => return self.isolate(&alias, instances),
             Ask::Start(spec) => self.services.start(spec).map(Answer::Started),
-            verb @ (Ask::Prepare(_) | Ask::Inject { .. } | Ask::Verify { .. } | Ask::Revert { .. }) => {
+            verb @ (Ask::Prepare(_)
+            | Ask::Approach { .. }
+            | Ask::Inject { .. }
+            | Ask::Verify { .. }
+            | Ask::Revert { .. }) => {
                 return self.faults.obey(verb, &mut self.services);
             }
             Ask::Hold { fault, undo } => {
@@ -242,7 +246,7 @@ impl Agent {
                 self.held.remove(&fault);
                 Ok(Answer::Noted)
             }
-            Ask::StopServices | Ask::End => return Err("not here".into()),
+            Ask::StopServices | Ask::Undo { .. } | Ask::End => return Err("not here".into()),
         };
         answer.map_err(|error| error.to_string())
     }

@@ -56,6 +56,14 @@ const fn process(kind: &'static str, feels: &'static str, verified: &'static str
     Entry { kind, on, feels, privilege: "same user, or root", rung: "signals by pidfd", verified, undone }
 }
 
+/// A fault that an agent beside a container of a pod does to processes in it.
+const fn in_container(kind: &'static str, feels: &'static str, verified: &'static str, undone: &'static str) -> Entry {
+    let privilege =
+        "patch of pods/ephemeralcontainers and attach; inside the container's own user, else root with KILL alone";
+    let on = &[TargetKind::Kubernetes];
+    Entry { kind, on, feels, privilege, rung: "signals by pidfd", verified, undone }
+}
+
 /// What has packets: a process by the ports on which it listens.
 const PACKETS: &[TargetKind] =
     &[TargetKind::Service, TargetKind::Process, TargetKind::Docker, TargetKind::Kubernetes, TargetKind::Netns];
@@ -170,11 +178,23 @@ pub const ALL: &[Entry] = &[
         "the pidfd of the very process that was picked says that it has ended",
         "restart_after starts the same instance at the same port (service only); else it has no inverse",
     ),
+    in_container(
+        "process.kill",
+        "each that fits is gone at once; not a container's first process (pid 1), which no signal from inside kills",
+        "the pidfd of the very process says that it has ended, or its container has ended with it",
+        "it has no inverse; the window lasts until as many pods are ready as before",
+    ),
     process(
         "process.pause",
         "it does not run, and its kernel goes on accepting: silence instead of resets",
         "every thread is in state T in /proc",
         "SIGCONT, by the runner, the agent, or `brunt cleanup`; what was stopped before is refused",
+    ),
+    in_container(
+        "process.pause",
+        "each that fits does not run, and its kernel goes on accepting; not a container's first process (pid 1)",
+        "every thread is in state T in the /proc of its container",
+        "SIGCONT, by the agent in the pod at its lease at the latest, or by another one there if that was killed",
     ),
     Entry {
         kind: "process.restart",
@@ -366,6 +386,24 @@ pub const WHY_NOT: &[(&str, &str)] = &[
     ),
 ];
 
+/// Why a kind that is carried out elsewhere does not hit pods.
+pub const NOT_IN_PODS: &[(&str, &str)] = &[
+    (
+        "stress.memory",
+        "an ephemeral container has a cgroup of its own, no limit, and may not change cgroups: it cannot bring a container of the pod to its \
+         limit, and would take the node's memory. `deployment.limits` brings the limit down to what is used",
+    ),
+    (
+        "stress.io",
+        "an ephemeral container has a cgroup and a file system of its own: it would keep the node's disk busy, and no limit of a container \
+         of the pod would count",
+    ),
+    (
+        "process.restart",
+        "brunt does not know how a process in a pod is started; `deployment.restart` starts pods anew, `process.kill` leaves it to its parent",
+    ),
+];
+
 /// How a kind is carried out on this target; `None` when that is not built.
 pub fn find(kind: &str, target: TargetKind) -> Option<&'static Entry> {
     of(kind).find(|entry| entry.on.contains(&target))
@@ -386,7 +424,8 @@ pub fn of(kind: &str) -> impl Iterator<Item = &'static Entry> {
 impl Entry {
     /// The same on this kind of target: packets of a pod are acted on by an agent inside of it.
     pub fn on_target(&self, target: TargetKind) -> Self {
-        if !self.is_in_pods(target) {
+        // What signals processes in pods has an entry of its own.
+        if !self.is_in_pods(target) || !self.on.contains(&TargetKind::Netns) {
             return *self;
         }
         let privilege = "patch of pods/ephemeralcontainers and attach; NET_ADMIN and NET_RAW inside, which Pod Security \

@@ -1,4 +1,4 @@
-//! The four verbs that every fault has: prepare, inject, verify, revert.
+//! The four verbs that every fault has: prepare, inject, verify, revert. Some have a way to go between the first two.
 //!
 //! The injector drives them in this order, and writes what `prepare` returns to the journal before `inject`. A fault is
 //! one file below this folder and one line in `catalogue`. It acts at a *place*: stream faults (`network`, `tcp`, `http`)
@@ -43,6 +43,15 @@ pub trait Fault<Place>: Send {
     /// Finds what it needs and takes a snapshot of what it will change; touches nothing. Returns what undoes the change,
     /// even if this process dies: it is on disk before [`Fault::inject`] is called.
     fn prepare(&mut self, place: &mut Place) -> Result<Vec<Undo>, Error>;
+
+    /// Gets to where it acts, if that takes a while: called again and again once the undo is on disk, until it says no more on
+    /// what it waits. Nobody feels anything of it yet, and the fault's window is not open.
+    ///
+    /// # Errors
+    /// It will not get there, or must not act there; the caller reverts.
+    fn approach(&mut self, _: &mut Place) -> Result<Option<String>, Error> {
+        Ok(None)
+    }
 
     /// Makes the change; calling it again changes nothing. After an error the caller reverts.
     fn inject(&mut self, place: &mut Place, change: Change) -> Result<(), Error>;
@@ -178,6 +187,9 @@ pub enum Undo {
         container: String,
         /// How long they go on when they hear of nobody.
         lease: Duration,
+        /// They hold processes that stay stopped if an agent is killed.
+        #[serde(default)]
+        stops: bool,
     },
     /// There is no inverse, or none is needed.
     Nothing {

@@ -39,7 +39,9 @@ pub fn apply(undo: &Undo) -> Result<Vec<String>, String> {
         }
         Undo::Queues { at, namespace, links } => queues::restore(at, *namespace, links),
         Undo::Network { wire, alias } => take_away(wire, alias).map(|done| done.into_iter().collect()),
-        Undo::EndsInPods { pods, container, lease } => each(pods, |pod| pods::ended(pod, container, *lease)),
+        Undo::EndsInPods { pods, container, lease, stops } => {
+            each(pods, |pod| pods::ended(pod, container, *lease, *stops))
+        }
         Undo::Cluster { inverse } => inverse.apply().map(|sentence| vec![sentence]),
         Undo::EndsWithRunner => Ok(vec!["ended with the run's own process".into()]),
         Undo::EndsWithAgent { what } => Ok(vec![format!("{what} ended with the agent")]),

@@ -318,8 +318,8 @@ impl Target {
     }
 }
 
-/// How processes of this host are found. All given conditions must hold.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+/// How processes of this host, or of a pod, are found. All given conditions must hold.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct ProcessMatch {
     /// The executable's name.
     pub name: Option<String>,

@@ -9,6 +9,7 @@ use super::protocol::{Answer, Ask};
 use super::services::Services;
 use crate::fault::{Fault, Reverted};
 use crate::packets::Beats;
+use crate::undo;
 
 /// See the module.
 pub(super) struct Faults {
@@ -37,6 +38,10 @@ impl Faults {
                     Ok(Answer::Prepared(undo))
                 })
             }
+            Ask::Approach { fault } => {
+                let fault = faults.get_mut(&fault).ok_or_else(|| unknown(&fault))?;
+                fault.approach(services).map(Answer::Waits)
+            }
             Ask::Inject { fault, change } => {
                 let fault = faults.get_mut(&fault).ok_or_else(|| unknown(&fault))?;
                 fault.inject(services, change).map(|()| Answer::Injected)
@@ -52,6 +57,10 @@ impl Faults {
                     faults.insert(fault, held);
                 }
                 Ok(Answer::Reverted(reverted))
+            }
+            Ask::Undo { undo } => {
+                let failed: Vec<String> = undo.iter().filter_map(|undo| undo::apply(undo).err()).collect();
+                return if failed.is_empty() { Ok(Answer::Noted) } else { Err(failed.join("; ")) };
             }
             other => return Err(format!("`{}` is no verb of a fault", other.name())),
         };

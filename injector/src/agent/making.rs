@@ -21,6 +21,7 @@ use crate::fault::pool::exhaust::Exhaust;
 use crate::fault::process::on_processes;
 use crate::fault::stress;
 use crate::packets::{Beats, Effect};
+use crate::target::process::in_container;
 
 /// The fault that an order asks for.
 pub(super) fn fault_of(
@@ -50,6 +51,10 @@ pub(super) fn fault_of(
         Some("node") => return on_nodes(order),
         Some("namespace") => return on_namespaces(order, run_id),
         _ => {}
+    }
+    if let Some(wanted) = &order.process {
+        let victims = in_container(wanted).map_err(Error::Refused)?;
+        return on_processes(&Order { victims, ..order.clone() });
     }
     let Some(treatment) = order.packets.clone() else {
         return if order.kind.starts_with("container.") { on_containers(order) } else { on_processes(order) };

@@ -1,5 +1,5 @@
-//! The agents in pods that this agent holds: one in each pod for the whole run, because an ephemeral container is started
-//! once and stays listed for ever.
+//! The agents in pods that this agent holds: one in each pod and for each purpose for the whole run, because an ephemeral
+//! container is started once and stays listed for ever.
 //!
 //! The runner speaks with its agent on this host only, and that one passes on what is asked of a pod. So there is one place
 //! where everything is undone when the runner is gone, and only that process has the credentials. What the agents in pods are
@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::agent::protocol::{Answer, Ask};
+use crate::kubernetes::ephemeral::Purpose;
 use crate::kubernetes::{Cluster, Object};
 use crate::packets::Beats;
 pub use place::{Life, Over, Place};
@@ -27,9 +28,11 @@ const TO_END: Duration = Duration::from_secs(3);
 pub struct Pods {
     run_id: String,
     beats: Arc<Beats>,
-    /// By the UIDs of the pods.
-    all: Mutex<BTreeMap<String, Arc<Place>>>,
+    all: Mutex<BTreeMap<Key, Arc<Place>>>,
 }
+
+/// The UID of the pod, what the agent is there for, and for processes beside which container.
+type Key = (String, Purpose, Option<String>);
 
 impl Pods {
     /// None yet.
@@ -46,20 +49,29 @@ impl Pods {
     ///
     /// # Errors
     /// No thread can be started.
-    pub fn agent_in(&self, cluster: &Cluster, pod: &Object, image: &str) -> std::io::Result<Arc<Place>> {
+    pub fn agent_in(
+        &self,
+        cluster: &Cluster,
+        pod: &Object,
+        image: &str,
+        purpose: Purpose,
+    ) -> std::io::Result<Arc<Place>> {
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(place) = all.get(&pod.uid).filter(|place| !matches!(place.life(), Life::Over(_))) {
+        let beside = pod.container.clone().filter(|_| purpose == Purpose::Processes);
+        let key = (pod.uid.clone(), purpose, beside);
+        if let Some(place) = all.get(&key).filter(|place| !matches!(place.life(), Life::Over(_))) {
             return Ok(Arc::clone(place));
         }
         let begin = wire::Begin {
             cluster: cluster.clone(),
             pod: pod.clone(),
             image: image.to_owned(),
+            purpose,
             run_id: self.run_id.clone(),
             beats: Arc::clone(&self.beats),
         };
         let place = Place::begin(begin)?;
-        all.insert(pod.uid.clone(), Arc::clone(&place));
+        all.insert(key, Arc::clone(&place));
         Ok(place)
     }
 

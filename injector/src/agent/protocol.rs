@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use brunt_scenario::plan::ProcessMatch;
 use serde::{Deserialize, Serialize};
 
 use crate::agent::network::Layout;
@@ -85,6 +86,11 @@ pub enum Ask {
     StopServices,
     /// The four verbs.
     Prepare(Box<Order>),
+    /// Get to where it acts, and say on what that waits.
+    Approach {
+        /// The fault.
+        fault: String,
+    },
     /// The change itself.
     Inject {
         /// The fault.
@@ -109,6 +115,11 @@ pub enum Ask {
         /// As in the journal.
         undo: Vec<Undo>,
     },
+    /// Carry this out, which another agent in the same pod could not any more.
+    Undo {
+        /// As that one had it.
+        undo: Vec<Undo>,
+    },
     /// The runner has undone it.
     LetGo {
         /// The fault.
@@ -126,10 +137,12 @@ impl Ask {
             Self::Start(_) => "start",
             Self::StopServices => "stop services",
             Self::Prepare(_) => "prepare",
+            Self::Approach { .. } => "approach",
             Self::Inject { .. } => "inject",
             Self::Verify { .. } => "verify",
             Self::Revert { .. } => "revert",
             Self::Hold { .. } => "hold",
+            Self::Undo { .. } => "undo",
             Self::LetGo { .. } => "let go",
             Self::End => "end",
         }
@@ -177,6 +190,9 @@ pub struct Order {
     /// Faults inside of pods only: the image of the agents there.
     #[serde(default)]
     pub in_pods: Option<String>,
+    /// In a pod only: which of the processes that the agent there sees are hit.
+    #[serde(default)]
+    pub process: Option<ProcessMatch>,
     /// What decisions of this fault about single packets follow from.
     pub seed: u64,
 }
@@ -280,13 +296,15 @@ pub enum Answer {
     Stopped(Vec<StopReport>),
     /// To prepare.
     Prepared(Vec<Undo>),
+    /// To approach: on what it waits, if it is not there yet.
+    Waits(Option<String>),
     /// To inject.
     Injected,
     /// To verify.
     Seen(Seen),
     /// To revert.
     Reverted(Reverted),
-    /// To hold and to let go.
+    /// To hold, to undo and to let go.
     Noted,
     /// To end: what could not be undone.
     Ended(Vec<String>),

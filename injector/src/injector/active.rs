@@ -88,7 +88,7 @@ impl Active {
         }
     }
 
-    /// prepare, journal, inject, and a look until the change is seen in place; the edges are told between them.
+    /// prepare, journal, approach, inject, and a look until the change is seen in place; the edges are told between them.
     pub fn inject(&mut self, inner: &Inner, tell: &dyn Fn(Edge)) -> Result<(), Error> {
         let undo = self.prepare(inner)?;
         let entry = Entry { fault: self.id.clone(), kind: self.kind.to_owned(), undo: undo.clone() };
@@ -102,8 +102,11 @@ impl Active {
             self.revert(inner);
             return Err(error);
         }
-        tell(Edge::Begins);
-        if let Err(cause) = self.make(inner) {
+        let made = self.approach(inner).and_then(|()| {
+            tell(Edge::Begins);
+            self.make(inner)
+        });
+        if let Err(cause) = made {
             let reverted = self.revert(inner);
             return Err(match reverted.error {
                 None => cause,
@@ -113,6 +116,27 @@ impl Active {
         tell(Edge::Made);
         self.settle(inner);
         Ok(())
+    }
+
+    /// Agents in pods take some seconds to begin: nobody feels anything of the fault before they have.
+    fn approach(&self, inner: &Inner) -> Result<(), Error> {
+        if !self.is_in_pods() {
+            return Ok(());
+        }
+        let until = boottime() + TO_BEGIN + Duration::from_secs(5);
+        loop {
+            match inner.agent.ask(Ask::Approach { fault: self.id.clone() }, answers_within(self.kind))? {
+                Answer::Waits(None) => return Ok(()),
+                Answer::Waits(Some(why)) if boottime() > until => return Err(Error::Agent(why)),
+                Answer::Waits(Some(_)) => std::thread::sleep(Duration::from_millis(20)),
+                other => return Err(Error::Protocol(format!("`approach` was answered with {other:?}"))),
+            }
+        }
+    }
+
+    /// Whether it acts inside of pods.
+    fn is_in_pods(&self) -> bool {
+        matches!(&self.acting, Acting::InAgent(order) if order.in_pods.is_some())
     }
 
     /// Whoever undoes it when this process cannot learns how, before there is anything to undo.
@@ -171,8 +195,8 @@ impl Active {
                 let graces = order.victims.iter().filter_map(Victim::object).map(|pod| Duration::from_secs(pod.grace));
                 order.grace.or(graces.max()).unwrap_or_default() + pod::SETTLE
             }
-            // A container that may have to be pulled, and a moment for it to say so.
-            (Acting::InAgent(order), _) if order.in_pods.is_some() => TO_BEGIN + Duration::from_secs(5),
+            // The answer may wait for a wire that is broken for a moment.
+            (Acting::InAgent(order), _) if order.in_pods.is_some() => Duration::from_secs(5),
             (Acting::InAgent(_), kind) if kind.starts_with("deployment.") => deployment::SETTLE,
             (Acting::InAgent(_), "node.cordon") => node::SETTLE,
             (Acting::InAgent(_), "node.drain") => node::DRAIN,
@@ -240,8 +264,7 @@ impl Active {
 
     /// Between attempts to undo, in milliseconds. The API server of a cluster may be away for a while.
     fn pauses(&self) -> &'static [u64] {
-        let in_pods = matches!(&self.acting, Acting::InAgent(order) if order.in_pods.is_some());
-        if in_pods || is_in_cluster(self.kind) { &[50, 150, 1000, 2000, 4000, 8000] } else { &[50, 150] }
+        if self.is_in_pods() || is_in_cluster(self.kind) { &[50, 150, 1000, 2000, 4000, 8000] } else { &[50, 150] }
     }
 
     fn revert_once(&mut self, inner: &Inner) -> Reverted {
@@ -283,6 +306,7 @@ fn order(fault: &PlannedFault, first: &Victim, victims: &Victims, inner: &Inner)
         pods: fault.with.number("pods"),
         access: access(&victims.picked)?,
         in_pods: (acts_inside(fault.kind) && first.object().is_some()).then(|| inner.image.clone()),
+        process: first.object().and_then(|pod| pod.process.clone()),
         seed: inner.seed,
     })
 }

@@ -1,5 +1,6 @@
 //! The container that brunt adds to a pod for its agent: an ephemeral one, which Kubernetes never starts again and never
-//! takes out of the list of the pod. It shares the pod's network, and nothing else of it.
+//! takes out of the list of the pod. It shares the pod's network; for faults on processes also the pids of one container, and
+//! nothing else.
 //!
 //! Its standard input stays open when an attach breaks (`stdinOnce: false`): the lease decides when the agent gives up, not
 //! the wire to it.
@@ -7,6 +8,7 @@
 use k8s_openapi::api::core::v1::{ContainerState, Pod};
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::change::tied;
@@ -16,8 +18,36 @@ use super::{KubernetesError, MANAGER, Object, change};
 const PROGRAM: &str = "/brunt";
 /// How the names of all of them begin.
 const PREFIX: &str = "brunt-";
-/// What the agent needs there, and all that it gets: rules and queues for packets, and raw sockets to send again what was held.
-pub const CAPABILITIES: [&str; 2] = ["NET_ADMIN", "NET_RAW"];
+/// The longest name of a container, less what [`free_name`] may append.
+const LONGEST: usize = 63 - 4;
+
+/// What an agent is in a pod for. Each has a container of its own: none gets rights that another one needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// Rules and queues for packets, and raw sockets to send again what was held.
+    Packets,
+    /// Signals to the processes of one container, whose pids it sees.
+    Processes,
+}
+
+impl Purpose {
+    /// What faults of this kind need.
+    pub fn of(kind: &str) -> Self {
+        if kind.starts_with("process.") { Self::Processes } else { Self::Packets }
+    }
+
+    /// Who it runs as, and all the capabilities that it gets. A signal needs no right where both have the same user, so it takes
+    /// the user of the container where the pod's spec says which that is. That need not be so for root: what root starts
+    /// often becomes somebody else.
+    fn rights(self, user: Option<i64>) -> (i64, &'static [&'static str]) {
+        match (self, user) {
+            (Self::Packets, _) => (0, &["NET_ADMIN", "NET_RAW"]),
+            (Self::Processes, Some(user)) if user != 0 => (user, &[]),
+            (Self::Processes, _) => (0, &["KILL"]),
+        }
+    }
+}
 
 /// How an ephemeral container is at a moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,21 +56,30 @@ pub enum State {
     Waiting(String),
     /// It runs.
     Running,
-    /// It has ended, and how.
-    Ended(String),
+    /// It has ended.
+    Ended {
+        /// How, in the words of the kubelet.
+        how: String,
+        /// Its exit code; 0 only if it has undone everything.
+        code: i32,
+    },
 }
 
-/// The name that the containers of a run have, up to a number where one had to be replaced.
-pub fn name_of(run_id: &str) -> String {
-    format!("{PREFIX}{run_id}")
+/// The name that the containers of a run have which are in pods for that, up to a number where one had to be replaced.
+pub fn name_of(run_id: &str, purpose: Purpose, beside: Option<&str>) -> String {
+    let mut name = match (purpose, beside) {
+        (Purpose::Processes, Some(beside)) => format!("{PREFIX}{run_id}-in-{beside}"),
+        _ => format!("{PREFIX}{run_id}"),
+    };
+    name.truncate(LONGEST);
+    name.trim_end_matches('-').to_owned()
 }
 
-/// The first name for this run that the pod has no container of yet: entries stay, and an id of a run may come again.
-pub fn free_name(pod: &Pod, run_id: &str) -> String {
+/// The first name like this that the pod has no container of yet: entries stay, and an id of a run may come again.
+pub fn free_name(pod: &Pod, first: &str) -> String {
     // A run of a matrix may be called as another one with a number behind it, so this is no number alone.
     let taken = names(pod);
-    let first = name_of(run_id);
-    let mut name = first.clone();
+    let mut name = first.to_owned();
     let mut number = 1;
     while taken.contains(&name) {
         number += 1;
@@ -67,7 +106,7 @@ pub fn state(pod: &Pod, name: &str) -> Option<State> {
             let reason = end.reason.unwrap_or_else(|| "ended".into());
             let said = end.message.unwrap_or_default();
             let said = said.trim().lines().last().map_or_else(String::new, |line| format!(": {line}"));
-            State::Ended(format!("{reason}, exit code {}{said}", end.exit_code))
+            State::Ended { how: format!("{reason}, exit code {}{said}", end.exit_code), code: end.exit_code }
         }
         ContainerState { running: Some(_), .. } => State::Running,
         ContainerState { waiting: Some(waiting), .. } => {
@@ -78,8 +117,29 @@ pub fn state(pod: &Pod, name: &str) -> Option<State> {
     })
 }
 
-/// As it stands in the patch.
-fn container(name: &str, image: &str, beside: Option<&str>) -> Value {
+/// Whether what ran in a container of this pod when that ephemeral one began is gone since: it was started again, or does not
+/// run.
+pub fn is_anew_since(pod: &Pod, name: &str, container: Option<&str>) -> bool {
+    let Some(status) = &pod.status else { return false };
+    let ended = status.ephemeral_container_statuses.iter().flatten().find(|one| one.name == name);
+    let began = ended.and_then(|one| one.state.as_ref()?.terminated.as_ref()?.started_at.clone());
+    let beside = status.container_statuses.iter().flatten().find(|one| Some(one.name.as_str()) == container);
+    let Some((began, state)) = began.zip(beside.and_then(|one| one.state.as_ref())) else { return false };
+    let runs_since = state.running.as_ref().and_then(|running| running.started_at.clone());
+    runs_since.is_none_or(|since| since > began)
+}
+
+/// The user as whom a container runs, if the pod's spec says so.
+fn user_of(pod: &Pod, container: Option<&str>) -> Option<i64> {
+    let spec = pod.spec.as_ref()?;
+    let own = spec.containers.iter().find(|one| Some(one.name.as_str()) == container);
+    let own = own.and_then(|one| one.security_context.as_ref()?.run_as_user);
+    own.or_else(|| spec.security_context.as_ref()?.run_as_user)
+}
+
+/// As it stands in the patch; `user`: that of the container beside which it is.
+fn container(name: &str, image: &str, purpose: Purpose, beside: Option<&str>, user: Option<i64>) -> Value {
+    let (user, capabilities) = purpose.rights(user);
     let mut container = json!({
         "name": name,
         "image": image,
@@ -90,15 +150,19 @@ fn container(name: &str, image: &str, beside: Option<&str>) -> Value {
         // What it says when it cannot go on stands in the pod's status then.
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "securityContext": {
-            "runAsUser": 0,
-            "runAsGroup": 0,
-            "runAsNonRoot": false,
+            "runAsUser": user,
+            "runAsGroup": user,
+            "runAsNonRoot": user != 0,
             "privileged": false,
             "allowPrivilegeEscalation": false,
             "readOnlyRootFilesystem": true,
-            "capabilities": { "drop": ["ALL"], "add": CAPABILITIES },
+            "capabilities": { "drop": ["ALL"], "add": capabilities },
         },
     });
+    if purpose == Purpose::Processes {
+        // Signals pass it, and Pod Security at its strictest asks for it.
+        container["securityContext"]["seccompProfile"] = json!({ "type": "RuntimeDefault" });
+    }
     if let Some(beside) = beside {
         container["targetContainerName"] = json!(beside);
     }
@@ -116,9 +180,12 @@ pub async fn add(
     seen: &Pod,
     name: &str,
     image: &str,
+    purpose: Purpose,
     rehearsal: bool,
 ) -> Result<(), KubernetesError> {
-    let spec = json!({ "spec": { "ephemeralContainers": [container(name, image, object.container.as_deref())] } });
+    let beside = object.container.as_deref();
+    let made = container(name, image, purpose, beside, user_of(seen, beside));
+    let spec = json!({ "spec": { "ephemeralContainers": [made] } });
     let patch = Patch::Strategic(tied(&seen.metadata, spec));
     let how = PatchParams { field_manager: Some(MANAGER.into()), dry_run: rehearsal, ..PatchParams::default() };
     let pods: Api<Pod> = Api::namespaced(client.clone(), object.namespace());
@@ -132,12 +199,12 @@ pub async fn add(
 ///
 /// # Errors
 /// It is not admitted, a pod is gone, or the cluster does not answer.
-pub async fn rehearse(client: &Client, pods: &[&Object], image: &str) -> Result<(), KubernetesError> {
+pub async fn rehearse(client: &Client, pods: &[&Object], image: &str, purpose: Purpose) -> Result<(), KubernetesError> {
     for object in pods {
         change::again(async || {
             let action = || format!("get {}", object.place());
             let seen = change::pod(client, object).await?.ok_or_else(|| KubernetesError::gone(action()))?;
-            add(client, object, &seen, &free_name(&seen, "rehearsal"), image, true).await
+            add(client, object, &seen, &free_name(&seen, "brunt-rehearsal"), image, purpose, true).await
         })
         .await?;
     }
@@ -163,9 +230,9 @@ mod tests {
 
     #[test]
     fn a_name_is_never_used_twice_in_a_pod() {
-        assert_eq!(free_name(&pod(&json!([]), &json!([])), "7-1"), "brunt-7-1");
+        assert_eq!(free_name(&pod(&json!([]), &json!([])), "brunt-7-1"), "brunt-7-1");
         let ours = json!([{ "name": "brunt-7-1" }, { "name": "brunt-7-1-x2" }, { "name": "debugger" }]);
-        assert_eq!(free_name(&pod(&ours, &json!([])), "7-1"), "brunt-7-1-x3");
+        assert_eq!(free_name(&pod(&ours, &json!([])), "brunt-7-1"), "brunt-7-1-x3");
     }
 
     #[test]
@@ -174,9 +241,9 @@ mod tests {
         let of = |value: &Value| state(&pod(&listed, &status(value)), "brunt-7-1");
         assert_eq!(of(&json!({ "running": {} })), Some(State::Running));
         let killed = json!({ "terminated": { "exitCode": 137, "reason": "OOMKilled" } });
-        assert_eq!(of(&killed), Some(State::Ended("OOMKilled, exit code 137".into())));
+        assert_eq!(of(&killed), Some(State::Ended { how: "OOMKilled, exit code 137".into(), code: 137 }));
         let failed = json!({ "terminated": { "exitCode": 1, "reason": "Error", "message": "a\nno greeting came\n" } });
-        assert_eq!(of(&failed), Some(State::Ended("Error, exit code 1: no greeting came".into())));
+        assert_eq!(of(&failed), Some(State::Ended { how: "Error, exit code 1: no greeting came".into(), code: 1 }));
         let waits = json!({ "waiting": { "reason": "ErrImagePull", "message": "no such image" } });
         assert_eq!(of(&waits), Some(State::Waiting("ErrImagePull: no such image".into())));
         assert!(matches!(state(&pod(&listed, &json!([])), "brunt-7-1"), Some(State::Waiting(_))));
@@ -184,14 +251,43 @@ mod tests {
     }
 
     #[test]
-    fn the_container_has_two_capabilities_and_nothing_else() {
-        let made = container("brunt-7-1", "brunt:1", None);
+    fn for_packets_it_has_two_capabilities_and_nothing_else() {
+        let made = container("brunt-7-1", "brunt:1", Purpose::Packets, None, Some(1000));
         assert_eq!(
             made["securityContext"]["capabilities"],
             json!({ "drop": ["ALL"], "add": ["NET_ADMIN", "NET_RAW"] })
         );
+        assert_eq!(made["securityContext"]["runAsUser"], 0);
         assert_eq!((&made["stdin"], &made["stdinOnce"]), (&json!(true), &json!(false)));
         assert!(made["targetContainerName"].is_null(), "the pids of others are none of its business");
-        assert_eq!(container("a", "b", Some("app"))["targetContainerName"], "app");
+    }
+
+    #[test]
+    fn for_processes_it_is_who_they_are_or_root_that_may_only_kill() {
+        let rights = |user| {
+            let made = container("a", "b", Purpose::Processes, Some("app"), user);
+            assert_eq!(made["targetContainerName"], "app");
+            let context = &made["securityContext"];
+            (context["runAsUser"].clone(), context["runAsNonRoot"].clone(), context["capabilities"]["add"].clone())
+        };
+        assert_eq!(rights(Some(1000)), (json!(1000), json!(true), json!([])));
+        assert_eq!(rights(Some(0)), (json!(0), json!(false), json!(["KILL"])), "its children may be anybody");
+        assert_eq!(rights(None), (json!(0), json!(false), json!(["KILL"])), "only its image knows");
+
+        let spec = |own: &Value| {
+            let pod = json!({ "spec": {
+                "securityContext": { "runAsUser": 7 }, "containers": [{ "name": "app", "securityContext": own }],
+            } });
+            user_of(&serde_json::from_value(pod).unwrap(), Some("app"))
+        };
+        assert_eq!((spec(&json!({ "runAsUser": 9 })), spec(&json!({}))), (Some(9), Some(7)));
+    }
+
+    #[test]
+    fn names_tell_run_and_container_and_are_never_too_long() {
+        assert_eq!(name_of("7-1", Purpose::Packets, Some("app")), "brunt-7-1");
+        assert_eq!(name_of("7-1", Purpose::Processes, Some("app")), "brunt-7-1-in-app");
+        let long = name_of("7-1", Purpose::Processes, Some(&"a-".repeat(31)));
+        assert!(long.len() <= LONGEST && !long.ends_with('-'), "{long}");
     }
 }

@@ -278,6 +278,7 @@ mod tests {
             owner: None,
             grace: 0,
             container: None,
+            process: None,
         }
     }
 

@@ -66,6 +66,7 @@ impl Wanted {
             owner: None,
             grace: 0,
             container: None,
+            process: None,
         }
     }
 

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use brunt_scenario::plan::Owner;
+use brunt_scenario::plan::{Owner, ProcessMatch};
 use serde::{Deserialize, Serialize};
 
 use super::Identity;
+use crate::target::process;
 
 /// What it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -58,6 +59,9 @@ pub struct Object {
     /// Of a pod: the one of its containers that is meant.
     #[serde(default)]
     pub container: Option<String>,
+    /// Of a pod: which processes in that container are meant.
+    #[serde(default)]
+    pub process: Option<ProcessMatch>,
 }
 
 impl Object {
@@ -99,6 +103,9 @@ impl fmt::Display for Object {
         if let Some(container) = &self.container {
             write!(f, "container {container}, ")?;
         }
+        if let Some(wanted) = &self.process {
+            write!(f, "processes with {}, ", process::in_words(wanted))?;
+        }
         write!(f, "uid {})", self.uid)
     }
 }
@@ -120,6 +127,7 @@ mod tests {
             owner: Owner::parse("statefulset/payment"),
             grace: 30,
             container: None,
+            process: None,
         };
         assert_eq!(pod.to_string(), "payment-0 (of statefulset/payment, on worker-2, uid 1a2b)");
         assert_eq!(pod.place(), "pod shop/payment-0");

@@ -144,6 +144,7 @@ mod tests {
             owner: None,
             grace: 0,
             container: None,
+            process: None,
         };
         Field { deployment, container: "web".into(), name: name.into() }
     }

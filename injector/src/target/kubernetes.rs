@@ -76,8 +76,10 @@ pub fn find_for(fault: &Fault, wanted: &PodMatch) -> Result<Vec<Victim>, Resolve
 pub fn admits(fault: &Fault, picked: &[Victim], image: &str) -> Result<(), ResolveError> {
     let pods: Vec<&Object> = picked.iter().filter_map(Victim::object).collect();
     let Some(first) = pods.first().filter(|_| rights::acts_inside(fault.kind)) else { return Ok(()) };
-    let rehearsed = Cluster::again(&first.cluster)
-        .and_then(|cluster| cluster.ask(ANSWER, async |client| ephemeral::rehearse(&client, &pods, image).await));
+    let purpose = ephemeral::Purpose::of(fault.kind);
+    let rehearsed = Cluster::again(&first.cluster).and_then(|cluster| {
+        cluster.ask(ANSWER, async |client| ephemeral::rehearse(&client, &pods, image, purpose).await)
+    });
     rehearsed.map_err(|error| ResolveError::Admission {
         fault: fault.id.clone(),
         target: fault.target.clone(),
@@ -190,8 +192,9 @@ fn look(fault: &Fault, wanted: &PodMatch, known: Known<'_>) -> Result<Found, Res
             let process = format!("{} {}", kind.word(), member.name);
             return Err(ResolveError::Protected { target: target.clone(), process, why });
         } else {
-            let container = wanted.container.clone();
-            alive.push(Victim::Kubernetes(Box::new(Object { container, ..member.object(kind, &identity) })));
+            let container = meant_container(fault, wanted, &member)?;
+            let process = wanted.process.clone();
+            alive.push(Victim::Kubernetes(Box::new(Object { container, process, ..member.object(kind, &identity) })));
         }
     }
     alive.sort();
@@ -209,6 +212,21 @@ fn look(fault: &Fault, wanted: &PodMatch, known: Known<'_>) -> Result<Found, Res
     Ok(Found { alive, cluster: identity })
 }
 
+/// The container that is meant. Faults on processes must know it, and a pod that has only one means that.
+fn meant_container(fault: &Fault, wanted: &PodMatch, pod: &Candidate) -> Result<Option<String>, ResolveError> {
+    let on_processes = ephemeral::Purpose::of(fault.kind) == ephemeral::Purpose::Processes;
+    match &pod.containers[..] {
+        _ if !on_processes || wanted.container.is_some() => Ok(wanted.container.clone()),
+        [only] => Ok(Some(only.clone())),
+        several => {
+            let all = several.join(", ");
+            let why =
+                format!("pod {} has the containers {all}: say with `container` whose processes are meant", pod.name);
+            Err(ResolveError::Search { target: fault.target.clone(), why })
+        }
+    }
+}
+
 /// One that may be hit, or may not.
 struct Candidate {
     namespace: Option<String>,
@@ -217,6 +235,8 @@ struct Candidate {
     node: Option<String>,
     owner: Option<brunt_scenario::plan::Owner>,
     grace: u64,
+    /// Of a pod: the names of its containers.
+    containers: Vec<String>,
     /// It opts out.
     exempt: bool,
     /// Why it must not be hit.
@@ -228,7 +248,18 @@ struct Candidate {
 impl Candidate {
     fn object(self, kind: Kind, cluster: &Identity) -> Object {
         let Self { namespace, name, uid, node, owner, grace, .. } = self;
-        Object { kind, namespace, name, uid, cluster: cluster.clone(), node, owner, grace, container: None }
+        Object {
+            kind,
+            namespace,
+            name,
+            uid,
+            cluster: cluster.clone(),
+            node,
+            owner,
+            grace,
+            container: None,
+            process: None,
+        }
     }
 }
 
@@ -241,7 +272,16 @@ async fn candidates(
     match acts_on(kind).unwrap_or(Kind::Pod) {
         Kind::Pod => {
             let pods = pod::list(client, namespace, wanted).await?;
-            Ok(pods.into_iter().map(|pod| pod.candidate(wanted.container.as_deref())).collect())
+            let candidate = |pod: pod::Facts| {
+                let of_node = pod.host_pids && ephemeral::Purpose::of(kind) == ephemeral::Purpose::Processes;
+                let mut candidate = pod.candidate(wanted.container.as_deref());
+                if of_node && candidate.protected.is_none() {
+                    candidate.protected =
+                        Some("it has the pids of its node (hostPID): all that runs there is among them".into());
+                }
+                candidate
+            };
+            Ok(pods.into_iter().map(candidate).collect())
         }
         Kind::Deployment => {
             let mut found = workload::deployment(client, namespace, wanted).await?;

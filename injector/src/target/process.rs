@@ -99,6 +99,46 @@ fn matching(wanted: &ProcessMatch) -> Result<Vec<Stat>, String> {
     Ok(found)
 }
 
+/// The processes that are meant of the container beside which this process is, in a pod.
+///
+/// # Errors
+/// None fits, or another number than `count`; its first process is among them; or this process sees none of them.
+pub fn in_container(wanted: &ProcessMatch) -> Result<Vec<Victim>, String> {
+    if std::process::id() == 1 {
+        return Err("the agent sees no process but itself: the runtime of the node does not let an ephemeral container share the \
+                    pids of another one (`targetContainerName`)"
+            .into());
+    }
+    let mut found = Vec::new();
+    for stat in matching(wanted)?.into_iter().filter(|stat| !is_agent(stat.id.pid)) {
+        if stat.id.pid == 1 {
+            return Err(format!(
+                "{} (pid 1) is the first process of its pid namespace: the kernel drops KILL and STOP for it that come from \
+                 inside, and says that they were sent. `pod.kill` ends it; so does this fault where the pod has \
+                 `shareProcessNamespace: true`; or let `process` mean only its children",
+                stat.comm
+            ));
+        }
+        found.push(Victim::Process { process: stat.id, name: stat.comm });
+    }
+    found.sort();
+    let list = || found.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    match wanted.count {
+        _ if found.is_empty() => {
+            Err(format!("no process of the container has {}{}", in_words(wanted), closest(wanted)))
+        }
+        Some(count) if count != found.len() => {
+            Err(format!("{count} should have {}, and {} have: {}", in_words(wanted), found.len(), list()))
+        }
+        _ => Ok(found),
+    }
+}
+
+/// Whether it is an agent of brunt's in a pod, of this run or another one.
+fn is_agent(pid: u32) -> bool {
+    command_line(pid).get(1..) == Some(&["agent".to_owned(), "--in-pod".to_owned()])
+}
+
 fn judge_number(
     target: &str,
     wanted: &ProcessMatch,
@@ -140,7 +180,8 @@ fn closest(wanted: &ProcessMatch) -> String {
     format!(" (each for itself: {})", counted.collect::<Vec<_>>().join(", "))
 }
 
-fn in_words(wanted: &ProcessMatch) -> String {
+/// What is looked for, as a sentence goes on after "has".
+pub fn in_words(wanted: &ProcessMatch) -> String {
     let mut words = Vec::new();
     words.extend(wanted.name.as_ref().map(|name| format!("the name `{name}`")));
     words.extend(wanted.pid.map(|pid| format!("pid {pid}")));

@@ -94,7 +94,8 @@ pub fn details(kind: &FaultKind) -> String {
         about.push(("mechanism", format!("{}{limit}", entry.rung)));
         about.push(("verified", entry.verified.to_owned()));
         about.push(("undone", entry.undone.to_owned()));
-        if entry.is_in_pods(TargetKind::Kubernetes) && entry.on.contains(&TargetKind::Kubernetes) {
+        if entry.is_in_pods(TargetKind::Kubernetes) && entry.on.contains(&TargetKind::Kubernetes) && entry.on.len() > 1
+        {
             let inside = entry.on_target(TargetKind::Kubernetes);
             about.push(("in pods", format!("by an agent in an ephemeral container; rights: {}", inside.privilege)));
             about.push(("", format!("undone: {}", inside.undone)));
@@ -102,6 +103,9 @@ pub fn details(kind: &FaultKind) -> String {
     }
     if let Some((_, why)) = carried_out::WHY_NOT.iter().find(|(name, _)| *name == kind.name) {
         about.push(("why not", (*why).to_owned()));
+    }
+    if let Some((_, why)) = carried_out::NOT_IN_PODS.iter().find(|(name, _)| *name == kind.name) {
+        about.push(("not in pods", (*why).to_owned()));
     }
     let built = if kind.is_built() { "" } else { "  (not built yet in this version)" };
     let mut out = format!("{}{built}\n{}", kind.name, rows(&about));

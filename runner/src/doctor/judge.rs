@@ -247,6 +247,8 @@ fn rungs(facts: &Facts) -> Vec<Rung> {
     let mut rungs: Vec<Rung> = Vec::new();
     for entry in brunt_injector::catalogue::ALL {
         match rungs.iter_mut().find(|rung| rung.by == entry.rung) {
+            // One for each kind of target that it is done to.
+            Some(rung) if rung.kinds.contains(&entry.kind) => {}
             Some(rung) => rung.kinds.push(entry.kind),
             None => {
                 let (works, needs) = can(entry, facts);

@@ -70,6 +70,9 @@ const ANY_NETWORK: &[TargetKind] = &[Link, Service, Process, Docker, Kubernetes,
 /// What runs as processes.
 const RUNNING: &[TargetKind] = &[Service, Process, Docker, Kubernetes];
 
+/// What has a cgroup that a worker can be put into.
+const HOSTED: &[TargetKind] = &[Service, Process, Docker];
+
 const fn lasting(
     name: &'static str,
     does: &'static str,
@@ -326,8 +329,8 @@ pub const ALL: &[FaultKind] = &[
     instant(
         "process.kill",
         "kills processes",
-        &[Service, Process],
-        &[Service, Process],
+        &[Service, Process, Kubernetes],
+        &[Service, Process, Kubernetes],
         &[optional(
             "restart_after",
             Duration,
@@ -337,8 +340,8 @@ pub const ALL: &[FaultKind] = &[
     lasting(
         "process.pause",
         "stops processes and lets them go on",
-        &[Service, Process, Docker],
-        &[Service, Process],
+        &[Service, Process, Docker, Kubernetes],
+        &[Service, Process, Kubernetes],
         &[],
     ),
     instant("process.restart", "ends processes and starts them again", &[Service], &[Service], &[]),
@@ -440,7 +443,7 @@ pub const ALL: &[FaultKind] = &[
     lasting(
         "stress.memory",
         "fills memory in the target's cgroup",
-        RUNNING,
+        HOSTED,
         &[Process, Docker],
         &[
             optional("size", Size, "how much is taken"),
@@ -450,7 +453,7 @@ pub const ALL: &[FaultKind] = &[
     lasting(
         "stress.io",
         "keeps a disk busy in the target's cgroup",
-        RUNNING,
+        HOSTED,
         &[Process, Docker],
         &[
             default("workers", Number, "how many write at the same time", "1"),

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::ProcessMatch;
 use crate::units::CountOrShare;
 
 /// How pods are found. All given conditions must hold; without one besides context and namespace it is the namespace itself.
@@ -23,6 +24,9 @@ pub struct PodMatch {
     pub node: Option<String>,
     /// One of their containers.
     pub container: Option<String>,
+    /// Processes in that container, for faults on those.
+    #[serde(default)]
+    pub process: Option<ProcessMatch>,
     /// The zone of the nodes on which they run, by the label `topology.kubernetes.io/zone`.
     pub zone: Option<String>,
 }
@@ -39,7 +43,8 @@ impl PodMatch {
     }
 
     fn means_all_pods(&self) -> bool {
-        self.selector.is_none() && self.fields.is_none() && self.owner.is_none() && self.container.is_none()
+        let unnamed = self.container.is_none() && self.process.is_none();
+        self.selector.is_none() && self.fields.is_none() && self.owner.is_none() && unnamed
     }
 }
 

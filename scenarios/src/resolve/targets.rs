@@ -36,13 +36,7 @@ pub(super) fn resolved(target: &written::Target) -> Option<Target> {
         return Some(Target::Link(link.value.clone()));
     }
     if let Some(process) = &target.process {
-        return Some(Target::Process(ProcessMatch {
-            name: process.name.clone(),
-            pid: process.pid.as_ref().map(|pid| pid.value),
-            cmdline: process.cmdline.as_ref().map(|cmdline| cmdline.value.clone()),
-            port: process.port.as_ref().map(|port| port.value),
-            count: process.count.as_ref().map(|count| count.value),
-        }));
+        return Some(Target::Process(processes_of(process)));
     }
     if let Some(name) = &target.netns {
         return Some(Target::Netns(name.value.clone()));
@@ -51,6 +45,16 @@ pub(super) fn resolved(target: &written::Target) -> Option<Target> {
         return Some(Target::Docker(docker));
     }
     target.kubernetes.as_ref().map(|pods| Target::Kubernetes(pods_of(pods)))
+}
+
+fn processes_of(process: &written::Process) -> ProcessMatch {
+    ProcessMatch {
+        name: process.name.clone(),
+        pid: process.pid.as_ref().map(|pid| pid.value),
+        cmdline: process.cmdline.as_ref().map(|cmdline| cmdline.value.clone()),
+        port: process.port.as_ref().map(|port| port.value),
+        count: process.count.as_ref().map(|count| count.value),
+    }
 }
 
 fn pods_of(pods: &written::Kubernetes) -> PodMatch {
@@ -62,6 +66,7 @@ fn pods_of(pods: &written::Kubernetes) -> PodMatch {
         owner: pods.owner.as_ref().and_then(|owner| Owner::parse(&owner.value)),
         node: pods.node.clone(),
         container: pods.container.as_ref().map(|container| container.value.clone()),
+        process: pods.process.as_ref().map(processes_of),
         zone: pods.zone.clone(),
     }
 }

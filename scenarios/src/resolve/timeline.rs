@@ -143,11 +143,34 @@ impl Resolver<'_> {
         }
     }
 
-    /// A fault through the API has no use for one container of a pod; containers of a pod share its network.
+    /// A fault through the API has no use for one container of a pod; containers of a pod share its network. Processes are for
+    /// faults on processes, and those need them.
     fn check_container(&mut self, kind: &FaultKind, fault: &written::Fault) {
         let target = self.root.targets.as_ref().and_then(|targets| targets.get(&fault.target.value));
-        let container = target.and_then(|target| target.kubernetes.as_ref()?.container.as_ref());
-        if let Some(container) = container.filter(|_| !kind.needs_packets(TargetKind::Kubernetes)) {
+        let Some(pods) = target.and_then(|target| target.kubernetes.as_ref()) else { return };
+        if !kind.takes.contains(&TargetKind::Kubernetes) {
+            return;
+        }
+        let on_processes = kind.name.starts_with("process.");
+        match &pods.process {
+            None if on_processes => {
+                let help = "say which, in the target: `process: { name: worker }`";
+                self.problems.error(
+                    Code::E013,
+                    fault.target.span,
+                    "nothing says which processes of the pods are meant",
+                    help,
+                );
+            }
+            Some(_) if !on_processes => {
+                let message = format!("`{}` acts on whole pods, and this target means processes in them", kind.name);
+                let help = "use another target, without `process`";
+                self.problems.error(Code::E054, fault.target.span, message, help);
+            }
+            _ => {}
+        }
+        let inside = on_processes || kind.needs_packets(TargetKind::Kubernetes);
+        if let Some(container) = pods.container.as_ref().filter(|_| !inside) {
             let what = format!(
                 "`{}` on one container of a pod (`container`) is not built yet; it acts on whole pods",
                 kind.name

@@ -139,6 +139,8 @@ record! {
     optional zone: String,
     /// One container of each pod.
     optional container: Spanned<String>,
+    /// Processes in that container, by the keys of a process target, for `process.*`: all that fit are hit.
+    optional process: Process,
 }
 
 fn check_kubernetes(pods: &Kubernetes, problems: &mut Problems) {
@@ -156,5 +158,10 @@ fn check_kubernetes(pods: &Kubernetes, problems: &mut Problems) {
         let kinds: Vec<&str> = OwnerKind::ALL.iter().map(|kind| kind.word()).collect();
         let help = format!("write kind and name: `deployment/payment`; the kinds are {}", kinds.join(", "));
         problems.error(Code::E028, owner.span, message, help);
+    }
+    if let Some(port) = pods.process.as_ref().and_then(|process| process.port.as_ref()) {
+        let help = "use `name` or `cmdline`: to see who listens on a port, an agent in a pod would need the right to trace \
+                    the pod's processes (SYS_PTRACE), and brunt gives it none";
+        problems.error(Code::E028, port.span, "processes in pods are not found by their ports", help);
     }
 }

@@ -144,6 +144,17 @@ fn takes_help(kind: &FaultKind, target: TargetKind) -> String {
         TargetKind::Docker if kind.name.starts_with("process.") => {
             format!("`{}` does that to containers; {takes}", kind.name.replace("process.", "container."))
         }
+        TargetKind::Kubernetes if ["stress.memory", "stress.io"].contains(&kind.name) => {
+            format!(
+                "an ephemeral container has a cgroup of its own, so what it took would be the node's, and no limit of the pod's \
+                 containers would count; {takes}"
+            )
+        }
+        TargetKind::Kubernetes if kind.name == "process.restart" => {
+            format!(
+                "brunt does not know how a process in a pod is started; `deployment.restart` starts pods anew; {takes}"
+            )
+        }
         TargetKind::Url => format!("put a link in front of the address and hit that; {takes}"),
         TargetKind::Service if kind.takes.contains(&TargetKind::Link) => {
             format!("put a link in front of the service and hit that; {takes}")

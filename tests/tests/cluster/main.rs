@@ -10,6 +10,7 @@ mod outage;
 mod outcomes;
 mod pods;
 mod probes;
+mod processes;
 mod rights;
 mod rollout;
 mod safety;

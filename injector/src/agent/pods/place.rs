@@ -28,10 +28,17 @@ pub enum Life {
 pub enum Over {
     /// It was asked to.
     AsAsked,
-    /// The pod is gone, and its network with it.
+    /// The pod is gone, and its network and processes with it.
     PodGone,
-    /// Its container has ended, in the words of the kubelet; the kernel removed what it held.
-    Ended(String),
+    /// Its container has ended; the kernel removed what it held of the network.
+    Ended {
+        /// In the words of the kubelet.
+        how: String,
+        /// Its exit code; 0 only if it has undone everything.
+        code: i32,
+        /// The container beside which it was has ended since it began, and the processes there with it.
+        anew: bool,
+    },
     /// It never ran.
     NeverBegan(String),
 }

@@ -20,6 +20,7 @@ use super::Asked;
 use super::place::{Known, Life, Over, locked};
 use crate::agent::protocol::{Answer, FromAgent, Join, ToAgent};
 use crate::error::in_full;
+use crate::kubernetes::ephemeral::Purpose;
 use crate::kubernetes::{Cluster, KubernetesError, Object, change, ephemeral};
 use crate::packets::Beats;
 
@@ -37,6 +38,7 @@ pub(in crate::agent) struct Begin {
     pub cluster: Cluster,
     pub pod: Object,
     pub image: String,
+    pub purpose: Purpose,
     pub run_id: String,
     pub beats: Arc<Beats>,
 }
@@ -119,7 +121,7 @@ impl Wire {
             let waits = match timeout(CALL, self.bring_up(client, &mut name)).await {
                 Ok(Ok(ephemeral::State::Running)) => return Ok(name.unwrap_or_default()),
                 Ok(Ok(ephemeral::State::Waiting(waits))) => waits,
-                Ok(Ok(ephemeral::State::Ended(how))) => return Err(Over::Ended(how)),
+                Ok(Ok(ephemeral::State::Ended { how, code })) => return Err(Over::Ended { how, code, anew: false }),
                 Ok(Err(KubernetesError::Missing { .. })) => return Err(Over::PodGone),
                 Ok(Err(error @ (KubernetesError::Changed { .. } | KubernetesError::Unreachable { .. }))) => {
                     error.to_string()
@@ -139,22 +141,28 @@ impl Wire {
 
     /// One step towards a container that runs. An answer may have been lost: what is in the list already is not added again.
     async fn bring_up(&self, client: &Client, name: &mut Option<String>) -> Result<ephemeral::State, KubernetesError> {
-        let Begin { cluster, pod, image, run_id, .. } = &self.begin;
+        let Begin { cluster, pod, image, purpose, run_id, .. } = &self.begin;
         let action = || format!("use {}", pod.place());
         if name.is_none() {
             cluster.check(client, &pod.cluster).await?;
         }
         let seen = change::pod(client, pod).await?.ok_or_else(|| KubernetesError::gone(action()))?;
-        let name = name.get_or_insert_with(|| ephemeral::free_name(&seen, run_id));
-        if let Some(state) = ephemeral::state(&seen, name) {
-            locked(&self.known).container = Some(name.clone());
+        let first = || ephemeral::name_of(run_id, *purpose, pod.container.as_deref());
+        let chosen = name.get_or_insert_with(|| ephemeral::free_name(&seen, &first())).clone();
+        if let Some(state) = ephemeral::state(&seen, &chosen) {
+            locked(&self.known).container = Some(chosen);
             return Ok(state);
         }
         if self.closing() {
             return Ok(ephemeral::State::Waiting("it was given up".into()));
         }
-        ephemeral::add(client, pod, &seen, name, image, false).await?;
-        locked(&self.known).container = Some(name.clone());
+        let added = ephemeral::add(client, pod, &seen, &chosen, image, *purpose, false).await;
+        if matches!(added, Err(KubernetesError::Changed { .. })) {
+            // Somebody has, and may have taken the name: it is chosen anew.
+            *name = None;
+        }
+        added?;
+        locked(&self.known).container = Some(chosen);
         Ok(ephemeral::State::Waiting("its container was just made".into()))
     }
 
@@ -163,7 +171,10 @@ impl Wire {
         let seen = timeout(CALL, change::pod(client, &self.begin.pod)).await.ok()?.ok()?;
         let Some(seen) = seen else { return Some(Over::PodGone) };
         match ephemeral::state(&seen, container) {
-            Some(ephemeral::State::Ended(how)) => Some(Over::Ended(how)),
+            Some(ephemeral::State::Ended { how, code }) => {
+                let anew = ephemeral::is_anew_since(&seen, container, self.begin.pod.container.as_deref());
+                Some(Over::Ended { how, code, anew })
+            }
             _ => None,
         }
     }

@@ -137,6 +137,7 @@ mod tests {
             owner: None,
             grace: 0,
             container: None,
+            process: None,
         };
         let found = json!({
             "metadata": {"name": "payment", "generation": generation},

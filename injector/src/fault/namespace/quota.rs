@@ -138,6 +138,7 @@ mod tests {
             owner: None,
             grace: 0,
             container: None,
+            process: None,
         };
         named(namespace, fault, "20260102T030405-2a", 3)
     }

@@ -125,6 +125,7 @@ fn object_of(pod: &Facts, node: &Object) -> Object {
         owner: pod.owner.clone(),
         grace: pod.grace,
         container: None,
+        process: None,
     }
 }
 
@@ -255,7 +256,18 @@ mod tests {
     fn node() -> Object {
         let cluster = Identity { context: None, files: Vec::new(), uid: "c".into() };
         let (kind, name, uid) = (Kind::Node, "n2".into(), "u".into());
-        Object { kind, namespace: None, name, uid, cluster, node: None, owner: None, grace: 0, container: None }
+        Object {
+            kind,
+            namespace: None,
+            name,
+            uid,
+            cluster,
+            node: None,
+            owner: None,
+            grace: 0,
+            container: None,
+            process: None,
+        }
     }
 
     fn pod(name: &str, owner: Option<&str>, address: &str) -> Facts {

@@ -95,8 +95,11 @@ impl Fault<Services> for Kill {
             return reverted;
         }
         if self.restart_after.is_none() {
-            reverted.residue =
-                self.victims.iter().map(|victim| format!("{victim} was killed and stays down")).collect();
+            let left = |victim: &Victim| match victim.instance() {
+                Some(_) => format!("{victim} was killed and stays down"),
+                None => format!("{victim} was killed; whether another one takes its place is up to what started it"),
+            };
+            reverted.residue = self.victims.iter().map(left).collect();
             return reverted;
         }
         let keys: Vec<_> = self.victims.iter().filter_map(Victim::instance).collect();

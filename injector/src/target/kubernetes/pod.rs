@@ -39,6 +39,8 @@ pub(crate) struct Facts {
     pub addresses: Vec<IpAddr>,
     /// A kubelet keeps it by a file of its node.
     pub is_static: bool,
+    /// It sees the processes of its node as its own.
+    pub host_pids: bool,
     /// It was asked to end.
     pub ending: bool,
     pub ready: bool,
@@ -88,6 +90,7 @@ impl Facts {
             phase: status.phase.unwrap_or_default(),
             addresses,
             is_static,
+            host_pids: spec.host_pid == Some(true),
             ending: meta.deletion_timestamp.is_some(),
             ready,
             exempt: labels.get(EXEMPT).is_some_and(|value| value == "true"),
@@ -108,8 +111,8 @@ impl Facts {
             (false, true) => Some("is ending".into()),
             (false, false) => Some(format!("is {}", self.phase)),
         };
-        let Self { namespace, name, uid, node, owner, grace, exempt, protected, .. } = self;
-        Candidate { namespace: Some(namespace), name, uid, node, owner, grace, exempt, protected, down }
+        let Self { namespace, name, uid, node, owner, grace, containers, exempt, protected, .. } = self;
+        Candidate { namespace: Some(namespace), name, uid, node, owner, grace, containers, exempt, protected, down }
     }
 }
 

@@ -18,6 +18,7 @@ fn field(name: &str) -> Field {
         owner,
         grace: 0,
         container: None,
+        process: None,
     };
     Field { deployment, container: "web".into(), name: name.into() }
 }

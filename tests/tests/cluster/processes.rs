@@ -1,0 +1,243 @@
+//! Faults on processes inside of pods, by an agent in an ephemeral container beside the container that is meant.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use brunt_tests::brunt::Brunt;
+use brunt_tests::cluster::Cluster;
+use brunt_tests::ended::fault;
+use brunt_tests::scenario::Scenario;
+use brunt_tests::{host, machine};
+use nix::sys::signal::{Signal, kill};
+use serde_json::{Value, json};
+
+use crate::inpod::{agents_in_pods, cleanup, kill_all_of};
+
+const IMAGE: &str = "brunt.test/workers:1";
+/// How long the agent in a pod goes on when it hears of nobody.
+const LEASE: Duration = Duration::from_secs(5);
+/// A shell that starts the worker, and starts another one when that ends.
+const SUPERVISOR: &str = "while :; do /busybox httpd -f -p 8081 -h /; done";
+
+/// Pods with a first process that has a child, in a namespace of their own; dropping it removes the namespace.
+struct Workers<'cluster> {
+    cluster: &'cluster Cluster,
+    namespace: String,
+}
+
+/// A worker in one of the pods, as the node sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Worker {
+    pod: String,
+    pid: u32,
+}
+
+impl<'cluster> Workers<'cluster> {
+    /// So many pods, as this user if one is given.
+    fn start(cluster: &'cluster Cluster, namespace: &str, pods: u32, user: Option<u32>) -> Self {
+        cluster.import(Path::new("/usr/bin/busybox"), IMAGE);
+        cluster.kubectl(&["create", "namespace", namespace]);
+        cluster.kubectl(&["wait", "--for=create", "serviceaccount/default", "--namespace", namespace, "--timeout=60s"]);
+        let own = json!({ "allowPrivilegeEscalation": false, "capabilities": { "drop": ["ALL"] } });
+        let own = if user.is_some() { own } else { json!({}) };
+        let container = json!({
+            "name": "app",
+            "image": IMAGE,
+            "imagePullPolicy": "Never",
+            "command": ["/busybox", "sh", "-c", SUPERVISOR],
+            "env": [{ "name": "WHERE", "valueFrom": { "fieldRef": { "fieldPath": "metadata.name" } } }],
+            "readinessProbe": { "tcpSocket": { "port": 8081 }, "periodSeconds": 1 },
+            "securityContext": own,
+        });
+        let mut spec = json!({ "terminationGracePeriodSeconds": 1, "automountServiceAccountToken": false });
+        spec["containers"] = json!([container]);
+        if let Some(user) = user {
+            spec["securityContext"] =
+                json!({ "runAsUser": user, "runAsNonRoot": true, "seccompProfile": { "type": "RuntimeDefault" } });
+        }
+        let deployment = json!({
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": { "name": "workers" },
+            "spec": {
+                "replicas": pods,
+                "selector": { "matchLabels": { "app": "workers" } },
+                "template": { "metadata": { "labels": { "app": "workers" } }, "spec": spec },
+            },
+        });
+        cluster.create(namespace, &[deployment]);
+        cluster.kubectl(&["rollout", "status", "deployment/workers", "--namespace", namespace, "--timeout=120s"]);
+        Self { cluster, namespace: namespace.to_owned() }
+    }
+
+    fn pods(&self) -> Vec<Value> {
+        let list = self.cluster.get(&["pods", "--namespace", &self.namespace]);
+        list["items"].as_array().expect("a list").clone()
+    }
+
+    /// One in each pod, by the names of their pods.
+    fn all(&self) -> Vec<Worker> {
+        let names: Vec<String> =
+            self.pods().iter().map(|pod| pod["metadata"]["name"].as_str().expect("it has one").to_owned()).collect();
+        let pids = fs::read_dir("/proc").expect("/proc is mounted").flatten();
+        let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        let worker = |pid: u32| {
+            let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+            let of_pod =
+                fs::read(format!("/proc/{pid}/environ")).ok().filter(|_| line.starts_with(b"/busybox\0httpd\0"))?;
+            let of_pod = String::from_utf8_lossy(&of_pod).into_owned();
+            let pod = of_pod.split('\0').find_map(|variable| variable.strip_prefix("WHERE="))?.to_owned();
+            names.contains(&pod).then_some(Worker { pod, pid })
+        };
+        let mut all: Vec<Worker> = pids.filter_map(worker).collect();
+        all.sort_by(|a, b| a.pod.cmp(&b.pod));
+        all
+    }
+
+    /// Somebody asks the first pod for something; this timeline hits processes that are found so.
+    fn scenario(&self, process: &str, timeline: &str) -> Scenario {
+        let address = self.pods()[0]["status"]["podIP"].as_str().expect("it runs").to_owned();
+        let namespace = &self.namespace;
+        Scenario::new(&format!(
+            "
+        version: 1
+        name: processes-in-pods
+        seed: 7
+        targets:
+          pod: {{ url: \"http://{address}:8081\" }}
+          workers: {{ kubernetes: {{ namespace: {namespace}, owner: deployment/workers, process: {process} }} }}
+        load:
+          someone: {{ target: pod, get: /busybox, reuse: never, rate: 2/s, timeout: 1s, for: timeline }}
+        timeline:
+{timeline}
+        gates:
+          - {{ metric: error_rate, window: run, max: 100% }}
+        safety: {{ lease: {}s, allow: {{ namespaces: [ {namespace} ] }} }}
+            ",
+            LEASE.as_secs()
+        ))
+    }
+}
+
+impl Drop for Workers<'_> {
+    fn drop(&mut self) {
+        let _ = self.cluster.command(&["delete", "namespace", &self.namespace, "--wait=false"]).output();
+    }
+}
+
+/// The child of the first process, and not that, whose command line holds the same words.
+const CHILD: &str = "{ cmdline: '^/busybox httpd' }";
+
+/// Those of the workers that do not run.
+fn stopped(workers: &[Worker]) -> Vec<Worker> {
+    workers.iter().filter(|worker| host::state(worker.pid) == Some('T')).cloned().collect()
+}
+
+fn paused(seconds: u32) -> String {
+    format!("          - {{ id: frozen, fault: process.pause, target: workers, for: {seconds}s }}")
+}
+
+#[test]
+fn a_child_in_one_pod_is_killed_from_inside_and_a_containers_first_process_is_refused() {
+    let _machine = machine::alone();
+    let cluster = Cluster::shared();
+    let workers = Workers::start(cluster, "processes-kill", 2, None);
+    let before = workers.all();
+    assert_eq!(before.len(), 2, "{before:?}");
+    let kills = "          - { id: dies, fault: process.kill, target: workers }\n          - pause: 2s";
+    let scenario = workers.scenario(CHILD, kills);
+    let plan = Brunt::with(["plan".into(), scenario.path().as_os_str().to_owned()]);
+    let plan = cluster.beside(plan).go();
+    plan.expect_code(0).expect_said("container app, processes with a command line that matches `^/busybox httpd`");
+    let ended = cluster.run(&scenario).start().wait().expect_done();
+
+    let results = ended.results();
+    let dies = fault(&results, "dies");
+    assert!(dies.verified && dies.reason.contains("gone: busybox (pid "), "{dies:#?}");
+    assert_eq!(dies.rollback_verified, None, "a kill has no inverse: {dies:#?}");
+    let after = workers.all();
+    let other: Vec<&Worker> = after.iter().filter(|worker| !before.contains(worker)).collect();
+    assert_eq!((after.len(), other.len()), (2, 1), "{before:?} {after:?}");
+    assert!(dies.instances[0].starts_with(&other[0].pod), "{dies:#?} {other:?}");
+    for pod in workers.pods() {
+        assert_eq!(pod["status"]["containerStatuses"][0]["restartCount"], 0, "{pod:#}");
+        let agents = pod["spec"]["ephemeralContainers"].as_array().cloned().unwrap_or_default();
+        assert_eq!(agents.len(), usize::from(pod["metadata"]["name"] == other[0].pod.as_str()), "{pod:#}");
+        for agent in agents {
+            assert_eq!(agent["securityContext"]["capabilities"]["add"], json!(["KILL"]), "{agent:#}");
+            assert_eq!(agent["targetContainerName"], "app", "{agent:#}");
+        }
+    }
+
+    let ended = cluster.run(&workers.scenario("{ name: busybox }", kills)).start().wait();
+    assert_ne!(ended.code, 0, "{ended}");
+    ended.expect_said("(pid 1) is the first process of its pid namespace").expect_said("`pod.kill` ends it");
+    assert_eq!(workers.all(), after, "nobody was killed");
+}
+
+#[test]
+fn what_is_paused_in_a_pod_goes_on_at_the_lease_when_everything_of_brunt_is_killed() {
+    let _machine = machine::alone();
+    let cluster = Cluster::shared();
+    let workers = Workers::start(cluster, "processes-pause", 2, None);
+    let all = workers.all();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let run = cluster.run(&workers.scenario(CHILD, &paused(60))).state_in(folder.path()).start();
+    run.wait_for("fault.verified");
+    assert_eq!(stopped(&all).len(), 1, "{all:?}");
+
+    kill_all_of(&run);
+    let began = Instant::now();
+    assert_eq!(stopped(&all).len(), 1, "the agent in the pod holds it");
+    let within = LEASE + Duration::from_secs(1);
+    assert!(host::comes_true(within, || stopped(&all).is_empty()), "{:?}", stopped(&all));
+    println!("goes on {:.2?} after the kill, with a lease of {LEASE:?}", began.elapsed());
+    assert_eq!(workers.all(), all, "they are the same processes");
+    drop(run);
+    cleanup(cluster, folder.path()).expect_code(0).expect_said("has ended");
+}
+
+#[test]
+fn what_an_agent_that_was_killed_has_left_stopped_is_continued_by_another_one() {
+    let _machine = machine::alone();
+    let cluster = Cluster::shared();
+    let workers = Workers::start(cluster, "processes-agent", 1, None);
+    let all = workers.all();
+    let run = cluster.run(&workers.scenario(CHILD, &paused(8))).start();
+    run.wait_for("fault.verified");
+    assert_eq!(stopped(&all).len(), 1, "{all:?}");
+    // As the kernel does it when memory is short: from outside of the pod.
+    let agents = agents_in_pods();
+    assert_eq!(agents.len(), 1, "{agents:?}");
+    kill(agents[0], Signal::SIGKILL).expect("it is there");
+    let ended = run.wait();
+
+    let results = ended.results();
+    let frozen = fault(&results, "frozen");
+    assert_eq!((frozen.rollback_verified, ended.code), (Some(true), 5), "{ended} {frozen:#?}");
+    assert!(frozen.reason.contains("has left stopped what it had stopped"), "{frozen:#?}");
+    assert!(stopped(&all).is_empty() && workers.all() == all, "{all:?} {:?}", workers.all());
+}
+
+#[test]
+fn pod_security_at_its_strictest_admits_an_agent_that_is_who_the_container_is() {
+    let _machine = machine::alone();
+    let cluster = Cluster::shared();
+    let workers = Workers::start(cluster, "processes-strict", 1, Some(1000));
+    let label = "pod-security.kubernetes.io/enforce=restricted";
+    cluster.kubectl(&["label", "namespace", "processes-strict", label]);
+    let all = workers.all();
+    let run = cluster.run(&workers.scenario(CHILD, &paused(3))).start();
+    run.wait_for("fault.verified");
+    let during = stopped(&all);
+    let ended = run.wait().expect_done();
+
+    assert_eq!(during, all, "{ended}");
+    let results = ended.results();
+    let frozen = fault(&results, "frozen");
+    assert!(frozen.verified && frozen.rollback_verified == Some(true), "{frozen:#?}");
+    let agent = &workers.pods()[0]["spec"]["ephemeralContainers"][0]["securityContext"];
+    assert_eq!((&agent["runAsUser"], &agent["capabilities"]["add"]), (&json!(1000), &Value::Null), "{agent:#}");
+    assert!(stopped(&all).is_empty(), "{all:?}");
+}
