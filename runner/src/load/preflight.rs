@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use brunt_scenario::plan::{Link, LinkTo};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 
 use super::LoadError;
 use super::destinations::Destinations;
@@ -12,6 +14,10 @@ use super::http::failure::Failure;
 
 /// How long a connection may take.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// From one attempt to the next. A balancer decides by the connection's port: one that leads to a pod that has just gone gets no
+/// answer, however often the kernel asks again, and the next one is answered at once.
+const EACH: Duration = Duration::from_secs(1);
 
 /// What to do about it.
 const WAY_OUT: &str = "\nnothing was sent and nothing injected: is it started, and is this its address?";
@@ -45,12 +51,81 @@ async fn reach(sockets: impl IntoIterator<Item = SocketAddr>) -> Result<(), Stri
     let mut reached = false;
     let mut reasons = Vec::new();
     for socket in sockets {
-        let connect = tokio::time::timeout(PATIENCE, tokio::net::TcpStream::connect(socket));
-        match connect.await {
-            Ok(Ok(_stream)) => reached = true,
+        match tokio::time::timeout(PATIENCE, connect(socket)).await {
+            Ok(Ok(())) => reached = true,
             Ok(Err(error)) => reasons.push(Failure::connect(socket, &error).text),
             Err(_late) => reasons.push(format!("no answer from {socket} within {PATIENCE:?}")),
         }
     }
     if reached { Ok(()) } else { Err(reasons.join("; ")) }
+}
+
+/// Connects and hangs up; the first attempt that ends decides. None is given up for the next: a path may be slow.
+async fn connect(socket: SocketAddr) -> std::io::Result<()> {
+    let mut attempts = JoinSet::new();
+    loop {
+        attempts.spawn(TcpStream::connect(socket));
+        // One was just begun, so that there is one to wait for.
+        if let Ok(Some(Ok(ended))) = tokio::time::timeout(EACH, attempts.join_next()).await {
+            return ended.map(drop);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use tokio::net::{TcpListener, TcpSocket};
+
+    use super::*;
+
+    /// Listens, and answers nobody: its queue has one place, which is taken.
+    async fn full() -> (TcpListener, SocketAddr, TcpStream) {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let listener = socket.listen(0).unwrap();
+        let address = listener.local_addr().unwrap();
+        let first = TcpStream::connect(address).await.unwrap();
+        (listener, address, first)
+    }
+
+    /// The ports from which this network asks for a connection to that port and has no answer yet.
+    fn asking(port: u16) -> BTreeSet<String> {
+        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        let rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let there = format!(":{port:04X}");
+        // 02: SYN_SENT
+        let asks = rows.filter(|row| row.len() > 3 && row[2].ends_with(&there) && row[3] == "02");
+        asks.map(|row| row[1].to_owned()).collect()
+    }
+
+    #[tokio::test]
+    async fn who_gets_no_answer_asks_again_from_another_port_and_does_not_give_the_first_one_up() {
+        let (listener, address, _first) = full().await;
+        let both = async {
+            // The end of the whole wait ends this, too.
+            while asking(address.port()).len() < 2 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            listener.accept().await.unwrap()
+        };
+        let reached = async {
+            tokio::select! {
+                reached = reach([address]) => reached,
+                // A place is free: one of those that ask is answered when it asks next.
+                _ = async { both.await; std::future::pending::<()>().await } => unreachable!("it waits for ever"),
+            }
+        };
+        assert_eq!(reached.await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn who_never_gets_an_answer_is_told_so_after_the_whole_wait() {
+        let (_listener, address, _first) = full().await;
+        let begun = std::time::Instant::now();
+        let why = reach([address]).await.unwrap_err();
+        assert_eq!(why, format!("no answer from {address} within 5s"));
+        assert!(begun.elapsed() < PATIENCE + EACH, "{:?}", begun.elapsed());
+    }
 }
