@@ -1,12 +1,16 @@
 //! What the runner knows at the end of a run beside the samples: faults, recoveries, events, findings, health.
 //! The runner fills it in; `Recorder::finish` turns it and the samples into [`crate::results::Results`].
 
+mod autoscalers;
+mod nodes;
 mod pods;
 
 use std::time::Duration;
 
 use brunt_scenario::units::Offset;
 
+pub use autoscalers::{AutoscalerFacts, ConditionFacts, DecisionFacts};
+pub use nodes::{NodeFacts, TroubleFacts};
 pub use pods::{PodFacts, PodSpan};
 
 use crate::results::{CrewData, Environment, Event, Finding};
@@ -58,6 +62,10 @@ pub struct Facts {
     pub destinations: Vec<DestinationFacts>,
     /// Pods of the targets, in the order in which they were first seen.
     pub pods: Vec<PodFacts>,
+    /// Nodes that carried those, likewise.
+    pub nodes: Vec<NodeFacts>,
+    /// Autoscalers of what those belong to, likewise.
+    pub autoscalers: Vec<AutoscalerFacts>,
     /// The workers, if the load came from pods.
     pub crew: Option<CrewData>,
     /// Where it ran.

@@ -3,6 +3,7 @@
 //! Units stand in the names: `_s` seconds, `_ms` milliseconds, rates a second, `error_rate` a fraction from 0 to 1. A window
 //! with no samples has `null` percentiles, never 0.
 
+pub(crate) mod autoscalers;
 mod crew;
 mod environment;
 mod errors;
@@ -12,6 +13,7 @@ mod gates;
 pub(crate) mod guardrails;
 mod health;
 mod layout;
+pub(crate) mod nodes;
 pub(crate) mod operator;
 pub(crate) mod plan_words;
 pub(crate) mod pods;
@@ -28,6 +30,7 @@ use brunt_scenario::units::Offset;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use autoscalers::{AutoscalerData, ConditionData, DecisionData};
 pub use crew::{CrewData, WorkerData};
 pub use environment::Environment;
 pub use errors::ErrorData;
@@ -36,6 +39,7 @@ pub use findings::{Finding, InstanceData, Severity};
 pub use gates::{GateData, GateVerdict};
 pub use guardrails::{GuardrailData, GuardrailOutcome};
 pub use health::{Health, LagData};
+pub use nodes::{NodeData, TroubleData};
 pub use operator::{OperatorData, OperatorKind};
 pub use plan_words::PlanData;
 pub use pods::{PodData, RestartData};
@@ -136,6 +140,13 @@ pub struct Results {
     /// Pods of the targets, in the order in which they were first seen.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pods: Vec<PodData>,
+    /// Nodes that carried those pods, in the order in which they were first heard of. Empty where there are none, and where
+    /// they could not be seen, which the event `nodes.unknown` says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<NodeData>,
+    /// Autoscalers of what those pods belong to; empty as `nodes` may be, and the event is `autoscalers.unknown`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub autoscalers: Vec<AutoscalerData>,
     /// The workers, if the load came from pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crew: Option<CrewData>,

@@ -128,6 +128,19 @@ fn to_get(owner: &Owner, namespace: &str) -> Right {
     Right { namespace: Some(namespace.into()), group, resource, verb: "get", name: None }
 }
 
+/// What the report tells of a target's pods is read with these. No fault needs them: what is not granted is not told, and the run
+/// says so.
+pub fn to_watch(namespace: &str) -> BTreeSet<Right> {
+    let here = |group, resource| {
+        ["list", "watch"].map(|verb| Right { namespace: Some(namespace.into()), group, resource, verb, name: None })
+    };
+    let mut all = BTreeSet::from(here("", "pods"));
+    all.extend(here("discovery.k8s.io", "endpointslices"));
+    all.extend(here("autoscaling", "horizontalpodautoscalers"));
+    all.extend(["list", "watch"].map(|verb| Right { namespace: None, group: "", resource: "nodes", verb, name: None }));
+    all
+}
+
 /// What load from pods needs: the job that makes them, and a word with each. Attaching is a `get` for older API servers, and a
 /// `create` for newer ones.
 pub fn of_workers(namespace: &str) -> BTreeSet<Right> {
@@ -174,8 +187,8 @@ pub async fn missing(client: &Client, needed: &BTreeSet<Right>) -> Result<Vec<Ri
     Ok(missing)
 }
 
-/// These rights as the YAML of roles: one for each namespace, and a ClusterRole only for what has none.
-pub fn roles(rights: &BTreeSet<Right>) -> String {
+/// These rights as the YAML of roles of that name: one for each namespace, and a ClusterRole only for what has none.
+pub fn roles(role: &str, rights: &BTreeSet<Right>) -> String {
     let mut text = String::new();
     let places: BTreeSet<&Option<String>> = rights.iter().map(|right| &right.namespace).collect();
     // Namespaces first: most scenarios need nothing else.
@@ -189,7 +202,7 @@ pub fn roles(rights: &BTreeSet<Right>) -> String {
             None => ("ClusterRole", String::new()),
         };
         text += &format!(
-            "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}\nmetadata: {{ name: brunt{namespace} }}\nrules:\n"
+            "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}\nmetadata: {{ name: {role}{namespace} }}\nrules:\n"
         );
         for ((group, resource, name), verbs) in rules {
             let only = name.map_or_else(String::new, |name| format!(", resourceNames: [{name}]"));
@@ -248,7 +261,7 @@ mod tests {
     #[test]
     fn a_role_has_one_rule_for_each_resource_and_nothing_cluster_wide_without_need() {
         let wanted = PodMatch { selector: Some("app=payment".into()), ..PodMatch::default() };
-        let printed = roles(&needed("pod.kill", &wanted, "shop"));
+        let printed = roles("brunt", &needed("pod.kill", &wanted, "shop"));
         assert_eq!(
             printed,
             "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: { name: brunt, namespace: shop }\nrules:\n  \
@@ -256,6 +269,14 @@ mod tests {
              ---\napiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: { name: brunt, namespace: kube-system }\nrules:\n  \
              - { apiGroups: [\"\"], resources: [namespaces], resourceNames: [kube-system], verbs: [get] }\n"
         );
+    }
+
+    #[test]
+    fn what_the_report_reads_needs_the_cluster_only_for_nodes() {
+        let whole: Vec<String> =
+            to_watch("shop").iter().filter(|right| right.namespace.is_none()).map(ToString::to_string).collect();
+        assert_eq!(whole, ["list nodes in the whole cluster", "watch nodes in the whole cluster"]);
+        assert!(to_watch("shop").iter().all(|right| ["list", "watch"].contains(&right.verb)));
     }
 
     #[test]

@@ -130,6 +130,11 @@ pub fn rights_to_see(expect: Expect, wanted: &PodMatch) -> BTreeSet<Right> {
     rights::to_see(expect, wanted, &likely_namespace(wanted))
 }
 
+/// What the report reads of a target; the namespace as for [`rights`].
+pub fn rights_to_watch(wanted: &PodMatch) -> BTreeSet<Right> {
+    rights::to_watch(&likely_namespace(wanted))
+}
+
 /// Those of the rights of a probe that its cluster would not grant.
 ///
 /// # Errors

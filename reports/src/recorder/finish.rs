@@ -15,7 +15,8 @@ use crate::gates::{self, Evidence};
 use crate::measured::{Measured, Window};
 use crate::resilience::{Observed, Resilience};
 use crate::results::{
-    Results, SCHEMA, SloData, Summary, faults, guardrails, operator, plan_words, pods, seconds, seconds_of, windows,
+    Results, SCHEMA, SloData, Summary, autoscalers, faults, guardrails, nodes, operator, plan_words, pods, seconds,
+    seconds_of, windows,
 };
 use crate::validity;
 use crate::verdict::Case;
@@ -72,6 +73,8 @@ impl Recorder {
             events: faults::events_in_order(&facts),
             probes: faults::probe_data(&facts),
             pods: pods::pod_data(&facts),
+            nodes: nodes::node_data(&facts.nodes),
+            autoscalers: autoscalers::autoscaler_data(&facts.autoscalers),
             plan: plan_words::plan_data(plan),
             crew: facts.crew,
             environment: facts.environment,

@@ -1,7 +1,9 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use brunt_report::render::html::render;
-use brunt_report::results::{PodData, RestartData, Results, SliceData};
+use brunt_report::results::{
+    AutoscalerData, ConditionData, DecisionData, Event, NodeData, PodData, RestartData, Results, SliceData, TroubleData,
+};
 
 use sha2::{Digest, Sha256};
 
@@ -234,4 +236,65 @@ fn pods_that_went_are_told_with_what_came_in_their_place() {
     insta::assert_snapshot!(between(&page, "id=\"pods\"", "</section>"));
     let lane = between(&page, "3 pods ready", "</svg>");
     assert!(lane.contains("fewer for 1.4 s"), "{lane}");
+}
+
+#[test]
+fn nodes_in_trouble_and_autoscalers_have_a_lane_and_a_table_each() {
+    let trouble =
+        |what: &str, why: &str, from_s, to_s| TroubleData { what: what.into(), why: why.into(), from_s, to_s };
+    let node = |name: &str, troubles| NodeData {
+        name: name.into(),
+        uid: format!("uid-of-{name}"),
+        targets: vec!["payments".into()],
+        troubles,
+        gone_s: None,
+    };
+    let lost = vec![
+        trouble("cordoned", "it takes no new pods", None, Some(1.0)),
+        trouble("not heard of", "NodeStatusUnknown: Kubelet stopped posting node status.", Some(1.5), None),
+    ];
+    let condition = |at_s, status: &str, reason: &str| ConditionData {
+        at_s,
+        kind: "ScalingActive".into(),
+        status: status.into(),
+        reason: reason.into(),
+        message: "in a sentence".into(),
+    };
+    let decision = |at_s, current, desired| DecisionData { at_s, current, desired };
+    let autoscaler = AutoscalerData {
+        namespace: "shop".into(),
+        name: "payments-by-load".into(),
+        uid: "u".into(),
+        targets: vec!["payments".into()],
+        scales: "deployment/payments".into(),
+        min: 1,
+        max: 9,
+        decisions: vec![decision(None, 3, Some(3)), decision(Some(1.2), 3, Some(5)), decision(Some(2.2), 5, Some(5))],
+        conditions: vec![
+            condition(None, "True", "ValidMetricFound"),
+            condition(Some(2.5), "False", "FailedGetResourceMetric"),
+        ],
+        gone_s: None,
+    };
+    let mut results = Results {
+        nodes: vec![node("n1", Vec::new()), node("n2", lost)],
+        autoscalers: vec![autoscaler],
+        ..sample::three_seconds()
+    };
+    let page = readable(&render(&results));
+    insta::assert_snapshot!(between(&page, "id=\"nodes\"", "</section>"));
+    let lane = between(&page, ">n2</text>", "</svg>");
+    assert!(lane.contains("cordoned, not heard of") && lane.contains("wants 3, then 5 pods"), "{lane}");
+    assert!(!page.contains(">n1</text>"), "a node that was well has no lane");
+
+    let unseen = Event {
+        at_s: 0.0,
+        kind: "nodes.unknown".into(),
+        subject: "payments".into(),
+        text: "how the nodes of its pods are was not seen: forbidden".into(),
+    };
+    (results.nodes, results.autoscalers) = (Vec::new(), Vec::new());
+    results.events.push(unseen);
+    let page = readable(&render(&results));
+    assert!(between(&page, "id=\"nodes\"", "</section>").contains("not seen: forbidden"), "silence is not calm");
 }

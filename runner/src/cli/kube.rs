@@ -33,6 +33,12 @@ pub const GUIDE: Guide = Guide {
     environment: &[guide::VARIABLES, guide::ANY_OTHER],
 };
 
+/// What stands before the roles that nothing depends on.
+const REPORT: &str = "\
+# No fault and no probe needs what follows: with it the report tells what happened to the pods, to their nodes and by
+# autoscalers. Without it the run goes on, and says what it has not seen.
+";
+
 /// Say what a scenario needs in a Kubernetes cluster.
 #[derive(Debug, clap::Args)]
 #[command(after_help = GUIDE.short(), after_long_help = GUIDE.long())]
@@ -44,7 +50,8 @@ pub struct Args {
 /// What is said.
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// Print the least Role (and ClusterRole, where nodes are hit) as YAML. Asks no cluster.
+    /// Print the least Role (and ClusterRole, where nodes are hit) as YAML, and apart from it what the report reads. Asks no
+    /// cluster.
     Rbac {
         /// Scenario files.
         #[arg(required = true, value_name = "FILE", add = values::scenarios())]
@@ -67,14 +74,30 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
         let why = "no fault of it acts through the API of a cluster and no probe asks one, so it needs no rights there";
         return Err(Failure::Usage(format!("{}: {why}", files.join(", "))));
     }
+    let watched = watched(&plans);
     let mut text = String::new();
     for (context, rights) in &contexts {
         if let Some(context) = context.as_ref().filter(|_| contexts.len() > 1) {
             text += &format!("# in the cluster of the context `{context}`\n");
         }
-        text += &rights::roles(rights);
+        text += &rights::roles("brunt", rights);
+        if let Some(rights) = watched.get(context) {
+            text += REPORT;
+            text += &rights::roles("brunt-report", rights);
+        }
     }
     print(&text).map(|()| 0)
+}
+
+/// What the report reads of all targets, by the context of their clusters.
+fn watched(plans: &[Plan]) -> BTreeMap<Option<String>, BTreeSet<Right>> {
+    let mut contexts: BTreeMap<Option<String>, BTreeSet<Right>> = BTreeMap::new();
+    for target in plans.iter().flat_map(|plan| plan.targets.values()) {
+        if let Target::Kubernetes(wanted) = target {
+            contexts.entry(wanted.context.clone()).or_default().extend(kubernetes::rights_to_watch(wanted));
+        }
+    }
+    contexts
 }
 
 /// What all faults and probes together need, by the context of their clusters.

@@ -48,6 +48,8 @@ pub fn results(header: Header, events: Vec<Event>) -> Results {
         events,
         probes: Vec::new(),
         pods: Vec::new(),
+        nodes: Vec::new(),
+        autoscalers: Vec::new(),
         plan: PlanData {
             source: header.source,
             description: header.description,

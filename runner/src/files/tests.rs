@@ -89,6 +89,8 @@ pub fn results() -> Results {
         events: Vec::new(),
         probes: Vec::new(),
         pods: Vec::new(),
+        nodes: Vec::new(),
+        autoscalers: Vec::new(),
         plan: PlanData::default(),
         crew: None,
         environment: Environment::default(),

@@ -26,9 +26,12 @@ use guardrails::Watch;
 pub use input::{Hit, Input, Todo};
 use operator::Hands;
 
+mod autoscalers;
+mod clusters;
 mod faults;
 mod guardrails;
 mod input;
+mod nodes;
 mod operator;
 mod pods;
 mod services;
@@ -85,8 +88,8 @@ pub struct Orchestrator {
     hands: Hands,
     /// Instants of load changes that have been asked for and have not come, in order.
     load_changes_due: VecDeque<Offset>,
-    /// What clusters told of the pods of targets.
-    pods: pods::Pods,
+    /// What clusters told of the targets.
+    clusters: clusters::Clusters,
 }
 
 #[derive(Debug, Clone)]
@@ -128,7 +131,7 @@ impl Orchestrator {
             stopped: None,
             hands: Hands::new(faults.len()),
             load_changes_due: VecDeque::new(),
-            pods: pods::Pods::default(),
+            clusters: clusters::Clusters::default(),
             faults,
             plan,
             record,
@@ -186,7 +189,9 @@ impl Orchestrator {
             stopped: self.stopped,
             probes: self.probes.into_iter().map(|probe| probe.facts).collect(),
             guardrails,
-            pods: self.pods.into_facts(),
+            pods: self.clusters.pods.into_facts(),
+            nodes: self.clusters.nodes.into_facts(),
+            autoscalers: self.clusters.autoscalers.into_facts(),
             ..Facts::default()
         }
     }
@@ -216,7 +221,7 @@ impl Orchestrator {
             Input::Members { fault, count } => self.members(fault, count, now),
             Input::Probed { probe, outcome } => self.probed(probe, outcome, now),
             Input::Pods { target, told, at } => {
-                self.pods_told(&target, told, at);
+                self.cluster_told(&target, told, at);
                 Vec::new()
             }
             Input::Operator(asked) => self.operated(asked, now),

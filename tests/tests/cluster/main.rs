@@ -1,6 +1,7 @@
 //! Stories with a Kubernetes cluster. They are a program of their own, so that its servers never run beside a measurement of
 //! `stories`, and end with it.
 
+mod autoscalers;
 mod bed;
 mod deployed;
 mod inpod;

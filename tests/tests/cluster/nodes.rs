@@ -1,11 +1,13 @@
 //! A node that is drained, and one that is lost.
 
+use brunt_report::results::{NodeData, Results, TroubleData};
 use brunt_tests::cluster::{Asked, Cluster, Shop, seconds_since_1970};
 use brunt_tests::ended::fault;
 use brunt_tests::machine;
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::shopping::{asked_by_brunt, begins_with, close, heard, scenario};
+use crate::shopping::{asked_by_brunt, begins_with, close, heard, payments, scenario};
 
 fn nodes_of(pods: &[Value]) -> Vec<&str> {
     pods.iter().map(|pod| pod["spec"]["nodeName"].as_str().unwrap_or_default()).collect()
@@ -51,6 +53,33 @@ fn a_node_that_is_drained_is_empty_for_as_long_as_the_fault_lasts_and_takes_pods
         at - asked.iter().find(evicted).unwrap_or_else(|| panic!("nobody evicted {pod:#?}")).at
     });
     heard(&results, "told to end, heard after the eviction", lags);
+
+    let n2 = node_n2(&results);
+    let [cordoned] = n2.troubles.as_slice() else { panic!("nothing else was wrong with it: {n2:#?}") };
+    assert_eq!(cordoned.what, "cordoned");
+    let asked_first = asked.iter().find(|one| one.resource == "nodes").expect("there are two");
+    let began = zero + cordoned.from_s.expect("it was not before") - asked_first.at;
+    let ended = zero + cordoned.to_s.expect("it was given back") - taken_back.at;
+    heard(&results, "the node cordoned and given back, heard after it was asked for", [began, ended]);
+}
+
+fn node_n2(results: &Results) -> &NodeData {
+    results.nodes.iter().find(|node| node.name == "n2").unwrap_or_else(|| panic!("no n2 in {:#?}", results.nodes))
+}
+
+/// Who says so of node 2, and when: a change of its status to this.
+fn said_of_n2(cluster: &Cluster, by: &str, ready: &str, after: f64) -> Asked {
+    let says = |asked: &Asked| {
+        let conditions = asked.body["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        conditions.iter().any(|one| one["type"] == "Ready" && one["status"] == ready)
+    };
+    cluster.asked(&format!("node n2 to be ready: {ready}"), |asked| {
+        asked.resource == "nodes/status"
+            && asked.name == "n2"
+            && asked.user.contains(by)
+            && asked.at > after
+            && says(asked)
+    })
 }
 
 #[test]
@@ -58,9 +87,13 @@ fn a_node_that_is_lost_takes_its_pods_out_of_service_and_they_come_back_with_it(
     let _machine = machine::alone();
     let cluster = Cluster::shared();
     let shop = Shop::open(cluster, "crash", 3);
+    let timeline = "\n          - baseline: 2s\n          - pause: 300s";
+    let run = cluster.run(&scenario(&shop, &payments(&shop), timeline, "")).start();
+    run.wait_for("baseline.ended");
     cluster.crash_node_2();
     // The controllers wait for 20 s before they believe it.
     cluster.kubectl(&["wait", "--for=condition=Ready=Unknown", "node/n2", "--timeout=120s"]);
+    run.wait_for("node.unknown");
     let ready = |pod: &Value| {
         let conditions = pod["status"]["conditions"].as_array().cloned().unwrap_or_default();
         conditions.iter().any(|one| one["type"] == "Ready" && one["status"] == "True")
@@ -70,6 +103,22 @@ fn a_node_that_is_lost_takes_its_pods_out_of_service_and_they_come_back_with_it(
     assert!(gone, "pods of a lost node are taken for ready");
 
     cluster.return_node_2();
+    run.wait_for("node.ready");
+    run.signal(Signal::SIGINT);
+    let results = run.wait().results();
+    let n2 = node_n2(&results);
+    let silent: Vec<&TroubleData> = n2.troubles.iter().filter(|one| one.what == "not heard of").collect();
+    let [silent] = silent.as_slice() else { panic!("it was lost once: {n2:#?}") };
+    assert!(silent.why.starts_with("NodeStatusUnknown: "), "{silent:#?}");
+    let zero = seconds_since_1970(&results.summary.started_at);
+    let lost = said_of_n2(cluster, "node-controller", "Unknown", zero);
+    let back = zero + silent.to_s.expect("it came back");
+    let told = zero + silent.from_s.expect("it was there before") - lost.at;
+    heard(&results, "a lost node, heard after the cluster gave it up", [told]);
+    assert!(back > lost.at, "{silent:#?}");
+    let well = results.nodes.iter().find(|node| node.name == "n1").expect("it carries payments, too");
+    assert!(well.troubles.is_empty(), "{well:#?}");
+
     for deployment in ["payments", "orders", "gateway"] {
         shop.rolled_out(deployment);
     }

@@ -10,7 +10,8 @@ use brunt_tests::machine;
 use brunt_tests::scenario::Scenario;
 use serde_json::json;
 
-/// The kubeconfig of somebody in that namespace who may do what `brunt kube rbac` prints for that scenario, and nothing else.
+/// The kubeconfig of somebody in that namespace who may do what `brunt kube rbac` prints for that scenario, less what only the
+/// report reads in the whole cluster, and nothing else.
 #[track_caller]
 pub fn with_printed_roles(cluster: &Cluster, namespace: &str, scenario: &Scenario) -> PathBuf {
     let kubeconfig = cluster.account(namespace, "runner", &json!([]));
@@ -23,7 +24,9 @@ pub fn with_printed_roles(cluster: &Cluster, namespace: &str, scenario: &Scenari
     for place in [namespace, "kube-system"] {
         cluster.kubectl(&["create", "rolebinding", &name, "--role=brunt", &to, "--namespace", place]);
     }
-    if printed.contains("kind: ClusterRole") {
+    let report = ["create", "rolebinding", "brunt-report", "--role=brunt-report", &to, "--namespace", namespace];
+    cluster.kubectl(&report);
+    if printed.contains("kind: ClusterRole\nmetadata: { name: brunt }") {
         cluster.kubectl(&["create", "clusterrolebinding", &name, "--clusterrole=brunt", &to]);
     }
     kubeconfig
@@ -64,6 +67,10 @@ fn the_printed_role_is_enough_and_without_one_verb_of_it_nothing_begins() {
         let fault = fault(&results, id);
         assert!(fault.verified && fault.rollback_verified == Some(true), "{fault:#?}");
     }
+    let unseen: Vec<_> = results.events.iter().filter(|event| event.kind.ends_with(".unknown")).collect();
+    let [nodes] = unseen.as_slice() else { panic!("nodes alone are not seen: {unseen:#?}") };
+    assert!(nodes.kind == "nodes.unknown" && nodes.text.contains("cannot list resource \"nodes\""), "{nodes:?}");
+    assert!(results.nodes.is_empty() && results.pods.iter().any(|pod| pod.ending_s.is_some()), "{:#?}", results.pods);
 
     let rules = json!([{ "op": "remove", "path": "/rules/0/verbs/0" }]).to_string();
     let first = cluster.get(&["role", "brunt", "--namespace", "least"])["rules"][0].clone();

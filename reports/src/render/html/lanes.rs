@@ -1,12 +1,14 @@
 //! The lanes above the charts: load, each fault with whom it hit and how it recovered, each objective, each probe, findings.
 
+mod clusters;
+
 use std::collections::BTreeMap;
 
 use crate::render::html::frame::{Frame, LINE, spans, style};
 use crate::render::svg::label::{apart, fitted, width};
 use crate::render::svg::{Anchor, Svg};
 use crate::render::{format, objectives, words};
-use crate::results::{FaultData, ProbeData, Results, RoundData, SloData, pods};
+use crate::results::{FaultData, ProbeData, Results, RoundData, SloData};
 
 /// More lanes than this get one line each instead of two.
 const ROOMY: usize = 8;
@@ -31,9 +33,7 @@ pub fn draw(svg: &mut Svg, frame: &Frame, results: &Results, top: f64) -> f64 {
         lanes.probe(svg, y, probe);
         y += lanes.height;
     }
-    for target in pods::targets(&results.pods) {
-        y += if lanes.pods(svg, y, target) { lanes.height } else { 0.0 };
-    }
+    y += clusters::draw(&lanes, svg, y);
     lanes.findings(svg, y)
 }
 
@@ -41,7 +41,7 @@ fn height(frame: &Frame, results: &Results) -> f64 {
     let roomy = results.summary.faults.len()
         + results.slos.len()
         + results.probes.len()
-        + pods::targets(&results.pods).len()
+        + clusters::most(results)
         + usize::from(!results.operator.is_empty())
         <= ROOMY;
     if roomy || frame.stacked() { 38.0 } else { 22.0 }
@@ -242,21 +242,6 @@ impl Lanes<'_> {
         };
         let failed = words::failed_spans(self.results, &probe.id);
         self.held(svg, top, (&probe.id, "probe"), &failed, said);
-    }
-
-    /// Whether as many pods of a target were ready as when the run began; answers whether there is something to say.
-    fn pods(&self, svg: &mut Svg, top: f64, target: &str) -> bool {
-        let end_s = self.results.summary.duration_s;
-        let Some((wanted, fewer)) = pods::fewer_ready(&self.results.pods, target, end_s) else { return false };
-        let remark = format!("{} ready", format::counted(wanted as u64, "pod"));
-        let said = if fewer.is_empty() {
-            "held".to_owned()
-        } else {
-            let total: f64 = fewer.iter().map(|[from, to]| to - from).sum();
-            format!("fewer for {}", format::seconds(total))
-        };
-        self.held(svg, top, (target, &remark), &fewer, said);
-        true
     }
 
     /// A line for as long as something held, a bar where it did not.

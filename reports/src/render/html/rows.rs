@@ -1,10 +1,12 @@
 //! What stands in the report's tables, as text. The template only places it.
 
+mod autoscalers;
 mod errors;
 mod events;
 mod gates;
 mod health;
 mod instances;
+mod nodes;
 mod percentiles;
 mod pods;
 mod resilience;
@@ -12,11 +14,13 @@ mod steps;
 mod timeline;
 mod verdict;
 
+pub use autoscalers::{AutoscalerRow, autoscalers};
 pub use errors::{ErrorRow, ProbeRow, errors, probes};
 pub use events::{EventRow, by_hand, events};
 pub use gates::{GateRow, GuardrailRow, gates, guardrails};
 pub use health::{environment, health};
 pub use instances::{InstanceRow, TargetRows, heads as instance_heads, instances};
+pub use nodes::{NodeRow, nodes, unseen_nodes};
 pub use percentiles::{QuantileRow, WindowRow, percentile_note, quantiles, windows};
 pub use pods::{PodRow, pods};
 pub use resilience::{FaultRow, faults};

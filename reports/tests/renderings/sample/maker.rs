@@ -124,6 +124,8 @@ impl Maker {
             events: Vec::new(),
             probes: Vec::new(),
             pods: Vec::new(),
+            nodes: Vec::new(),
+            autoscalers: Vec::new(),
             crew: None,
             plan: PlanData { source: format!("{scenario}.brunt.yaml"), ..PlanData::default() },
             environment: Environment {

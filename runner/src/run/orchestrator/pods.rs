@@ -1,12 +1,12 @@
-//! What the API of a cluster tells of the pods that the scenario names: it becomes events and the lives of pods.
+//! The pods that the scenario names: what is told of them becomes events and their lives.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use brunt_injector::kubernetes::watching::{PodNow, Told};
+use brunt_injector::kubernetes::watching::PodNow;
 use brunt_report::facts::{PodFacts, PodSpan};
 use brunt_scenario::units::Offset;
 
-use super::Orchestrator;
+use super::clusters::Say;
 
 /// The pods of all targets.
 #[derive(Debug, Default)]
@@ -23,47 +23,20 @@ pub(super) struct Pods {
     listed: BTreeSet<String>,
 }
 
-/// What to say: kind, subject, sentence.
-type Say = (&'static str, String, String);
-
-impl Orchestrator {
-    /// Takes in what was told of a target's pods.
-    pub(super) fn pods_told(&mut self, target: &str, told: Told, at: Offset) {
-        for (kind, subject, text) in self.pods.told(target, told, at) {
-            self.say(at, kind, &subject, text);
-        }
-    }
-}
-
 impl Pods {
     /// Their lives.
     pub(super) fn into_facts(self) -> Vec<PodFacts> {
         self.all
     }
 
-    fn told(&mut self, target: &str, told: Told, at: Offset) -> Vec<Say> {
-        match told {
-            Told::Pod(pod) => self.pod(target, pod, at),
-            Told::PodGone { uid } => self.gone(target, &uid, at),
-            Told::Slice { name, ready } => self.slice(target, name, ready, at),
-            Told::SliceGone { name } => self.slice(target, name, BTreeSet::new(), at),
-            Told::NoSlices(why) => {
-                let text = format!("when Services send to its pods is not known: {why}");
-                vec![("pods.unknown", target.to_owned(), text)]
-            }
-            Told::Known => {
-                let first = self.listed.insert(target.to_owned());
-                let known = ("pods.known", target.to_owned(), "the cluster tells of its pods again".to_owned());
-                if first { Vec::new() } else { vec![known] }
-            }
-            Told::Unknown(why) => {
-                let text = format!("what happens to its pods is not known until it is said that it is again: {why}");
-                vec![("pods.unknown", target.to_owned(), text)]
-            }
-        }
+    /// Everything that there is has been told.
+    pub(super) fn known(&mut self, target: &str) -> Vec<Say> {
+        let first = self.listed.insert(target.to_owned());
+        let known = ("pods.known", target.to_owned(), "the cluster tells of its pods again".to_owned());
+        if first { Vec::new() } else { vec![known] }
     }
 
-    fn pod(&mut self, target: &str, now: PodNow, at: Offset) -> Vec<Say> {
+    pub(super) fn pod(&mut self, target: &str, now: PodNow, at: Offset) -> Vec<Say> {
         let made = self.listed.contains(target);
         let mut says = Vec::new();
         let key = (target.to_owned(), now.uid.clone());
@@ -108,7 +81,7 @@ impl Pods {
         says
     }
 
-    fn gone(&mut self, target: &str, uid: &str, at: Offset) -> Vec<Say> {
+    pub(super) fn gone(&mut self, target: &str, uid: &str, at: Offset) -> Vec<Say> {
         let Some(index) = self.by_uid.get(&(target.to_owned(), uid.to_owned())) else { return Vec::new() };
         let pod = &mut self.all[*index];
         if pod.gone.is_some() {
@@ -119,7 +92,7 @@ impl Pods {
         vec![("pod.gone", pod.name.clone(), format!("gone (uid {uid})"))]
     }
 
-    fn slice(&mut self, target: &str, name: String, ready: BTreeSet<String>, at: Offset) -> Vec<Say> {
+    pub(super) fn slice(&mut self, target: &str, name: String, ready: BTreeSet<String>, at: Offset) -> Vec<Say> {
         self.slices.insert((target.to_owned(), name), ready);
         let slices = self.slices.iter().filter(|((of, _), _)| of == target);
         let serving: BTreeSet<&String> = slices.flat_map(|(_, uids)| uids).collect();
@@ -159,6 +132,9 @@ fn turn(spans: &mut Vec<PodSpan>, on: bool, at: Offset) {
 
 #[cfg(test)]
 mod tests {
+    use brunt_injector::kubernetes::watching::Told;
+
+    use super::super::clusters::Clusters;
     use super::*;
 
     fn at(seconds: f64) -> Offset {
@@ -175,13 +151,13 @@ mod tests {
 
     /// What is said of it all, and what is left.
     fn story(told: Vec<(f64, Told)>) -> (Vec<String>, Vec<PodFacts>) {
-        let mut pods = Pods::default();
+        let mut clusters = Clusters::default();
         let mut said = Vec::new();
         for (seconds, told) in told {
-            let says = pods.told("payments", told, at(seconds));
+            let says = clusters.told("payments", told, at(seconds));
             said.extend(says.into_iter().map(|(kind, subject, _)| format!("{kind} {subject}")));
         }
-        (said, pods.into_facts())
+        (said, clusters.pods.into_facts())
     }
 
     #[test]
