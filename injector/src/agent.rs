@@ -232,6 +232,7 @@ impl Agent {
             Ask::Network { alias, instances } => return self.isolate(&alias, instances),
             Ask::Start(spec) => self.services.start(spec).map(Answer::Started),
             verb @ (Ask::Prepare(_)
+            | Ask::Follow { .. }
             | Ask::Approach { .. }
             | Ask::Inject { .. }
             | Ask::Verify { .. }

@@ -46,6 +46,26 @@ pub enum Event {
         /// Why, as a sentence.
         reason: String,
     },
+    /// A pod replaces a victim of a fault that follows, and gets the fault.
+    Followed {
+        /// The fault, as its round is called.
+        fault: String,
+        /// The pod that was hit and is gone.
+        gone: String,
+        /// The one that is hit now.
+        victim: String,
+        /// When that was asked for.
+        at: Offset,
+    },
+    /// A fault that follows could not, and acts on fewer than were picked.
+    NotFollowed {
+        /// The fault, as its round is called.
+        fault: String,
+        /// Why, as a sentence.
+        reason: String,
+        /// When.
+        at: Offset,
+    },
     /// The agent is gone or silent: process faults are undone, services are ended, the run is invalid.
     AgentLost {
         /// When it was seen.

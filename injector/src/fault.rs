@@ -37,6 +37,7 @@ use crate::kubernetes::Object;
 use crate::kubernetes::inverse::Inverse;
 use crate::namespace::Identity;
 use crate::netlink::tc::tree::Queues;
+use crate::target::Victim;
 
 /// A fault with its victims, ready to act at a `Place`.
 pub trait Fault<Place>: Send {
@@ -51,6 +52,16 @@ pub trait Fault<Place>: Send {
     /// It will not get there, or must not act there; the caller reverts.
     fn approach(&mut self, _: &mut Place) -> Result<Option<String>, Error> {
         Ok(None)
+    }
+
+    /// These replace victims that are gone. Touches nothing, as [`Fault::prepare`], and returns what undoes it for all;
+    /// [`Fault::approach`] and [`Fault::inject`] then mean them, too.
+    ///
+    /// # Errors
+    /// Most faults do not follow.
+    fn follow(&mut self, _: &mut Place, victims: &[Victim]) -> Result<Vec<Undo>, Error> {
+        let all = victims.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        Err(Error::Refused(format!("this fault does not follow, and does not take {all}")))
     }
 
     /// Makes the change; calling it again changes nothing. After an error the caller reverts.

@@ -4,6 +4,7 @@
 //! nothing half done: the verb ends by itself, and `revert` waits for it.
 
 mod active;
+mod following;
 mod watch;
 mod workers;
 
@@ -33,6 +34,7 @@ use crate::proxy::{LinkStats, Proxy};
 use crate::target::kubernetes::Known;
 use crate::target::{self, Members, Victim, Victims};
 use active::Active;
+use following::Followed;
 use watch::Watch;
 
 /// The run's clock: the offset from run zero, now.
@@ -101,6 +103,8 @@ struct Inner {
     clusters: Mutex<BTreeMap<Option<String>, Identity>>,
     /// What faults on which targets have the rights that they need in their clusters.
     allowed: Mutex<BTreeSet<(&'static str, String)>>,
+    /// Of faults that follow, by their ids: what there was when they were resolved.
+    followed: Mutex<BTreeMap<String, Followed>>,
     /// In the order of injection.
     faults: Mutex<Vec<Arc<Slot>>>,
 }
@@ -108,7 +112,7 @@ struct Inner {
 /// A fault of the run. What `resolve` needs is readable while one of its verbs takes its time.
 struct Slot {
     id: String,
-    victims: Vec<Victim>,
+    victims: Mutex<Vec<Victim>>,
     /// It holds nothing (any more).
     over: AtomicBool,
     active: Mutex<Active>,
@@ -169,7 +173,7 @@ impl Injector {
         let kept = std::iter::once(journal.path().to_owned()).chain(options.results).collect();
         let journal = Mutex::new(Some(journal));
         let (network, clusters, faults) = (OnceLock::new(), Mutex::default(), Mutex::default());
-        let allowed = Mutex::default();
+        let (allowed, followed) = (Mutex::default(), Mutex::default());
         let inner = Inner {
             seed: options.seed,
             change,
@@ -182,6 +186,7 @@ impl Injector {
             image: options.image,
             clusters,
             allowed,
+            followed,
             faults,
         };
         Ok((Self { inner: Arc::new(inner) }, receiver))
@@ -255,7 +260,11 @@ impl Injector {
         tell: impl Fn(Edge) + Send + 'static,
     ) -> Result<(), Error> {
         let (inner, fault, victims) = (self.inner.clone(), fault.clone(), victims.clone());
-        blocking(move || inner.inject(&fault, &victims, &tell)).await?
+        blocking(move || {
+            inner.inject(&fault, &victims, &tell)?;
+            following::begin(&inner, &fault)
+        })
+        .await?
     }
 
     /// Measures whether the fault's effect is there.
@@ -399,6 +408,9 @@ impl Inner {
         let allowed = locked(&self.allowed).contains(&this);
         let known = Known { cluster: pinned.as_ref(), allowed };
         let (members, cluster) = target::kubernetes::members(fault, wanted, held, known)?;
+        if fault.follow {
+            locked(&self.followed).insert(fault.id.clone(), Followed::new(wanted, &cluster, &members.alive));
+        }
         locked(&self.clusters).entry(wanted.context.clone()).or_insert(cluster);
         locked(&self.allowed).insert(this);
         Ok(members)
@@ -407,7 +419,7 @@ impl Inner {
     /// The victims of all faults that are active.
     fn held(&self) -> Vec<Victim> {
         let faults = locked(&self.faults);
-        faults.iter().filter(|slot| slot.is_open()).flat_map(|slot| slot.victims.clone()).collect()
+        faults.iter().filter(|slot| slot.is_open()).flat_map(|slot| locked(&slot.victims).clone()).collect()
     }
 
     fn find(&self, id: &str) -> Option<Arc<Slot>> {
@@ -423,7 +435,7 @@ impl Inner {
         let active = Active::new(fault, victims, self)?;
         let active = Mutex::new(active);
         let (id, over) = (fault.id.clone(), AtomicBool::new(false));
-        let slot = Arc::new(Slot { id, victims: victims.picked.clone(), over, active });
+        let slot = Arc::new(Slot { id, victims: Mutex::new(victims.picked.clone()), over, active });
         // Locked before anybody can find it: whoever reverts it now waits until it is in place.
         let mut active = locked(&slot.active);
         let mut faults = locked(&self.faults);

@@ -373,6 +373,7 @@ mod tests {
             pick,
             max_affected,
             allow_empty: false,
+            follow: false,
             lasts: None,
             repeat: None,
             with: Params::default(),

@@ -690,6 +690,8 @@ pub struct Fault {
     pub max_affected: CountOrShare,
     /// No member found is not an error.
     pub allow_empty: bool,
+    /// Members that replace one that is gone while it is active are hit, too: as many are hit as were picked.
+    pub follow: bool,
     /// How long it stays active, each round; `None` for instant faults.
     pub lasts: Option<Duration>,
     /// Again and again; `None` is once.

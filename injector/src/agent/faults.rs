@@ -38,6 +38,10 @@ impl Faults {
                     Ok(Answer::Prepared(undo))
                 })
             }
+            Ask::Follow { fault, victims } => {
+                let fault = faults.get_mut(&fault).ok_or_else(|| unknown(&fault))?;
+                fault.follow(services, &victims).map(Answer::Prepared)
+            }
             Ask::Approach { fault } => {
                 let fault = faults.get_mut(&fault).ok_or_else(|| unknown(&fault))?;
                 fault.approach(services).map(Answer::Waits)

@@ -91,6 +91,13 @@ pub enum Ask {
         /// The fault.
         fault: String,
     },
+    /// These replace victims that are gone. Touches nothing; approach and inject then mean them, too.
+    Follow {
+        /// The fault.
+        fault: String,
+        /// The new ones.
+        victims: Vec<Victim>,
+    },
     /// The change itself.
     Inject {
         /// The fault.
@@ -138,6 +145,7 @@ impl Ask {
             Self::StopServices => "stop services",
             Self::Prepare(_) => "prepare",
             Self::Approach { .. } => "approach",
+            Self::Follow { .. } => "follow",
             Self::Inject { .. } => "inject",
             Self::Verify { .. } => "verify",
             Self::Revert { .. } => "revert",
@@ -190,6 +198,9 @@ pub struct Order {
     /// Faults inside of pods only: the image of the agents there.
     #[serde(default)]
     pub in_pods: Option<String>,
+    /// Victims that are gone are replaced.
+    #[serde(default)]
+    pub follow: bool,
     /// In a pod only: which of the processes that the agent there sees are hit.
     #[serde(default)]
     pub process: Option<ProcessMatch>,
@@ -294,7 +305,7 @@ pub enum Answer {
     Started(Instance),
     /// To stop services.
     Stopped(Vec<StopReport>),
-    /// To prepare.
+    /// To prepare and to follow.
     Prepared(Vec<Undo>),
     /// To approach: on what it waits, if it is not there yet.
     Waits(Option<String>),

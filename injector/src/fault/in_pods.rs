@@ -17,6 +17,7 @@ use crate::fault::pod::objects;
 use crate::fault::{Change, Fault, Reverted, Seen, Undo};
 use crate::kubernetes::ephemeral::Purpose;
 use crate::kubernetes::{Cluster, Kind, Object, ephemeral};
+use crate::target::Victim;
 use inside::Inside;
 
 /// See the module.
@@ -85,6 +86,15 @@ impl Fault<Services> for InPods {
             }
         }
         Ok(None)
+    }
+
+    fn follow(&mut self, services: &mut Services, victims: &[Victim]) -> Result<Vec<Undo>, Error> {
+        for pod in victims.iter().filter_map(Victim::object) {
+            if !self.pods.iter().any(|known| known.uid == pod.uid) {
+                self.pods.push(pod.clone());
+            }
+        }
+        self.prepare(services)
     }
 
     fn inject(&mut self, _: &mut Services, change: Change) -> Result<(), Error> {

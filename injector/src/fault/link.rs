@@ -198,6 +198,7 @@ mod tests {
             pick: CountOrShare::All,
             max_affected: CountOrShare::Share(Share(1.0)),
             allow_empty: false,
+            follow: false,
             lasts: None,
             repeat: None,
             with,

@@ -134,6 +134,27 @@ impl Active {
         }
     }
 
+    /// These replace victims that are gone: journal, approach, inject, as for those that were picked. Whether they get there is seen
+    /// with the next look at the whole.
+    ///
+    /// # Errors
+    /// It is not active any more, or it could not be asked for.
+    pub fn follow(&mut self, new: Vec<Victim>, inner: &Inner) -> Result<(), Error> {
+        if !matches!(self.state, State::Active) {
+            return Err(Error::Refused("it is not active any more".into()));
+        }
+        let (fault, within) = (self.id.clone(), answers_within(self.kind));
+        let undo = match inner.agent.ask(Ask::Follow { fault: fault.clone(), victims: new.clone() }, within)? {
+            Answer::Prepared(undo) => undo,
+            other => return Err(Error::Protocol(format!("`follow` was answered with {other:?}"))),
+        };
+        inner.write_down(&Entry { fault: fault.clone(), kind: self.kind.to_owned(), undo: undo.clone() })?;
+        inner.watch.holds(&fault, undo);
+        self.victims.extend(new);
+        inner.agent.ask(Ask::Approach { fault: fault.clone() }, within)?;
+        inner.agent.ask(Ask::Inject { fault, change: inner.change }, within).map(drop)
+    }
+
     /// Whether it acts inside of pods.
     fn is_in_pods(&self) -> bool {
         matches!(&self.acting, Acting::InAgent(order) if order.in_pods.is_some())
@@ -306,6 +327,7 @@ fn order(fault: &PlannedFault, first: &Victim, victims: &Victims, inner: &Inner)
         pods: fault.with.number("pods"),
         access: access(&victims.picked)?,
         in_pods: (acts_inside(fault.kind) && first.object().is_some()).then(|| inner.image.clone()),
+        follow: fault.follow,
         process: first.object().and_then(|pod| pod.process.clone()),
         seed: inner.seed,
     })

@@ -165,6 +165,16 @@ impl Watch {
         locked(&self.left).clone()
     }
 
+    /// The run's clock.
+    pub fn now(&self) -> Offset {
+        (self.clock)()
+    }
+
+    /// Tells the runner, if it still listens.
+    pub fn tell(&self, event: Event) {
+        let _ = self.events.send(event);
+    }
+
     /// On the thread that reads what the agent says.
     pub fn hear(&self, notice: Notice) {
         let event = match notice {

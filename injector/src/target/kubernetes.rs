@@ -55,9 +55,23 @@ pub fn members(
     held: &[Victim],
     known: Known<'_>,
 ) -> Result<(Members, Identity), ResolveError> {
-    let Found { alive, cluster } = look(fault, wanted, known)?;
+    let Found { alive, cluster, .. } = look(fault, wanted, known)?;
     let hit = held.iter().filter(|victim| alive.contains(victim)).cloned().collect();
     Ok((Members { total: alive.len(), alive, hit }, cluster))
+}
+
+/// The pods that a fault may hit, and the UIDs of those that are ready; none is no error.
+///
+/// # Errors
+/// As for [`members`].
+pub fn pods_now(
+    fault: &Fault,
+    wanted: &PodMatch,
+    cluster: &Identity,
+) -> Result<(Vec<Object>, BTreeSet<String>), ResolveError> {
+    let known = Known { cluster: Some(cluster), allowed: true };
+    let found = look(&Fault { allow_empty: true, ..fault.clone() }, wanted, known)?;
+    Ok((found.alive.iter().filter_map(Victim::object).cloned().collect(), found.ready))
 }
 
 /// All that a fault may hit, by name.
@@ -153,6 +167,8 @@ fn likely_namespace(wanted: &PodMatch) -> String {
 /// What was found, and where.
 struct Found {
     alive: Vec<Victim>,
+    /// The UIDs of those that are ready.
+    ready: BTreeSet<String>,
     cluster: Identity,
 }
 
@@ -188,7 +204,7 @@ fn look(fault: &Fault, wanted: &PodMatch, known: Known<'_>) -> Result<Found, Res
     })?;
     let all = candidates.len();
     let (exempt, members): (Vec<_>, Vec<_>) = candidates.into_iter().partition(|one| one.exempt);
-    let mut alive = Vec::new();
+    let (mut alive, mut ready) = (Vec::new(), BTreeSet::new());
     let mut others = Vec::new();
     for member in members {
         if let Some(state) = member.down {
@@ -199,6 +215,7 @@ fn look(fault: &Fault, wanted: &PodMatch, known: Known<'_>) -> Result<Found, Res
         } else {
             let container = meant_container(fault, wanted, &member)?;
             let process = wanted.process.clone();
+            ready.extend(member.ready.then(|| member.uid.clone()));
             alive.push(Victim::Kubernetes(Box::new(Object { container, process, ..member.object(kind, &identity) })));
         }
     }
@@ -214,7 +231,7 @@ fn look(fault: &Fault, wanted: &PodMatch, known: Known<'_>) -> Result<Found, Res
         debug_assert!(all == 0 || !(others.is_empty() && exempt.is_empty()), "whatever was found is told");
         return Err(ResolveError::Empty { target: target.clone(), why: why + "; `allow_empty: true` lets that pass" });
     }
-    Ok(Found { alive, cluster: identity })
+    Ok(Found { alive, ready, cluster: identity })
 }
 
 /// The container that is meant. Faults on processes must know it, and a pod that has only one means that.
@@ -242,6 +259,8 @@ struct Candidate {
     grace: u64,
     /// Of a pod: the names of its containers.
     containers: Vec<String>,
+    /// Of a pod: it takes requests.
+    ready: bool,
     /// It opts out.
     exempt: bool,
     /// Why it must not be hit.

@@ -50,6 +50,7 @@ pub fn fault(id: &str, kind: &'static str, target: &str) -> Fault {
         pick: CountOrShare::Count(1),
         max_affected: CountOrShare::All,
         allow_empty: false,
+        follow: false,
         lasts: None,
         repeat: None,
         with: Params::default(),

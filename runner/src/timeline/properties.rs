@@ -19,6 +19,7 @@ fn fault(lasts: Option<u64>, repeat: Option<(u32, u64)>) -> Item {
         pick: CountOrShare::Count(1),
         max_affected: CountOrShare::All,
         allow_empty: false,
+        follow: false,
         lasts: lasts.map(ms),
         repeat: repeat.map(|(times, every)| Repeat { times, every: ms(every) }),
         with: Params::default(),

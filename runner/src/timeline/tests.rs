@@ -20,6 +20,7 @@ fn fault(id: &str, lasts: Option<Duration>) -> Item {
         pick: CountOrShare::Count(1),
         max_affected: CountOrShare::All,
         allow_empty: false,
+        follow: false,
         lasts,
         repeat: None,
         with: Params::default(),

@@ -3,7 +3,7 @@
 use super::targets::resolved;
 use super::{MAX_AFFECTED, PREFLIGHT, Resolver};
 use crate::address::Url;
-use crate::catalogue::{self, FaultKind, TargetKind};
+use crate::catalogue::{self, FaultKind, Lasts, TargetKind};
 use crate::decode::{Pairs, Spanned};
 use crate::diagnostic::Code;
 use crate::plan::{Delayed, Fault, Item, LoadChange, ParamValue, Params, Piece, Repeat, Target, Text};
@@ -75,6 +75,7 @@ impl Resolver<'_> {
             pick: fault.pick.as_ref().map_or(default, |pick| pick.value),
             max_affected: own.unwrap_or(MAX_AFFECTED),
             allow_empty: fault.allow_empty.unwrap_or(false),
+            follow: fault.follow.as_ref().is_some_and(|follow| follow.value),
             lasts: fault.lasts.as_ref().map(|lasts| lasts.value),
             repeat: fault.repeat.as_ref().and_then(|repeat| repeat_of(&repeat.value)),
             with,
@@ -117,9 +118,7 @@ impl Resolver<'_> {
 
     /// What this version cannot do about a fault, each with the place of what asks for it.
     fn check_built(&mut self, kind: &FaultKind, fault: &written::Fault, target: Option<TargetKind>) {
-        if let Some(follow) = fault.follow.as_ref().filter(|follow| follow.value) {
-            self.not_built(follow.span, "`follow` at a fault is not built yet");
-        }
+        self.check_follow(kind, fault, target);
         self.check_peer(kind, fault, target);
         self.check_container(kind, fault);
         self.check_who(kind, fault);
@@ -140,6 +139,24 @@ impl Resolver<'_> {
             self.not_built(fault.kind.span, what);
         } else {
             self.check_tls(kind, &fault.target, fault.kind.span);
+        }
+    }
+
+    /// Whoever replaces a victim is known of pods only, and only what an agent does inside of them is done to another one, too.
+    fn check_follow(&mut self, kind: &FaultKind, fault: &written::Fault, target: Option<TargetKind>) {
+        let Some(follow) = fault.follow.as_ref().filter(|follow| follow.value) else { return };
+        let inside = kind.name.starts_with("network.") || kind.name.starts_with("process.");
+        if kind.lasts == Lasts::Instant {
+            let message = format!("`{}` is over at once, so that nothing can be followed", kind.name);
+            self.problems.error(Code::E054, follow.span, message, "remove `follow`");
+        } else if let Some(target) = target.filter(|target| *target != TargetKind::Kubernetes || !inside) {
+            let what = match target {
+                TargetKind::Kubernetes => {
+                    format!("`follow` at `{}` is not built yet; faults inside of pods have it", kind.name)
+                }
+                other => format!("`follow` on a {} target is not built yet; kubernetes targets have it", other.word()),
+            };
+            self.not_built(follow.span, what);
         }
     }
 

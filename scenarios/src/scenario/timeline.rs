@@ -46,7 +46,7 @@ record! {
     optional from: Spanned<String>,
     /// Which way.
     optional direction: Spanned<Direction>,
-    /// Also hits members that appear while it is active.
+    /// Also hits pods that replace one of its victims while it is active; as many are hit as were picked.
     optional follow: Spanned<bool>,
     /// How long it stays active.
     optional lasts as "for": Spanned<Duration>,

@@ -367,3 +367,41 @@ fn what_pod_security_or_a_role_does_not_allow_is_told_at_plan_and_nothing_begins
     assert!(slow.verified && slow.rollback_verified == Some(true), "{slow:#?}");
     cluster.kubectl(&["delete", "--filename", &roles.path().display().to_string(), "--wait=false"]);
 }
+
+#[test]
+fn a_pod_that_replaces_a_victim_gets_the_fault_too_and_those_that_were_spared_stay_so() {
+    let _machine = machine::alone();
+    let cluster = Cluster::shared();
+    let shop = Shop::open(cluster, "inpod-follow", 3);
+    let before = shop.pods("payments");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let text = fs::read_to_string(slow_for(&shop, 40).path()).expect("it was just written");
+    let follows =
+        Scenario::new(&text.replace("target: payments, for: 40s", "target: payments, follow: true, for: 40s"));
+    let run = cluster.run(&follows).state_in(folder.path()).start();
+    run.wait_for("fault.verified");
+    let first = late(cluster, &before);
+    assert_eq!(first.len(), 1);
+    shop.kubectl(&["delete", "pod", &first[0], "--grace-period=0", "--force"]);
+    run.wait_for("fault.followed");
+
+    let now = shop.pods("payments");
+    let is_new = |pod: &Value| !before.iter().any(|old| old["metadata"]["uid"] == pod["metadata"]["uid"]);
+    let new = now.iter().find(|pod| is_new(pod)).expect("the deployment wants three");
+    let uid = new["metadata"]["uid"].as_str().expect("every pod has one");
+    let written = journals(folder.path()).concat();
+    assert!(written.contains(uid), "{uid} is not in the journal: {written}");
+    let name = new["metadata"]["name"].as_str().expect("every pod has a name").to_owned();
+    let hit = || late(cluster, &now) == [name.clone()];
+    assert!(host::comes_true(Duration::from_secs(25), hit), "{:?} answer late, not {name}", late(cluster, &now));
+    let ended = run.wait().expect_done();
+
+    let results = ended.results();
+    let slow = fault(&results, "slow");
+    assert!(slow.verified && slow.rollback_verified == Some(true), "{slow:#?}");
+    let named: Vec<bool> =
+        slow.instances.iter().zip([&first[0], &name]).map(|(hit, pod)| hit.starts_with(pod)).collect();
+    assert_eq!(named, [true, true], "{slow:#?}");
+    all_soon_again(cluster, &now, Duration::from_secs(1));
+    cleanup(cluster, folder.path()).expect_code(0);
+}

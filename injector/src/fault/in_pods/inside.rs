@@ -29,6 +29,8 @@ pub(super) struct Inside {
     purpose: Purpose,
     /// What it does outlives an agent that is killed.
     stops: bool,
+    /// What is gone is replaced by another one.
+    follows: bool,
     fault: String,
     /// It was asked to act.
     injected: bool,
@@ -62,6 +64,7 @@ impl Inside {
             agent,
             purpose: way.purpose,
             stops: order.kind == "process.pause",
+            follows: order.follow,
             fault: order.fault.clone(),
             injected: false,
             beginning: vec![prepared],
@@ -107,7 +110,9 @@ impl Inside {
                     return Err(Error::Agent(why));
                 }
                 Err(RecvTimeoutError::Timeout) => return Ok(Some(self.waits_for())),
-                Err(RecvTimeoutError::Disconnected) if self.injected && matches!(self.at_the_end(), Seen::Yes(_)) => {
+                Err(RecvTimeoutError::Disconnected)
+                    if self.injected && !matches!(self.at_the_end(), Seen::Absent(_)) =>
+                {
                     self.beginning.clear();
                 }
                 Err(RecvTimeoutError::Disconnected) => return Err(Error::Agent(self.over())),
@@ -119,7 +124,8 @@ impl Inside {
     /// What is seen of it now. While the wire to it is broken the last answer counts, for as long as the lease there lasts.
     pub fn look(&mut self) -> Result<Seen, Error> {
         if let Some(waits) = self.begins()? {
-            return Ok(Seen::Absent(waits));
+            // The others act meanwhile.
+            return Ok(if self.follows { Seen::NotExercised(waits) } else { Seen::Absent(waits) });
         }
         let ask = || self.agent.ask(Ask::Verify { fault: self.fault.clone() });
         match self.verifying.get_or_insert_with(ask).recv_timeout(MOMENT) {
@@ -183,6 +189,11 @@ impl Inside {
         let kills = self.purpose == Purpose::Processes && !self.stops;
         match self.agent.life() {
             Life::Over(Over::Ended { anew: true, .. }) if kills => Seen::Yes(self.over()),
+            // Another one has taken its place, or will: that it acted before it went stays true.
+            Life::Over(Over::PodGone) if self.follows => match &self.last {
+                Seen::Yes(how) => Seen::Yes(format!("{how}, before it was gone")),
+                _ => Seen::NotExercised(self.over()),
+            },
             _ => Seen::Absent(self.over()),
         }
     }
@@ -206,7 +217,8 @@ impl Inside {
             Reverted { effect, rollback_verified, residue, error }
         };
         if !began && self.agent.give_up() {
-            return with(Seen::Absent(self.over()), None, None);
+            let effect = if self.follows { Seen::NotExercised(self.over()) } else { Seen::Absent(self.over()) };
+            return with(effect, None, None);
         }
         let ask = || self.agent.ask(Ask::Revert { fault: self.fault.clone() });
         match self.reverting.get_or_insert_with(ask).recv_timeout(PATIENCE) {

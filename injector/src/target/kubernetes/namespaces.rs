@@ -23,6 +23,7 @@ pub(super) async fn of(client: &Client, name: &str) -> Result<Vec<Candidate>, Ku
             owner: None,
             grace: 0,
             containers: Vec::new(),
+            ready: false,
             exempt: meta.labels.is_some_and(|labels| labels.get(EXEMPT).is_some_and(|value| value == "true")),
             protected: name.starts_with(SYSTEM).then(|| "the control plane has its own there".to_owned()),
             down: meta.deletion_timestamp.map(|_| "is being deleted".to_owned()),

@@ -62,6 +62,7 @@ fn candidate(node: Node, is_named: bool) -> Candidate {
         owner: None,
         grace: 0,
         containers: Vec::new(),
+        ready: false,
         exempt: labels.get(EXEMPT).is_some_and(|value| value == "true"),
         protected: protected.map(str::to_owned),
         down: node.metadata.deletion_timestamp.map(|_| "is being deleted".to_owned()),

@@ -111,8 +111,20 @@ impl Facts {
             (false, true) => Some("is ending".into()),
             (false, false) => Some(format!("is {}", self.phase)),
         };
-        let Self { namespace, name, uid, node, owner, grace, containers, exempt, protected, .. } = self;
-        Candidate { namespace: Some(namespace), name, uid, node, owner, grace, containers, exempt, protected, down }
+        let Self { namespace, name, uid, node, owner, grace, containers, ready, exempt, protected, .. } = self;
+        Candidate {
+            namespace: Some(namespace),
+            name,
+            uid,
+            node,
+            owner,
+            grace,
+            containers,
+            ready,
+            exempt,
+            protected,
+            down,
+        }
     }
 }
 

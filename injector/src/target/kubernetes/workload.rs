@@ -107,6 +107,7 @@ pub(super) async fn deployment(
             owner: None,
             grace: 0,
             containers: Vec::new(),
+            ready: false,
             exempt: meta.labels.is_some_and(|labels| labels.get(EXEMPT).is_some_and(|value| value == "true")),
             protected: None,
             down: meta.deletion_timestamp.map(|_| "is being deleted".to_owned()),

@@ -119,6 +119,10 @@ pub fn faults(page: &mut Page, look: &Look<'_>, image: &str) {
         let cluster = cluster.map(|object| vec![String::new(), "in".into(), object.cluster.to_string()]);
         rows.push(vec![fault.id.clone(), "hits".into(), in_words(found)]);
         rows.extend(cluster);
+        if fault.follow {
+            let text = "and pods that replace one of them, once they are ready: as many are hit as were picked";
+            rows.push(vec![String::new(), "follows".into(), text.into()]);
+        }
         rows.extend(later_rounds(plan, fault, image));
         if let Some(run) = command_line(fault, "run") {
             let row = |word: &str, text: String| vec![String::new(), word.to_owned(), text];

@@ -4,7 +4,7 @@ use brunt_injector::{Reverted, Seen};
 use brunt_report::facts::{Effect, FaultFacts, Stopped};
 use brunt_report::results::Severity;
 use brunt_scenario::metric::WindowName;
-use brunt_scenario::plan::{Plan, Target};
+use brunt_scenario::plan::{Plan, Target, round_id};
 use brunt_scenario::units::Offset;
 
 use super::{Hit, Orchestrator, Phase, Todo};
@@ -177,6 +177,11 @@ impl Orchestrator {
         let same = |other: &usize| self.faults[*other].target == *target;
         let before = (0..self.phases.len()).filter(hit).filter(same).map(|other| self.whole_at[other]).max();
         self.ready_members(fault).max(before.unwrap_or(0))
+    }
+
+    /// The turn that is called so by the injector.
+    pub(super) fn turn_of(&self, called: &str) -> Option<usize> {
+        self.faults.iter().position(|facts| round_id(&facts.id, facts.round) == called)
     }
 
     /// Something happened to a turn of a fault.

@@ -43,6 +43,21 @@ impl Orchestrator {
                 self.finding(Severity::Error, text, Some(now));
                 Vec::new()
             }
+            brunt_injector::Event::Followed { fault, gone, victim, at } => {
+                if let Some(fault) = self.turn_of(&fault) {
+                    self.say_of(at, "fault.followed", fault, format!("{victim} replaces {gone} and gets it"));
+                    self.faults[fault].instances.push(victim);
+                }
+                Vec::new()
+            }
+            brunt_injector::Event::NotFollowed { fault, reason, at } => {
+                if let Some(fault) = self.turn_of(&fault) {
+                    let name = self.faults[fault].name();
+                    self.say_of(at, "fault.not_followed", fault, reason.clone());
+                    self.finding(Severity::Error, format!("fault {name} does not follow: {reason}"), Some(at));
+                }
+                Vec::new()
+            }
             brunt_injector::Event::AgentLost { reason, .. } => {
                 self.say(now, "agent.lost", "agent", reason.clone());
                 self.stop(Stopped::Invalid(format!("the agent that holds the faults is gone: {reason}")), now)
