@@ -77,8 +77,8 @@ pub struct Facts {
 pub struct DestinationFacts {
     /// Its name.
     pub target: String,
-    /// Name and address of each instance, in the order of the indices in the samples.
-    pub instances: Vec<(String, String)>,
+    /// Name and address of each instance, in the order of the indices in the samples; no address: nobody in particular.
+    pub instances: Vec<(String, Option<String>)>,
 }
 
 /// Why a run ended before its timeline did.

@@ -11,6 +11,7 @@
 //! The runner owns it: it files batches as they come, asks [`Recorder::steady`] and [`Recorder::live`] meanwhile, and calls
 //! [`Recorder::finish`] once.
 
+mod answers;
 pub mod cells;
 mod errors;
 mod finish;

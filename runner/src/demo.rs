@@ -9,6 +9,7 @@
 //!
 //! | variable | read by | meaning |
 //! |---|---|---|
+//! | `INSTANCE` | payments | what it calls itself in the header `x-instance` of each reply; else there is none |
 //! | `ORDERS_URL` | gateway | where orders is |
 //! | `PAYMENTS_URLS` | orders | comma-separated, one an instance |
 //! | `REFUSES` | payments | `20%`: this share of the payments is answered with 500, evenly spread: a bad version; else none |
@@ -26,6 +27,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use brunt_scenario::units::Share;
+use hyper::header::InvalidHeaderValue;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -94,7 +96,12 @@ async fn answer(
     variable: impl Fn(&'static str) -> Option<String>,
 ) -> Result<(), DemoError> {
     match service {
-        Service::Payments => payments::serve(listener, share("REFUSES", variable("REFUSES"))?).await,
+        Service::Payments => {
+            let instance = variable("INSTANCE").filter(|name| !name.is_empty()).map(|name| name.parse()).transpose();
+            let no_header =
+                |error: InvalidHeaderValue| DemoError::Environment { name: "INSTANCE", problem: error.to_string() };
+            payments::serve(listener, share("REFUSES", variable("REFUSES"))?, instance.map_err(no_header)?).await;
+        }
         Service::Orders => {
             let payments = addresses("PAYMENTS_URLS", variable("PAYMENTS_URLS"))?;
             let resilient = variable("RESILIENT").is_some_and(|value| value == "true");

@@ -40,6 +40,7 @@ pub mod estimate;
 mod http;
 mod journey;
 pub mod limits;
+mod names;
 mod pacer;
 mod permutation;
 pub mod pods;

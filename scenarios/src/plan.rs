@@ -386,6 +386,8 @@ pub struct Request {
     pub id: String,
     /// A target of kind `url` or `service`.
     pub target: String,
+    /// The header of the reply that names who answered, as the target has it.
+    pub instance_header: Option<String>,
     /// GET, POST, PUT, PATCH, DELETE or HEAD.
     #[serde(deserialize_with = "sending::method")]
     pub method: Method,

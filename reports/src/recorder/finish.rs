@@ -32,6 +32,8 @@ impl Recorder {
         let health = validity::health(plan, &facts, &self.watch, &self.places);
         let slos = plan.slos.iter().enumerate().map(|(index, slo)| self.slo_data(index, slo)).collect();
         let errors = std::mem::take(&mut self.errors).into_data(&self.series);
+        let answered = |name: &str| self.instances.answered_by(name, &facts.destinations);
+        let pods = pods::pod_data(&facts, answered);
         let served = std::mem::take(&mut self.instances).into_data(&self.places.names, &facts.destinations);
         let measured = self.into_measured(plan, &facts, resilience);
         let gates = gates::evaluate(Evidence { plan, measured: &measured, facts: &facts });
@@ -72,7 +74,7 @@ impl Recorder {
             operator: operator::operator_data(&facts),
             events: faults::events_in_order(&facts),
             probes: faults::probe_data(&facts),
-            pods: pods::pod_data(&facts),
+            pods,
             nodes: nodes::node_data(&facts.nodes),
             autoscalers: autoscalers::autoscaler_data(&facts.autoscalers),
             plan: plan_words::plan_data(plan),

@@ -11,6 +11,7 @@ use brunt_scenario::metric::{Statistic, WindowName};
 use brunt_scenario::plan::{Plan, Step};
 use hdrhistogram::Histogram;
 
+use super::answers::{Answers, Span};
 use super::cells::{micros, record, two_digits};
 use super::places::WARMUP;
 use crate::facts::DestinationFacts;
@@ -48,6 +49,7 @@ pub struct Instances {
     target_of: Vec<usize>,
     /// By window, target and instance.
     served: Vec<Vec<Vec<Option<Box<Served>>>>>,
+    answers: Answers,
 }
 
 impl Instances {
@@ -64,12 +66,13 @@ impl Instances {
                 }
             }
         }
-        Self { targets, target_of, served: Vec::new() }
+        Self { targets, target_of, served: Vec::new(), answers: Answers::default() }
     }
 
     /// Files a request in every window that it belongs to.
     pub fn file(&mut self, request: &Request, belongs: &[usize]) {
         let Some(&target) = self.target_of.get(usize::from(request.series)) else { return };
+        self.answers.file(target, request);
         let slot = match request.instance {
             u16::MAX => NOBODY,
             index => usize::from(index).min(LATER),
@@ -81,6 +84,18 @@ impl Instances {
             served.errors += u64::from(request.error.is_some());
             record(&mut served.latency, latency, 1);
         }
+    }
+
+    /// When whoever has this name answered, by what the replies said; all targets together.
+    pub fn answered_by(&self, name: &str, known: &[DestinationFacts]) -> Vec<Span> {
+        let of_target = |(target, called): (usize, &String)| {
+            let known = known.iter().find(|known| known.target == *called)?;
+            let at = known.instances.iter().position(|(instance, _)| instance == name)?;
+            Some(self.answers.of(target, at))
+        };
+        let mut spans: Vec<Span> = self.targets.iter().enumerate().filter_map(of_target).flatten().copied().collect();
+        spans.sort();
+        spans
     }
 
     fn slot(&mut self, window: usize, target: usize, slot: usize) -> &mut Served {
@@ -110,7 +125,8 @@ impl Instances {
             for slot in (0..count.max(slots.min(LATER + 1))).chain((slots > NOBODY).then_some(NOBODY)) {
                 let instance = known.and_then(|known| known.instances.get(slot)).filter(|_| slot < LATER);
                 let windows = self.windows(names, target, slot);
-                if instance.is_none() && windows.is_empty() {
+                let is_someone = instance.is_some_and(|(_, address)| address.is_some());
+                if !is_someone && windows.is_empty() {
                     continue;
                 }
                 all.push(ServedData {
@@ -121,7 +137,7 @@ impl Instances {
                         (_, Some((named, _))) => named.clone(),
                         (slot, None) => format!("address {slot}"),
                     },
-                    address: instance.map(|(_, address)| address.clone()),
+                    address: instance.and_then(|(_, address)| address.clone()),
                     windows,
                 });
             }

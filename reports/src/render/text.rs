@@ -33,6 +33,7 @@ pub fn render(results: &Results, style: Style) -> String {
     page.gates(&mut out);
     page.guardrails(&mut out);
     page.faults(&mut out);
+    page.pods(&mut out);
     page.findings(&mut out);
     page.generator(&mut out);
     page.workers(&mut out);
@@ -161,6 +162,32 @@ impl Page<'_> {
             let left = if fault.residue.is_empty() { String::new() } else { format!(": {}", fault.residue.join("; ")) };
             let text = words::printable(&format!("{} could not be undone{left}", fault.id));
             line(out, &self.paint(&format!("! {text}"), Ink::Bad));
+        }
+    }
+
+    /// Pods that went, and what came in their place.
+    fn pods(&self, out: &mut String) {
+        let went = self.results.pods.iter().filter(|pod| pod.ending_s.or(pod.gone_s).is_some());
+        let mut table =
+            Table::new(&["pod", "left after", "last request", "replaced", "ready", "first request to the new one"], 1);
+        let mut any = false;
+        for pod in went {
+            any = true;
+            table.row([
+                words::printable(&pod.name),
+                format::maybe(pod.endpoint_removal_lag_s, "s"),
+                format::maybe(pod.last_request_lag_s, "s"),
+                format::maybe(pod.time_to_replace_s, "s"),
+                format::maybe(pod.time_to_ready_s, "s"),
+                format::maybe(pod.time_to_first_request_s, "s"),
+            ]);
+        }
+        if !any {
+            return;
+        }
+        out.push('\n');
+        for (index, text) in table.lines().into_iter().enumerate() {
+            line(out, &if index == 0 { self.paint(&format!("  {text}"), Ink::Faint) } else { format!("  {text}") });
         }
     }
 

@@ -7,7 +7,7 @@ use brunt_scenario::units::Offset;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::seconds;
+use super::{rounded_seconds, seconds};
 use crate::facts::{Facts, PodFacts, PodSpan};
 
 /// What brunt hears at once, for it was kept waiting, it hears in any order: pods and slices are watched by two connections.
@@ -46,6 +46,18 @@ pub struct PodData {
     pub time_to_ready_s: Option<f64>,
     /// From its end until no endpoint slice named it as ready; null if none did then, or one did for ever.
     pub endpoint_removal_lag_s: Option<f64>,
+    /// When the first request that it answered was sent; null where no `instance_header` of a load's target named it.
+    #[serde(default)]
+    pub first_request_s: Option<f64>,
+    /// When the last request that it answered was sent; null as above.
+    #[serde(default)]
+    pub last_request_s: Option<f64>,
+    /// From its end until the last request that it answered was sent; below zero if that was before.
+    #[serde(default)]
+    pub last_request_lag_s: Option<f64>,
+    /// From its end until the first request was sent that the pod in its place answered.
+    #[serde(default)]
+    pub time_to_first_request_s: Option<f64>,
 }
 
 /// A container was started again.
@@ -57,10 +69,43 @@ pub struct RestartData {
     pub why: String,
 }
 
-/// All pods in the order in which they were first seen.
-pub fn pod_data(facts: &Facts) -> Vec<PodData> {
+/// All pods in the order in which they were first seen; `answered` says when whoever has a name answered.
+pub fn pod_data(facts: &Facts, answered: impl Fn(&str) -> Vec<(Offset, Offset)>) -> Vec<PodData> {
     let substitutes = substitutes(&facts.pods);
-    facts.pods.iter().zip(substitutes).map(|(pod, by)| data(pod, by.map(|by| &facts.pods[by]), facts.ended)).collect()
+    let requests: Vec<Option<(Offset, Offset)>> =
+        facts.pods.iter().map(|pod| requested(pod, facts, &answered)).collect();
+    let pods = facts.pods.iter().zip(substitutes).zip(&requests);
+    pods.map(|((pod, by), own)| {
+        let data = data(pod, by.map(|by| &facts.pods[by]), facts.ended);
+        let since_end = |at: Offset| end(pod).map(|end| rounded_seconds(at.as_secs_f64() - end.as_secs_f64()));
+        PodData {
+            first_request_s: own.map(|(first, _)| seconds(first)),
+            last_request_s: own.map(|(_, last)| seconds(last)),
+            last_request_lag_s: own.and_then(|(_, last)| since_end(last)),
+            time_to_first_request_s: by.and_then(|by| requests[by]).and_then(|(first, _)| since_end(first)),
+            ..data
+        }
+    })
+    .collect()
+}
+
+/// When the first and the last request that a pod answered were sent. Replies name it by its UID or by its name; a name that
+/// several pods had, one after the other, counts for each as far as its life goes.
+fn requested(
+    pod: &PodFacts,
+    facts: &Facts,
+    answered: &impl Fn(&str) -> Vec<(Offset, Offset)>,
+) -> Option<(Offset, Offset)> {
+    let mut spans = answered(&pod.uid);
+    if spans.is_empty() {
+        spans = answered(&pod.name);
+        let others = facts.pods.iter().any(|other| other.name == pod.name && other.uid != pod.uid);
+        if others {
+            let (from, to) = (pod.created.unwrap_or_default(), pod.gone.unwrap_or(facts.ended));
+            spans.retain(|(first, last)| *first >= from && *last <= to);
+        }
+    }
+    Some((spans.first()?.0, spans.iter().map(|(_, last)| *last).max()?))
 }
 
 /// For each pod the index of the one that took its place. The first that went gets the first that came after it, and so on:
@@ -119,6 +164,10 @@ fn data(pod: &PodFacts, by: Option<&PodFacts>, run_ended: Offset) -> PodData {
         time_to_replace_s: by.and_then(|by| by.created).and_then(since_end),
         time_to_ready_s: by.and_then(|by| by.ready.first()).and_then(|(from, _)| since_end(*from)),
         endpoint_removal_lag_s: end.and_then(left).and_then(since_end),
+        first_request_s: None,
+        last_request_s: None,
+        last_request_lag_s: None,
+        time_to_first_request_s: None,
     }
 }
 
@@ -206,7 +255,35 @@ mod tests {
     }
 
     fn judged(pods: Vec<PodFacts>) -> Vec<PodData> {
-        pod_data(&Facts { pods, ended: at(20.0), ..Facts::default() })
+        pod_data(&Facts { pods, ended: at(20.0), ..Facts::default() }, |_| Vec::new())
+    }
+
+    fn answering(pods: Vec<PodFacts>, answered: &[(&str, f64, f64)]) -> Vec<PodData> {
+        let of = |name: &str| {
+            let spans = answered.iter().filter(|(known, ..)| *known == name);
+            spans.map(|(_, first, last)| (at(*first), at(*last))).collect()
+        };
+        pod_data(&Facts { pods, ended: at(20.0), ..Facts::default() }, of)
+    }
+
+    #[test]
+    fn the_last_request_to_the_dead_pod_and_the_first_one_to_the_new_one_count_from_its_end() {
+        let all = [("a", 0.1, 2.05), ("b", 0.1, 19.0), ("c", 4.7, 19.0)];
+        let pods = answering(vec![killed("a"), pod("b"), made("c", 2.2, 4.5)], &all);
+        assert_eq!((pods[0].last_request_s, pods[0].last_request_lag_s), (Some(2.05), Some(0.05)));
+        assert_eq!((pods[2].first_request_s, pods[0].time_to_first_request_s), (Some(4.7), Some(2.7)));
+        assert_eq!((pods[1].last_request_lag_s, pods[1].time_to_first_request_s), (None, None));
+        let early = answering(vec![killed("a")], &[("uid-a", 0.1, 1.5)]);
+        assert_eq!(early[0].last_request_lag_s, Some(-0.5), "named by its UID, and the last one was before its end");
+        let unnamed = judged(vec![killed("a")]);
+        assert_eq!((unnamed[0].first_request_s, unnamed[0].last_request_s), (None, None));
+    }
+
+    #[test]
+    fn a_name_that_is_used_again_counts_for_each_pod_as_far_as_its_life_goes() {
+        let again = PodFacts { uid: "another".into(), ..made("a", 4.0, 6.0) };
+        let pods = answering(vec![killed("a"), again], &[("a", 0.1, 2.1), ("a", 6.2, 19.0)]);
+        assert_eq!((pods[0].last_request_s, pods[1].first_request_s), (Some(2.1), Some(6.2)));
     }
 
     #[test]

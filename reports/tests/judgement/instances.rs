@@ -32,7 +32,9 @@ fn uneven() -> Results {
             facts.load_ended = crate::story::at(10.0);
             facts.destinations = vec![DestinationFacts {
                 target: "api".to_owned(),
-                instances: ["api-0", "api-1", "api-2"].map(|name| (name.to_owned(), "127.0.0.1:1".to_owned())).into(),
+                instances: ["api-0", "api-1", "api-2"]
+                    .map(|name| (name.to_owned(), Some("127.0.0.1:1".to_owned())))
+                    .into(),
             }];
         })
         .judged()

@@ -217,6 +217,10 @@ fn pods_that_went_are_told_with_what_came_in_their_place() {
         time_to_replace_s: None,
         time_to_ready_s: None,
         endpoint_removal_lag_s: None,
+        first_request_s: None,
+        last_request_s: None,
+        last_request_lag_s: None,
+        time_to_first_request_s: None,
     };
     let killed = PodData {
         ending_s: Some(1.0),
@@ -226,6 +230,8 @@ fn pods_that_went_are_told_with_what_came_in_their_place() {
         time_to_replace_s: Some(0.021),
         time_to_ready_s: Some(1.4),
         endpoint_removal_lag_s: Some(0.035),
+        last_request_lag_s: Some(0.031),
+        time_to_first_request_s: Some(1.52),
         ..pod("payments-1")
     };
     let restart = RestartData { at_s: 2.5, why: "OOMKilled".into() };

@@ -7,6 +7,7 @@ use crate::demo::{self, Service};
 
 const EXAMPLES: &str = "\
 Environment:
+  INSTANCE        payments: what it calls itself in the header x-instance of each reply
   ORDERS_URL      gateway: where orders is, http://host:port
   PAYMENTS_URLS   orders: the payment instances, http://host:port,http://host:port,...
   REFUSES         payments: 20% = each fifth payment is answered with 500, as by a bad version

@@ -80,7 +80,7 @@ impl Upstream {
         if idle.len() < MOST_IDLE {
             idle.push(connection);
         }
-        Ok(Reply { status, body })
+        Ok(Reply { status, body, instance: None })
     }
 
     async fn connect(&self) -> Result<Connection, CallError> {

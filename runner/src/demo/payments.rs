@@ -6,6 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use brunt_scenario::units::Share;
+use hyper::header::HeaderValue;
 use hyper::{Method, StatusCode};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -26,13 +27,14 @@ struct Payments {
     asked: u64,
 }
 
-/// Answers until the future is dropped; refuses that share of the payments.
-pub async fn serve(listener: TcpListener, refuses: Share) {
+/// Answers until the future is dropped; refuses that share of the payments, and says who it is if it knows.
+pub async fn serve(listener: TcpListener, refuses: Share, instance: Option<HeaderValue>) {
     let by_key = Recent::with_capacity(REMEMBERED);
     let payments = Arc::new(Mutex::new(Payments { by_key, last: 0, refuses, asked: 0 }));
     server::serve(listener, move |call| {
+        let instance = instance.clone();
         let reply = payments.lock().unwrap_or_else(PoisonError::into_inner).answer(&call);
-        async move { reply }
+        async move { Reply { instance, ..reply } }
     })
     .await;
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
+use hyper::header::{HeaderName, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -38,12 +39,14 @@ pub struct Reply {
     pub status: StatusCode,
     /// The body, JSON.
     pub body: Bytes,
+    /// Who answers: the header `x-instance`.
+    pub instance: Option<HeaderValue>,
 }
 
 impl Reply {
     /// A status and a JSON body.
     pub fn json(status: StatusCode, body: &Value) -> Self {
-        Self { status, body: Bytes::from(body.to_string()) }
+        Self { status, body: Bytes::from(body.to_string()), instance: None }
     }
 
     /// A status and a reason for a person: `{"error": "..."}`.
@@ -105,6 +108,7 @@ where
     };
     let mut response = Response::new(Full::new(reply.body));
     *response.status_mut() = reply.status;
-    response.headers_mut().insert("content-type", hyper::header::HeaderValue::from_static("application/json"));
+    response.headers_mut().insert("content-type", HeaderValue::from_static("application/json"));
+    response.headers_mut().extend(reply.instance.map(|instance| (HeaderName::from_static("x-instance"), instance)));
     Ok(response)
 }

@@ -21,7 +21,7 @@ async fn listener() -> (TcpListener, String) {
 
 async fn healthy_payment() -> String {
     let (listener, address) = listener().await;
-    tokio::spawn(payments::serve(listener, Share(0.0)));
+    tokio::spawn(payments::serve(listener, Share(0.0), None));
     address
 }
 
@@ -136,7 +136,7 @@ async fn an_unpaid_order_stays_unpaid_and_says_so() {
 #[tokio::test]
 async fn a_bad_version_of_payments_refuses_as_many_as_it_is_told_to() {
     let (listener, address) = listener().await;
-    tokio::spawn(payments::serve(listener, Share(0.2)));
+    tokio::spawn(payments::serve(listener, Share(0.2), None));
     let payments = Upstream::new(address);
     let mut statuses = Vec::new();
     for number in 0..10 {

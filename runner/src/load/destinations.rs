@@ -13,9 +13,10 @@ use brunt_report::facts::DestinationFacts;
 use brunt_scenario::plan::{Addresses, Plan, Step, Target};
 use hyper::Uri;
 use hyper::header::HeaderValue;
+use serde::{Deserialize, Serialize};
 
-use super::LoadError;
 use super::dns::{self, Resolver};
+use super::{LoadError, names};
 
 /// One place that a request can be sent to.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,10 +38,28 @@ pub enum Usable {
     NoSuchName(Arc<str>),
 }
 
+/// What an index in the samples stands for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Place {
+    /// An address.
+    Address(SocketAddr),
+    /// Whoever a reply names.
+    Named(String),
+}
+
 #[derive(Debug)]
 struct State {
     all: Vec<(Address, bool)>,
+    /// Names that replies told, each with its index among those of the addresses.
+    named: Vec<(u16, String)>,
     gone: Option<Arc<str>>,
+}
+
+impl State {
+    /// The index of whoever comes next.
+    fn next(&self) -> u16 {
+        u16::try_from(self.all.len() + self.named.len()).unwrap_or(u16::MAX - 1)
+    }
 }
 
 /// The addresses behind one target.
@@ -86,15 +105,43 @@ impl Destination {
         self.lock().all.iter().map(|(address, _)| address.socket).collect()
     }
 
-    /// The place of an address that a worker elsewhere has found, among all that any of them has.
-    pub(super) fn learn(&self, socket: SocketAddr) -> u16 {
+    /// All that indices stand for, in their order.
+    pub fn places(&self) -> Vec<Place> {
+        let state = self.lock();
+        let addresses = state.all.iter().map(|(address, _)| (address.index, Place::Address(address.socket)));
+        let named = state.named.iter().map(|(index, name)| (*index, Place::Named(name.clone())));
+        let mut all: Vec<(u16, Place)> = addresses.chain(named).collect();
+        all.sort_by_key(|(index, _)| *index);
+        all.into_iter().map(|(_, place)| place).collect()
+    }
+
+    /// The index of what a worker elsewhere has found, among all that any of them has.
+    pub(super) fn learn(&self, place: &Place) -> Option<u16> {
+        let socket = match place {
+            Place::Named(name) => return self.learn_name(name),
+            Place::Address(socket) => *socket,
+        };
         let mut state = self.lock();
         if let Some((address, _)) = state.all.iter().find(|(address, _)| address.socket == socket) {
-            return address.index;
+            return Some(address.index);
         }
-        let index = u16::try_from(state.all.len()).unwrap_or(u16::MAX - 1);
+        let index = state.next();
         state.all.push((Address { index, socket, authority: HeaderValue::from_static("") }, true));
-        index
+        Some(index)
+    }
+
+    /// The index of whoever a reply names; `None` where there are too many of them to be names.
+    pub(super) fn learn_name(&self, name: &str) -> Option<u16> {
+        let mut state = self.lock();
+        if let Some((index, _)) = state.named.iter().find(|(_, known)| known == name) {
+            return Some(*index);
+        }
+        if state.named.len() >= names::MOST {
+            return None;
+        }
+        let index = state.next();
+        state.named.push((index, name.to_owned()));
+        Some(index)
     }
 
     /// Takes over what a name resolves to now. Addresses that are gone keep their index.
@@ -111,7 +158,7 @@ impl Destination {
                     if !state.all.iter().any(|(address, _)| address.socket.ip() == ip) {
                         let socket = SocketAddr::new(ip, self.port);
                         let authority = state.all[0].0.authority.clone();
-                        let index = u16::try_from(state.all.len()).unwrap_or(u16::MAX - 1);
+                        let index = state.next();
                         state.all.push((Address { index, socket, authority }, true));
                     }
                 }
@@ -216,11 +263,15 @@ impl Destinations {
         let service_of = |index: usize| self.services.iter().find(|(_, targets)| targets.contains(&index));
         let facts = |(index, destination): (usize, &Destination)| {
             let service = service_of(index).map(|(service, _)| service);
-            let named = |(number, socket): (usize, SocketAddr)| match service {
-                Some(service) => (format!("{service}-{number}"), socket.to_string()),
-                None => (socket.to_string(), socket.to_string()),
+            let places = destination.places();
+            let by_name = places.iter().any(|place| matches!(place, Place::Named(_)));
+            let named = |(number, place): (usize, Place)| match (service, place) {
+                (_, Place::Named(name)) => (name, Some("as its replies say".to_owned())),
+                (Some(service), Place::Address(socket)) => (format!("{service}-{number}"), Some(socket.to_string())),
+                (None, Place::Address(socket)) if by_name => (format!("{socket}, nobody named"), None),
+                (None, Place::Address(socket)) => (socket.to_string(), Some(socket.to_string())),
             };
-            let instances = destination.all().into_iter().enumerate().map(named).collect();
+            let instances = places.into_iter().enumerate().map(named).collect();
             DestinationFacts { target: destination.target.clone(), instances }
         };
         self.list.iter().enumerate().map(facts).collect()
@@ -286,7 +337,7 @@ fn destination(target: &str, url: Url, sockets: impl IntoIterator<Item = (Socket
         host: url.host,
         port: url.port,
         prefix: url.prefix,
-        state: Mutex::new(State { all, gone: None }),
+        state: Mutex::new(State { all, named: Vec::new(), gone: None }),
         version: AtomicU64::new(0),
     }
 }
@@ -300,7 +351,7 @@ async fn from_url(target: &str, url: &str, resolver: &mut Resolver) -> Result<De
     Ok(destination(target, url, sockets))
 }
 
-fn from_instances(target: &str, urls: &[String]) -> Result<Destination, LoadError> {
+pub(super) fn from_instances(target: &str, urls: &[String]) -> Result<Destination, LoadError> {
     let mut instances = Vec::with_capacity(urls.len());
     for url in urls {
         let url = parse(target, url)?;
@@ -324,6 +375,15 @@ mod tests {
             Usable::Addresses(addresses) => addresses.iter().map(|address| address.socket.to_string()).collect(),
             Usable::NoSuchName(text) => vec![text.to_string()],
         }
+    }
+
+    #[test]
+    fn names_and_addresses_that_come_later_share_one_row_of_indices() {
+        let shop = from_instances("shop", &["http://127.0.0.1:4001".into()]).unwrap();
+        let later = Place::Address("127.0.0.1:4002".parse().unwrap());
+        let [one, two] = ["payments-1", "payments-2"].map(|name| Place::Named(name.into()));
+        assert_eq!([&one, &later, &two, &one].map(|place| shop.learn(place)), [Some(1), Some(2), Some(3), Some(1)]);
+        assert_eq!(shop.places()[1..], [one, later, two]);
     }
 
     fn two_instances() -> Destination {

@@ -18,6 +18,7 @@ use self::pool::{Gate, Pool, Shared, Taken};
 use self::reply::Reply;
 use self::stream::Stream;
 use super::destinations::{Address, Destinations};
+use super::names::Names;
 use super::request::Prepared;
 use crate::clock::Clock;
 
@@ -75,6 +76,7 @@ pub struct Client {
     buffer: Buffer,
     /// Where the bytes of a request are put together; whoever needs a second one meanwhile allocates it.
     scratch: RefCell<Vec<u8>>,
+    names: RefCell<Names>,
 }
 
 impl Client {
@@ -90,7 +92,7 @@ impl Client {
     ) -> Self {
         let pool = Pool::new(destinations.list(), worker, limit, wishes);
         let buffer = Rc::new(RefCell::new(vec![0; BUFFER]));
-        Self { clock, destinations, tls, pool, buffer, scratch: RefCell::default() }
+        Self { clock, destinations, tls, pool, buffer, scratch: RefCell::default(), names: RefCell::default() }
     }
 
     /// Sends a request to the next address of its destination and reads the reply to its end. Dropping the future closes
@@ -202,14 +204,27 @@ impl Client {
                 self.scratch.replace(bytes);
                 let reply = reply?;
                 self.pool.put_back(request.destination(), address, connection, self.moment());
-                Ok(reply.finish())
+                Ok(self.named(request, reply.finish(), trace))
             }
             Taken::Http2(mut stream) => {
                 stream.counted().use_once(self.pool.most_requests());
-                let request = request.http2(address).map_err(Refused::Broken)?;
-                Ok(stream.exchange(request, wanted.body, on_head).await?.finish())
+                let message = request.http2(address).map_err(Refused::Broken)?;
+                let reply = stream.exchange(message, wanted.body, on_head).await?.finish();
+                Ok(self.named(request, reply, trace))
             }
         }
+    }
+}
+
+impl Client {
+    /// Notes who answered, where the reply says it.
+    fn named(&self, request: &Prepared<'_>, reply: Reply, trace: &Trace) -> Reply {
+        if let Some(value) = request.instance_header().and_then(|header| reply.headers.get(header)) {
+            let at = request.destination();
+            let name = self.names.borrow_mut().place(at, value.as_bytes(), &self.destinations.list()[at]);
+            trace.instance.set(name.or(trace.instance.get()));
+        }
+        reply
     }
 }
 

@@ -40,6 +40,8 @@ pub struct Request {
     pub continue_on_error: bool,
     /// Some part of it is a template.
     pub needs_scope: bool,
+    /// The header of the reply that names who answered.
+    instance_header: Option<HeaderName>,
     wanted: Wanted,
     is_late: bool,
     method: Method,
@@ -154,9 +156,11 @@ impl Request {
         let until = Until::compile(step, templates, known)?;
         let waited = until.as_ref().map(Until::wanted);
         let is_late = matches!(path, Path::Late { .. }) || !late_headers.is_empty() || matches!(body, Parts::Late(_));
+        let named = |name: &String| HeaderName::from_bytes(name.as_bytes()).map_err(|error| wrong(name, &error));
+        let instance_header = step.instance_header.as_ref().map(named).transpose()?;
         let wanted = Wanted {
             body: judge.reads_body() || waited.is_some_and(Judge::reads_body),
-            headers: judge.reads_headers(),
+            headers: judge.reads_headers() || instance_header.is_some(),
             is_head: step.method == "HEAD",
         };
         let mut head = Vec::new();
@@ -172,6 +176,7 @@ impl Request {
             judge,
             until,
             continue_on_error: step.continue_on_error,
+            instance_header,
             wanted,
             is_late,
             method,
@@ -234,6 +239,11 @@ impl Prepared<'_> {
     /// Index of its destination.
     pub fn destination(&self) -> usize {
         self.request.destination
+    }
+
+    /// The header of the reply that names who answered.
+    pub fn instance_header(&self) -> Option<&HeaderName> {
+        self.request.instance_header.as_ref()
     }
 
     /// What of the reply has to be kept.

@@ -22,6 +22,7 @@ pub fn get(path: &str) -> Request {
     Request {
         id: path.trim_start_matches('/').to_owned(),
         target: "site".into(),
+        instance_header: None,
         method: "GET",
         path: Text::literal(path),
         headers: Vec::new(),

@@ -60,6 +60,7 @@ impl Resolver<'_> {
         Some(Step::Request(Box::new(Request {
             id,
             target: target.to_owned(),
+            instance_header: self.instance_header(target),
             method,
             path: path.value.clone(),
             headers: pairs(step.headers.as_ref()),
@@ -70,6 +71,12 @@ impl Resolver<'_> {
             retry_until: self.retry_until(step),
             continue_on_error: step.on_error == Some(written::OnError::Continue),
         })))
+    }
+
+    fn instance_header(&self, target: &str) -> Option<String> {
+        let mut targets = self.root.targets.iter().flat_map(|targets| targets.iter());
+        let (_, target) = targets.find(|(name, _)| name.value == target)?;
+        target.instance_header.as_ref().map(|header| header.value.clone())
     }
 
     fn body(&mut self, step: &written::Step) -> Body {

@@ -11,6 +11,8 @@ record! {
     Target, "a target", check = check;
     /// An address: `http://host:port`.
     optional url: Spanned<Text>,
+    /// The header of each reply that names who answered, where a balancer stands before several (`x-pod`).
+    optional instance_header: Spanned<String>,
     /// A name under `services`.
     optional service: Spanned<String>,
     /// A name under `links`.
@@ -52,6 +54,20 @@ fn check(target: &Target, problems: &mut Problems) {
         ("netns", target.netns.is_some()),
     ];
     exactly_one(target.span, "a target", &given, problems);
+    if let Some(header) = &target.instance_header {
+        if target.url.is_none() {
+            let help = "only a `url` hides who answers; instances of services have their names";
+            problems.error(Code::E012, header.span, "`instance_header` belongs to a `url` target", help);
+        }
+        if !is_header_name(&header.value) {
+            let message = format!("`{}` is no name of a header", header.value);
+            problems.error(Code::E028, header.span, message, "letters, digits and dashes: `x-pod`");
+        }
+    }
+}
+
+fn is_header_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
 record! {

@@ -39,7 +39,7 @@ impl<'cluster> Shop<'cluster> {
         // A pod is admitted once its namespace has its account.
         cluster.kubectl(&["wait", "--for=create", "serviceaccount/default", "--namespace", namespace, "--timeout=60s"]);
         let deployments = [
-            deployment("payments", payments, &json!([])),
+            deployment("payments", payments, &by_name()),
             deployment("orders", 1, &json!([{ "name": "PAYMENTS_URLS", "value": url(2) }])),
             deployment("gateway", 1, &json!([{ "name": "ORDERS_URL", "value": url(1) }])),
         ];
@@ -148,6 +148,11 @@ fn take(url: &str, path: &str, number: u32) -> io::Result<()> {
     let mut reply = String::new();
     stream.read_to_string(&mut reply)?;
     if reply.starts_with("HTTP/1.1 201") { Ok(()) } else { Err(io::Error::other(reply)) }
+}
+
+/// Each pod knows what it is called, and says so in its replies.
+fn by_name() -> Value {
+    json!([{ "name": "INSTANCE", "valueFrom": { "fieldRef": { "fieldPath": "metadata.name" } } }])
 }
 
 fn service(name: &str) -> Value {

@@ -3,6 +3,7 @@
 use brunt_report::results::{PodData, Results};
 use brunt_tests::cluster::{Asked, Cluster, Shop, seconds_since_1970};
 use brunt_tests::machine;
+use brunt_tests::scenario::Scenario;
 use serde_json::Value;
 
 use crate::shopping::{heard, payments, scenario};
@@ -44,6 +45,69 @@ fn lags(results: &Results, audit: &[Asked], victim: &PodData) -> [f64; 4] {
     });
     [(ending, deleted), (left, unnamed), (created, made), (ready, told_ready)]
         .map(|(heard, asked)| zero + heard - asked)
+}
+
+#[test]
+fn the_last_request_to_a_dead_pod_and_the_first_one_to_the_new_pod_are_told_where_replies_name_the_pod() {
+    let _machine = machine::alone();
+    let cluster = Cluster::shared();
+    let shop = Shop::open(cluster, "named", 3);
+    let scenario = Scenario::new(&format!(
+        "
+        version: 1
+        name: who-answers
+        seed: 7
+        targets:
+          shop: {{ url: \"{}\", instance_header: x-instance }}
+          payments: {{ kubernetes: {{ namespace: named, owner: deployment/payments }} }}
+        load:
+          buyers:
+            target: shop
+            post: /payments
+            headers: {{ Idempotency-Key: \"{{{{ uuid() }}}}\" }}
+            json: {{ order: 1, amount: 3 }}
+            timeout: 2s
+            rate: 100/s
+            for: timeline
+            reuse: never
+        timeline:
+          - baseline: 3s
+          - {{ id: kill, fault: pod.kill, target: payments, with: {{ grace: 1s }} }}
+          - pause: 15s
+        gates:
+          - {{ metric: error_rate, max: 100% }}
+        safety: {{ lease: 5s, allow: {{ namespaces: [named] }} }}
+        ",
+        shop.payments_url()
+    ));
+    let ended = cluster.run(&scenario).start().wait().expect_done();
+    let results = ended.results();
+    let dead = results.pods.iter().find(|pod| pod.ending_s.is_some()).expect("one was killed");
+    let name = dead.replaced_by.as_ref().unwrap_or_else(|| panic!("the deployment makes another one: {dead:#?}"));
+    let new = results.pods.iter().find(|pod| pod.name == *name).expect("it is told too");
+    println!("dead: {dead:#?}, new: {new:#?}");
+
+    // A dead pod answers no more; until it was told to end it had its share of 100 requests a second.
+    let (last, gone) = (dead.last_request_s.expect("it answered"), dead.gone_s.expect("it went"));
+    let ending = dead.ending_s.expect("it was told to");
+    assert!(last < gone && last > ending - 1.0, "last request {last} s, told to end {ending} s, gone {gone} s");
+    // Nobody sends to a pod before a slice names it, or much later: it is one of three. brunt hears of slices a moment later than
+    // the proxies of the nodes may.
+    let (first, serving) = (new.first_request_s.expect("it answered"), new.serving[0][0]);
+    assert!(first > serving - 1.0 && first < serving + 5.0, "first request {first} s, served from {serving} s");
+    assert!(first > new.created_s.expect("it is new"), "before it was made");
+    assert_eq!(
+        new.first_request_s.map(|at| (at - ending) * 1e3).map(f64::round),
+        dead.time_to_first_request_s.map(|s| (s * 1e3).round())
+    );
+
+    // Who served what is told by pod, and no longer by the one address of the Service.
+    let names: Vec<&str> =
+        results.served.iter().filter(|one| one.address.is_some()).map(|one| one.instance.as_str()).collect();
+    assert!(names.len() == 4 && results.pods.iter().all(|pod| names.contains(&pod.name.as_str())), "{names:?}");
+    for text in ["Last request after", "First request to it after"] {
+        assert!(ended.file("report.html").contains(text), "{text}");
+    }
 }
 
 #[test]

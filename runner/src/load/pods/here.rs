@@ -1,16 +1,14 @@
 //! What a worker measured in terms of this side: instants of the run's clock, addresses by the numbers that they have here.
 
-use std::net::SocketAddr;
-
 use brunt_report::sample::Batch;
 use brunt_scenario::units::Offset;
 
-use crate::load::destinations::Destinations;
+use crate::load::destinations::{Destinations, Place};
 
-/// The places here of a destination's addresses.
-pub fn places(destinations: &Destinations, at: usize, addresses: &[SocketAddr]) -> Vec<u16> {
+/// The indices here of what a worker's indices of a destination stand for.
+pub fn places(destinations: &Destinations, at: usize, places: &[Place]) -> Vec<u16> {
     let Some(destination) = destinations.list().get(at) else { return Vec::new() };
-    addresses.iter().map(|address| destination.learn(*address)).collect()
+    places.iter().map(|place| destination.learn(place).unwrap_or(u16::MAX)).collect()
 }
 
 /// Which of these each request went to: the samples of a worker have its own numbers.

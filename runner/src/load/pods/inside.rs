@@ -195,7 +195,7 @@ fn write(post: &Post, destinations: &Destinations, mut batches: UnboundedReceive
         }
         let due = |all: &mut Batch| over || all.upto.since(since) >= TOGETHER || all.requests.len() >= MANY;
         if let Some(all) = waiting.take_if(due) {
-            let known: Vec<_> = destinations.list().iter().map(|one| one.all()).collect();
+            let known: Vec<_> = destinations.list().iter().map(|one| one.places()).collect();
             if known != addresses {
                 post.results(&Message::Addresses(known.clone()));
                 addresses = known;

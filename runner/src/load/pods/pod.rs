@@ -353,16 +353,7 @@ impl Pod {
                         all.iter().enumerate().map(|(at, all)| here::places(destinations, at, all)).collect();
                     None
                 }
-                Message::Over(over) => {
-                    let arrived = self.known.requests.load(Ordering::Relaxed);
-                    if over.requests == arrived {
-                        return Some(Told::Over(over, begun.ahead));
-                    }
-                    Some(Told::Lost(format!(
-                        "{arrived} of the {} requests that it measured have arrived",
-                        over.requests
-                    )))
-                }
+                Message::Over(over) => Some(ended(over, self.known.requests.load(Ordering::Relaxed), begun.ahead)),
             },
             _ => None,
         }
@@ -450,6 +441,14 @@ impl Pod {
     }
 }
 
+/// What becomes of a worker that has said its last word: it is lost unless all that it measured is here.
+fn ended(over: Box<Over>, arrived: u64, ahead: Ahead) -> Told {
+    if over.requests == arrived {
+        return Told::Over(over, ahead);
+    }
+    Told::Lost(format!("{arrived} of the {} requests that it measured have arrived", over.requests))
+}
+
 /// Reads the log in a task of its own, as a read of a line must not be broken off; ends with its receiver.
 fn follow(place: &Place, whole: bool) -> UnboundedReceiver<Read> {
     let (said, log) = unbounded_channel();
@@ -476,4 +475,24 @@ fn follow(place: &Place, whole: bool) -> UnboundedReceiver<Read> {
 fn now() -> Reading {
     let (monotonic_ns, wall_ns) = clock::both();
     Reading { monotonic_ns, wall_ns }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::worker::WorkerEnd;
+
+    #[test]
+    fn a_worker_of_which_not_all_has_arrived_is_lost_with_the_number_that_is_missing() {
+        let over = |requests| {
+            let end = WorkerEnd::default();
+            Box::new(Over { end, requests, latency: String::new(), lag_ms: None, first_lag_ns: 0, used_ns: 0 })
+        };
+        let ahead = Ahead { ns: 0, wall_ns: 0, within_ns: 1 };
+        assert!(matches!(ended(over(240), 240, ahead), Told::Over(..)));
+        for arrived in [239, 241] {
+            let wanted = format!("{arrived} of the 240 requests that it measured have arrived");
+            assert!(matches!(ended(over(240), arrived, ahead), Told::Lost(why) if why == wanted));
+        }
+    }
 }

@@ -9,12 +9,11 @@
 //! Orders are numbered, each answer says which was heard last, and what was not heard is said again after a connection has
 //! broken. All lines have the form of [`super::line`]; those of orders and answers are whole messages of their own.
 
-use std::net::SocketAddr;
-
 use brunt_scenario::plan::Sending;
 use brunt_scenario::units::Offset;
 use serde::{Deserialize, Serialize};
 
+use crate::load::destinations::Place;
 use crate::load::worker::WorkerEnd;
 
 /// From the runner.
@@ -129,9 +128,9 @@ pub struct Reading {
 /// What results consist of; each is a message of its own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Result {
-    /// The addresses behind each destination, in the order of the indices in the samples; before the first batch, and again
+    /// The addresses behind each destination, and who they say answers, in the order of the indices in the samples; before the first batch, and again
     /// when there are more.
-    Addresses(Vec<Vec<SocketAddr>>),
+    Addresses(Vec<Vec<Place>>),
     /// What came of it all; the last message.
     Over(Box<Over>),
 }

@@ -15,12 +15,16 @@ pub struct PodRow {
     pub ended: String,
     /// Until Services sent nothing to it any more.
     pub left: String,
+    /// Until the last request that it answered was sent.
+    pub last_request: String,
     /// Until its replacement was made.
     pub replaced: String,
     /// Which that is.
     pub by: String,
     /// Until that was ready.
     pub ready: String,
+    /// Until the first request was sent that it answered.
+    pub first_request: String,
     /// How often its containers were started again, and why.
     pub restarts: String,
 }
@@ -44,9 +48,11 @@ fn row(pod: &PodData) -> PodRow {
         about: format!("{}{node}", pod.target),
         ended: pod.ending_s.or(pod.gone_s).map_or_else(dash, |at| format!("{at:.3} s")),
         left: format::maybe(pod.endpoint_removal_lag_s, "s"),
+        last_request: format::maybe(pod.last_request_lag_s, "s"),
         replaced: format::maybe(pod.time_to_replace_s, "s"),
         by: pod.replaced_by.clone().unwrap_or_default(),
         ready: format::maybe(pod.time_to_ready_s, "s"),
+        first_request: format::maybe(pod.time_to_first_request_s, "s"),
         restarts,
     }
 }
