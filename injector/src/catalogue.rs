@@ -39,11 +39,30 @@ const fn packet(kind: &'static str, feels: &'static str, verified: &'static str)
     let undone =
         "the kernel removes the rules with the agent that owns them; they act only while it renews their lease";
     let privilege = "root (CAP_NET_ADMIN, CAP_SYS_ADMIN)";
-    Entry { kind, on: PACKETS, feels, privilege, rung: "nf_tables (packets)", verified, undone }
+    Entry { kind, on: PACKETS, feels, privilege, rung: RULES, verified, undone }
 }
+
+/// The mechanism by which the kernel emulates a bad line.
+pub const NETEM: &str = "netem (packets)";
+
+/// The mechanism by which the kernel keeps a rate.
+pub const HTB: &str = "htb (packets)";
+
+/// The mechanism by which the kernel drops packets.
+pub const RULES: &str = "nf_tables (packets)";
 
 /// The mechanism by which a thread of the agent decides about packets.
 pub const QUEUE: &str = "NFQUEUE (packets)";
+
+/// What has a network namespace to itself.
+const NETWORKS: &[TargetKind] = &[TargetKind::Netns, TargetKind::Docker];
+
+/// The same by the kernel's own queues, where it has netem.
+const fn emulated(kind: &'static str, feels: &'static str, verified: &'static str) -> Entry {
+    let undone =
+        "the links get back what they had, compared; what a death leaves holds nothing, `brunt cleanup` removes it";
+    Entry { on: NETWORKS, rung: NETEM, undone, ..packet(kind, feels, verified) }
+}
 
 /// A fault on the packets of a network namespace that a thread of the agent decides about.
 const fn queued(kind: &'static str, feels: &'static str, verified: &'static str) -> Entry {
@@ -124,6 +143,11 @@ const SILENCED: &str = "bytes were held back or connections closed, and a fresh 
 /// The kinds that are built, in the order in which people read them.
 pub const ALL: &[Entry] = &[
     stream("network.latency", "every message of a connection is held; connecting itself is not delayed", HELD),
+    emulated(
+        "network.latency",
+        "every packet is held for the same time (at most 500 ms; others by NFQUEUE), in order",
+        "what came along went through the queue, and half of brunt's probes were held as asked, within 5 ms or 5 %",
+    ),
     queued(
         "network.latency",
         "every packet is held, so connecting takes longer, too; packets of one flow keep their order",
@@ -133,6 +157,7 @@ pub const ALL: &[Entry] = &[
     packet("network.partition", "no packet passes; TCP goes on when it is over, once it sends again", DROPPED),
     stream("network.blackhole", "bytes vanish; connections that lost some are reset on removal", SILENT),
     packet("network.blackhole", "on packets the same as a partition, in the direction that is meant", DROPPED),
+    emulated("network.loss", "packets vanish on the way, alone or by a `model`; no sender is told", SHARED),
     packet(
         "network.loss",
         "packets vanish, each with a chance: TCP sends again, and a few requests are late by very much",
@@ -140,6 +165,7 @@ pub const ALL: &[Entry] = &[
     ),
     queued("network.loss", "packets vanish in runs or bursts (`correlation`, `model`)", SHARED),
     queued("network.duplicate", "packets come twice; TCP throws the second one away", SHARED),
+    emulated("network.reorder", "some packets overtake others, which are held (at most 500 ms)", SHARED),
     queued("network.reorder", "some packets overtake others, which are held; TCP takes the gap for a loss", SHARED),
     queued("network.corrupt", "the receiver's checksum finds the damage: a loss with another cause", SHARED),
     queued(
@@ -150,10 +176,11 @@ pub const ALL: &[Entry] = &[
     stream("network.bandwidth", "bytes come no faster than a rate that all connections share", PACED),
     Entry {
         kind: "network.bandwidth",
-        on: &[TargetKind::Netns],
-        feels: "what leaves, for anybody (`direction: from`), waits before a thin wire; what finds no room there is lost",
+        on: NETWORKS,
+        feels: "what leaves a `netns` for anybody (`direction: from`) waits before a thin wire, and what finds no room there is lost; where \
+                there is netem, also what arrives, and containers",
         privilege: "root (CAP_NET_ADMIN, CAP_SYS_ADMIN)",
-        rung: "htb (packets)",
+        rung: HTB,
         verified: "packets had to wait, and no more than the rate passed, by the kernel's counters",
         undone: "the links get back what they had, compared; what a death leaves holds nothing, `brunt cleanup` removes it",
     },
@@ -411,8 +438,16 @@ pub fn find(kind: &str, target: TargetKind) -> Option<&'static Entry> {
 
 /// The same of one fault: where a kind has several mechanisms on a target, its parameters decide.
 pub fn of_fault(fault: &Fault, target: TargetKind) -> Option<Entry> {
-    let queued = packet::is_queued(fault) && !(target == TargetKind::Netns && bandwidth::is_shaped(fault));
-    let fits = |entry: &&Entry| entry.on.contains(&target) && (entry.rung == QUEUE) == queued;
+    let rung =
+        match () {
+            () if target == TargetKind::Netns && bandwidth::is_shaped(fault) => HTB,
+            () if packet::ladder::is_emulated_fault(fault, NETWORKS.contains(&target)) => {
+                if fault.kind == bandwidth::KIND { HTB } else { NETEM }
+            }
+            () if packet::is_queued(fault) => QUEUE,
+            () => RULES,
+        };
+    let fits = |entry: &&Entry| entry.on.contains(&target) && entry.rung == rung;
     of(fault.kind).find(fits).or_else(|| find(fault.kind, target)).map(|entry| entry.on_target(target))
 }
 

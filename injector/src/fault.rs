@@ -73,6 +73,20 @@ pub trait Fault<Place>: Send {
 
     /// Puts everything back and compares with the snapshot; calling it again changes nothing.
     fn revert(&mut self, place: &mut Place) -> Reverted;
+
+    /// Which rung of the ladder serves it, once it is prepared; `None` where there is only one.
+    fn rung(&self) -> Option<Rung> {
+        None
+    }
+}
+
+/// The mechanism that serves a fault for which there are several.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rung {
+    /// As the catalogue names it: `netem (packets)`.
+    pub by: String,
+    /// Why a higher one does not, as a sentence's end; `None` where there is none.
+    pub why_not_higher: Option<String>,
 }
 
 /// Whether `inject` makes its change. [`Change::Skip`] does all but the change itself: a test hook that proves that
@@ -169,6 +183,13 @@ pub enum Undo {
         namespace: Identity,
         /// What the links had.
         links: Vec<Queues>,
+    },
+    /// The link of brunt's in a network namespace that what arrives there is sent through goes, if it is still that namespace.
+    Arrivals {
+        /// As for [`Undo::Queues`].
+        at: PathBuf,
+        /// The same.
+        namespace: Identity,
     },
     /// The namespaces of isolated services end with the agent and the last of them; this takes away the host's end of their
     /// wire, should it have stayed.

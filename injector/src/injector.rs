@@ -26,7 +26,7 @@ use crate::agent::services::Key;
 use crate::error::{Error, ResolveError};
 use crate::event::Event;
 use crate::fault::disk::latency;
-use crate::fault::{Change, Reverted, Seen, Undo, stress};
+use crate::fault::{Change, Reverted, Rung, Seen, Undo, stress};
 use crate::journal::{self, Entry, Journal};
 use crate::kubernetes::Identity;
 use crate::process::ProcessId;
@@ -265,6 +265,11 @@ impl Injector {
             following::begin(&inner, &fault)
         })
         .await?
+    }
+
+    /// Which mechanism serves a fault for which there are several, by the agent's word; known once it is injected.
+    pub fn rung(&self, fault_id: &str) -> Option<Rung> {
+        locked(&self.inner.find(fault_id)?.active).rung()
     }
 
     /// Measures whether the fault's effect is there.

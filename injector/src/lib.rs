@@ -32,7 +32,7 @@ pub use agent::protocol::{Instance, InstanceSpec, StopReport};
 pub use cleanup::{CleanupReport, cleanup};
 pub use error::{Error, ResolveError};
 pub use event::Event;
-pub use fault::{Change, Fault, Reverted, Seen, Undo, is_instant};
+pub use fault::{Change, Fault, Reverted, Rung, Seen, Undo, is_instant};
 pub use injector::{Edge, Injector, Options};
 pub use proxy::LinkStats;
 pub use target::{Victim, Victims, resolve_dry};

@@ -4,10 +4,14 @@
 //! renews those leases as long as the agent's own lease lives, which the runner renews. So rules stop acting when the runner,
 //! the agent, or both are killed *or stopped*, and a table is gone when the agent is.
 //! `treatment` says what happens to packets and to which, as data; `fault/packet` has the verbs; `queue` is the program that
-//! decides about each packet where the kernel's rules cannot.
+//! decides about each packet where the kernel's rules cannot; `emulation` is what its queues (netem, htb) can do of that by
+//! themselves, on what leaves and, by `arrivals`, on what comes.
 
+pub mod arrivals;
 pub mod beats;
 pub mod chains;
+pub mod emulation;
+pub mod probe;
 pub mod queue;
 pub mod site;
 pub mod treatment;

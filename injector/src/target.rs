@@ -329,7 +329,7 @@ pub fn resolve_dry(plan: &Plan, fault: &Fault, image: &str) -> Result<Victims, R
         check_rights(fault, target)?;
     } else if acts_on_packets(fault) {
         let target = fault.target.clone();
-        netns::may_decide(fault).map_err(|why| ResolveError::Search { target, why })?;
+        netns::may_decide(fault, false).map_err(|why| ResolveError::Search { target, why })?;
     }
     check_commands(fault)?;
     peers::check(fault)?;

@@ -16,6 +16,7 @@ use crate::fault::{Undo, container, stress};
 use crate::kubernetes::Object;
 use crate::mark;
 use crate::netlink::link;
+use crate::packets::arrivals;
 use crate::process::{Pidfd, ProcessId, Stat};
 
 /// How long a signal may take to be seen in /proc.
@@ -38,6 +39,7 @@ pub fn apply(undo: &Undo) -> Result<Vec<String>, String> {
             }
         }
         Undo::Queues { at, namespace, links } => queues::restore(at, *namespace, links),
+        Undo::Arrivals { at, namespace } => queues::remove_arrivals(at, *namespace),
         Undo::Network { wire, alias } => take_away(wire, alias).map(|done| done.into_iter().collect()),
         Undo::EndsInPods { pods, container, lease, stops } => {
             each(pods, |pod| pods::ended(pod, container, *lease, *stops))
@@ -72,6 +74,9 @@ pub fn in_words(undo: &Undo) -> String {
         Undo::Queues { at, links, .. } => {
             let links: Vec<&str> = links.iter().map(|queues| queues.name.as_str()).collect();
             format!("put back the queues of {} in {}", links.join(", "), at.display())
+        }
+        Undo::Arrivals { at, .. } => {
+            format!("remove the link {} in {}, if it is still there", arrivals::NAME, at.display())
         }
         Undo::Network { wire, .. } => format!("remove the interface {wire}, if it is still there"),
         Undo::EndsInPods { pods, .. } => {

@@ -46,8 +46,13 @@ fn main() {
     let text = parts.iter().fold(WORDS.to_owned(), |page, (place, text)| page.replace(place, text.trim_end()));
     match page {
         // Cargo runs a bench in the folder of its package.
-        Some(page) => std::fs::write(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(page), text)
-            .expect("the page can be written"),
+        Some(page) => {
+            let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(page);
+            // What the stories of netem have measured in their virtual machine stands behind all others.
+            let before = std::fs::read_to_string(&page).unwrap_or_default();
+            let netem = before.find("\n## netem\n").map_or("", |at| &before[at..]);
+            std::fs::write(&page, text + netem).expect("the page can be written");
+        }
         None => println!("{text}"),
     }
 }

@@ -34,13 +34,14 @@ impl Faults {
             Ask::Prepare(order) => {
                 fault_of(&order, &self.run_id, &self.beats, self.pods.as_ref()).and_then(|mut fault| {
                     let undo = fault.prepare(services)?;
+                    let rung = fault.rung();
                     faults.insert(order.fault, fault);
-                    Ok(Answer::Prepared(undo))
+                    Ok(Answer::Prepared { undo, rung })
                 })
             }
             Ask::Follow { fault, victims } => {
                 let fault = faults.get_mut(&fault).ok_or_else(|| unknown(&fault))?;
-                fault.follow(services, &victims).map(Answer::Prepared)
+                fault.follow(services, &victims).map(|undo| Answer::Prepared { undo, rung: fault.rung() })
             }
             Ask::Approach { fault } => {
                 let fault = faults.get_mut(&fault).ok_or_else(|| unknown(&fault))?;

@@ -13,14 +13,13 @@ use crate::fault::disk::latency::DiskLatency;
 use crate::fault::in_pods::InPods;
 use crate::fault::namespace::on_namespaces;
 use crate::fault::node::on_nodes;
-use crate::fault::packet::PacketFault;
 use crate::fault::packet::bandwidth::BandwidthFault;
-use crate::fault::packet::queued::QueuedFault;
+use crate::fault::packet::ladder::Ladder;
 use crate::fault::pod::on_pods;
 use crate::fault::pool::exhaust::Exhaust;
 use crate::fault::process::on_processes;
 use crate::fault::stress;
-use crate::packets::{Beats, Effect};
+use crate::packets::Beats;
 use crate::target::process::in_container;
 
 /// The fault that an order asks for.
@@ -59,9 +58,5 @@ pub(super) fn fault_of(
     let Some(treatment) = order.packets.clone() else {
         return if order.kind.starts_with("container.") { on_containers(order) } else { on_processes(order) };
     };
-    let beats = Arc::clone(beats);
-    Ok(match &treatment.effect {
-        Effect::Lost(loss) => Box::new(PacketFault::new(order, *loss, treatment, run_id, beats)),
-        Effect::Queued(queued) => Box::new(QueuedFault::new(order, queued.clone(), treatment, run_id, beats)),
-    })
+    Ok(Box::new(Ladder::new(order, treatment, run_id, Arc::clone(beats))))
 }

@@ -16,7 +16,7 @@ use crate::fault::disk::latency::Slow;
 use crate::fault::packet::bandwidth::Bandwidth;
 use crate::fault::pool::exhaust::Pool;
 use crate::fault::stress::Stress;
-use crate::fault::{Change, Reverted, Seen, Undo};
+use crate::fault::{Change, Reverted, Rung, Seen, Undo};
 use crate::kubernetes::Access;
 use crate::packets::Treatment;
 use crate::process::ProcessId;
@@ -306,7 +306,13 @@ pub enum Answer {
     /// To stop services.
     Stopped(Vec<StopReport>),
     /// To prepare and to follow.
-    Prepared(Vec<Undo>),
+    Prepared {
+        /// What undoes it.
+        undo: Vec<Undo>,
+        /// Which mechanism serves it, where there are several.
+        #[serde(default)]
+        rung: Option<Rung>,
+    },
     /// To approach: on what it waits, if it is not there yet.
     Waits(Option<String>),
     /// To inject.

@@ -1,4 +1,4 @@
-//! Queues of brunt's on links, found by their handle alone, with no journal: in the namespaces that have a name, in those of
+//! Queues of brunt's on links, and its links for what arrives, found by their handle and name alone, with no journal: in the namespaces that have a name, in those of
 //! processes, and in this one.
 //!
 //! Beside the queues of a live run there is a table of nf_tables that its agent owns and that goes with it; queues without one
@@ -14,17 +14,33 @@ use crate::namespace::{Identity, Namespace};
 use crate::netlink::nf_tables;
 use crate::netlink::tc::tree::{Queues, Tree};
 use crate::netlink::tc::{Handle, Place, Request, Tc};
+use crate::packets::arrivals;
 
 /// Removes them. A namespace that this user may not enter has nothing of theirs.
 pub(super) fn remove_orphans(how: How, report: &mut CleanupReport) {
     for (at, namespace) in namespaces().into_values() {
         if how.dry_run {
-            for queues in namespace.inside(orphans).unwrap_or_default() {
-                let found = format!("a queue of brunt's on {} in {}", queues.name, at.display());
+            let queues = namespace.inside(orphans).unwrap_or_default();
+            let queues = queues.iter().map(|queues| format!("a queue of brunt's on {}", queues.name));
+            let link = namespace.inside(has_orphan_link).unwrap_or_default();
+            for found in queues.chain(link.then(|| format!("brunt's link {}", arrivals::NAME))) {
+                let found = format!("{found} in {}", at.display());
                 report.would.push(format!("{found}: remove it"));
                 report.found.push(found);
             }
             continue;
+        }
+        // First the link, with its queue.
+        if namespace.inside(has_orphan_link).unwrap_or_default() {
+            let found = format!("brunt's link {} in {}", arrivals::NAME, at.display());
+            match namespace.inside(arrivals::remove).and_then(|removed| removed) {
+                Ok(_) => report.undone.push(format!("{found}: removed")),
+                Err(why) => {
+                    let by_hand = format!("nsenter --net={} ip link del {}", at.display(), arrivals::NAME);
+                    report.failed.push(format!("{found}: {why}; run `{by_hand}`"));
+                }
+            }
+            report.found.push(found);
         }
         if let Ok(removed) = namespace.inside(remove) {
             for one in removed {
@@ -52,8 +68,14 @@ struct Removed {
 fn orphans() -> Vec<Queues> {
     let Ok(mut tc) = Tc::open() else { return Vec::new() };
     let links = Tree::of(&mut tc).map(|tree| tree.links).unwrap_or_default();
-    let left: Vec<Queues> = links.into_iter().filter(Queues::is_own).collect();
+    let left: Vec<Queues> =
+        links.into_iter().filter(|queues| queues.is_own() && queues.name != arrivals::NAME).collect();
     if left.is_empty() || is_somebodys() { Vec::new() } else { left }
+}
+
+/// On a thread that has entered the namespace: a link through which nothing is sent any more.
+fn has_orphan_link() -> bool {
+    arrivals::find().is_ok_and(|found| found.is_some()) && !is_somebodys()
 }
 
 /// On a thread that has entered the namespace.

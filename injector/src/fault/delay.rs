@@ -98,6 +98,20 @@ impl Delays {
     }
 }
 
+impl Delays {
+    /// The delay, where all are the same.
+    pub fn constant(&self) -> Option<Duration> {
+        match self.distribution {
+            Distribution::Constant { latency } => Some(latency),
+            Distribution::Uniform { latency, jitter }
+            | Distribution::Normal { latency, jitter }
+            | Distribution::Pareto { latency, jitter } => (jitter == 0.0).then_some(latency),
+            Distribution::Table(_) => None,
+        }
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+    }
+}
+
 impl Distribution {
     /// In seconds, the delay that is exceeded with probability `above` (more than 0, at most 1).
     fn quantile(&self, above: f64) -> f64 {

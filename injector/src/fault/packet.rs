@@ -12,11 +12,14 @@ pub mod blackhole;
 pub mod corrupt;
 pub mod dns;
 pub mod duplicate;
+pub mod emulated;
+pub mod ladder;
 pub mod latency;
 pub mod loss;
 pub mod partition;
 pub mod queued;
 pub mod reorder;
+mod shares;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -312,7 +315,7 @@ fn judge(loss: Loss, Count { came, lost }: Count) -> Seen {
                     false => Seen::NotExercised(format!("{of} were lost: too few came along for a share of {share}")),
                 };
             }
-            let [low, high] = interval(lost / came, came);
+            let [low, high] = shares::interval(lost / came, came);
             let (text, asked) =
                 (format!("{of} ({:.2} %, asked for {:.2} %)", 100.0 * lost / came, 100.0 * share), share);
             if (low..=high).contains(&asked) {
@@ -322,16 +325,6 @@ fn judge(loss: Loss, Count { came, lost }: Count) -> Seen {
             }
         }
     }
-}
-
-/// The interval in which the true share lies with 99.99 %, by Wilson's score (E. B. Wilson, JASA 22, 1927).
-fn interval(observed: f64, number: f64) -> [f64; 2] {
-    const Z: f64 = 3.891;
-    let spread = Z * Z / number;
-    let middle = (observed + spread / 2.0) / (1.0 + spread);
-    let half = Z / (1.0 + spread) * (observed * (1.0 - observed) / number + spread / (4.0 * number)).sqrt();
-    // At both ends it touches what was observed, which rounding must not put outside.
-    [(middle - half).min(observed), (middle + half).max(observed)]
 }
 
 #[cfg(test)]
@@ -376,16 +369,5 @@ mod tests {
         assert_eq!(of(12, 12), Seen::Yes("lost 12 of 12 packets".into()));
         assert_eq!(of(11, 12), Seen::Yes("lost 11 of 12 packets".into()));
         assert_eq!(of(0, 12), Seen::Absent("0 of 12 packets were lost, and all should have been".into()));
-    }
-
-    #[test]
-    fn the_interval_is_wilsons() {
-        // By hand for 5 of 100: (0.05 + 0.0757) / 1.1514 +- 3.891 / 1.1514 * sqrt(0.000475 + 0.0003785)
-        let [low, high] = interval(0.05, 100.0);
-        assert!((low - 0.0105).abs() < 0.002 && (high - 0.2079).abs() < 0.002, "{low} {high}");
-        for number in 1..500 {
-            let (all, none) = (interval(1.0, f64::from(number)), interval(0.0, f64::from(number)));
-            assert!(all[1] >= 1.0 && none[0] <= 0.0, "{number}");
-        }
     }
 }

@@ -16,7 +16,7 @@ use crate::fault::exec::{Exec, Host};
 use crate::fault::link::LinkFault;
 use crate::fault::packet::{self, bandwidth};
 use crate::fault::pool::exhaust;
-use crate::fault::{Change, Fault, Reverted, Seen, Undo, container, deployment, namespace, node, pod, stress};
+use crate::fault::{Change, Fault, Reverted, Rung, Seen, Undo, container, deployment, namespace, node, pod, stress};
 use crate::journal::Entry;
 use crate::kubernetes::rights::acts_inside;
 use crate::kubernetes::{ANSWER as CLUSTER, Access, KubernetesError};
@@ -33,6 +33,8 @@ pub(super) struct Active {
     victims: Vec<Victim>,
     acting: Acting,
     state: State,
+    /// Which mechanism serves it, by the agent's word.
+    rung: Option<Rung>,
 }
 
 /// Where it acts.
@@ -72,7 +74,12 @@ impl Active {
             Some(first) => Acting::InAgent(Box::new(order(fault, first, victims, inner)?)),
         };
         let (id, kind, victims) = (fault.id.clone(), fault.kind, victims.picked.clone());
-        Ok(Self { id, kind, victims, acting, state: State::Planned })
+        Ok(Self { id, kind, victims, acting, state: State::Planned, rung: None })
+    }
+
+    /// Which mechanism serves it, where there are several; known once it is injected.
+    pub fn rung(&self) -> Option<Rung> {
+        self.rung.clone()
     }
 
     /// Whether it may hold its victims.
@@ -145,7 +152,7 @@ impl Active {
         }
         let (fault, within) = (self.id.clone(), answers_within(self.kind));
         let undo = match inner.agent.ask(Ask::Follow { fault: fault.clone(), victims: new.clone() }, within)? {
-            Answer::Prepared(undo) => undo,
+            Answer::Prepared { undo, .. } => undo,
             other => return Err(Error::Protocol(format!("`follow` was answered with {other:?}"))),
         };
         inner.write_down(&Entry { fault: fault.clone(), kind: self.kind.to_owned(), undo: undo.clone() })?;
@@ -177,7 +184,10 @@ impl Active {
         match &mut self.acting {
             Acting::OnLink(fault) => fault.prepare(&mut inner.proxy.clone()),
             Acting::InAgent(order) => match inner.agent.ask(Ask::Prepare(order.clone()), answers_within(self.kind))? {
-                Answer::Prepared(undo) => Ok(undo),
+                Answer::Prepared { undo, rung } => {
+                    self.rung = rung;
+                    Ok(undo)
+                }
                 other => Err(Error::Protocol(format!("`prepare` was answered with {other:?}"))),
             },
             Acting::OnHost(fault) => fault.prepare(&mut Host),

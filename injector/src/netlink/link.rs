@@ -12,6 +12,8 @@ const DELETE_LINK: u16 = 17;
 const GET_LINK: u16 = 18;
 /// Bytes of `struct ifinfomsg`.
 const HEAD: usize = 16;
+/// `ARPHRD_ETHER`.
+const ETHERNET: u16 = 1;
 /// `IFF_UP`.
 const UP: u32 = 1;
 /// `IFNAMSIZ` without the zero byte.
@@ -30,6 +32,11 @@ pub struct Link {
     pub up: bool,
     /// How many packets may wait in queues that do not say it themselves (`txqueuelen`).
     pub queue: u32,
+    /// It carries what another link of this namespace carries, too: a VLAN, a tunnel with a link below, a part of a bridge or
+    /// bond. Whoever acts on both acts twice.
+    pub is_stacked: bool,
+    /// Its hardware address, where it is Ethernet.
+    pub address: Option<[u8; 6]>,
 }
 
 /// A socket for the links, addresses and routes of the calling thread's namespace.
@@ -71,6 +78,17 @@ pub fn add_pair(socket: &mut Socket, name: &str, alias: &str, peer: BorrowedFd<'
     // An alias is not taken while a link is being made.
     let index = by_name(socket, name)?.index;
     set_alias(socket, index, alias)
+}
+
+/// Makes an intermediate functional block: what is sent to it comes back to where it was taken from. It is down.
+///
+/// # Errors
+/// EEXIST: the name is taken. EOPNOTSUPP: the kernel has none (`modprobe ifb`).
+pub fn add_ifb(socket: &mut Socket, name: &str) -> io::Result<()> {
+    socket.request(NEW_LINK, CREATE | EXCL, &head(0, 0, 0), |link| {
+        link.name(3, name); // IFLA_IFNAME
+        link.nest(18, |info| info.name(1, "ifb")); // IFLA_LINKINFO { IFLA_INFO_KIND }
+    })
 }
 
 /// Puts a text beside an interface, by which a person finds out whose it is.
@@ -116,10 +134,19 @@ fn read(body: &[u8]) -> Option<Link> {
     let index = u32::from_ne_bytes(*body.get(4..)?.first_chunk()?);
     let flags = u32::from_ne_bytes(*body.get(8..)?.first_chunk()?);
     let described = body.get(HEAD..)?;
+    let kind = u16::from_ne_bytes(*body.get(2..)?.first_chunk()?);
     let text =
         |kind| find(described, kind).map(|bytes| String::from_utf8_lossy(bytes).trim_end_matches('\0').to_owned());
     // IFLA_TXQLEN
     let queue =
         find(described, 13).and_then(|bytes| Some(u32::from_ne_bytes(*bytes.first_chunk()?))).unwrap_or_default();
-    Some(Link { index, name: text(3)?, alias: text(20).unwrap_or_default(), up: flags & UP != 0, queue })
+    // IFLA_LINK; what is below is elsewhere where IFLA_LINK_NETNSID says so: the other end of a veth, as a rule.
+    let below = find(described, 5).and_then(|bytes| Some(u32::from_ne_bytes(*bytes.first_chunk()?)));
+    let stands_on = below.is_some_and(|below| below != 0 && below != index) && find(described, 37).is_none();
+    // IFLA_MASTER
+    let is_stacked = stands_on || find(described, 10).is_some();
+    let (alias, up) = (text(20).unwrap_or_default(), flags & UP != 0);
+    // IFLA_ADDRESS
+    let address = find(described, 1).and_then(|bytes| bytes.try_into().ok()).filter(|_| kind == ETHERNET);
+    Some(Link { index, name: text(3)?, alias, up, queue, is_stacked, address })
 }

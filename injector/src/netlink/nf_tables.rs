@@ -12,17 +12,18 @@ use rustix::net::netlink::NETFILTER;
 use super::message::{Message, attributes, find};
 use super::socket::{ACK, APPEND, CREATE, EXCL, REQUEST, Refusal, Socket};
 use super::tc::Handle;
+use super::tc::flow::Family;
+
+mod expression;
 
 /// `NFNL_SUBSYS_NFTABLES` in the high byte of a message's type.
 const SUBSYSTEM: u16 = 10 << 8;
-/// `NFPROTO_INET`: IPv4 and IPv6 in one table.
-const INET: u8 = 1;
 /// `NFNL_MSG_BATCH_BEGIN`, `NFNL_MSG_BATCH_END`.
 const BATCH: [u16; 2] = [0x10, 0x11];
 /// `nfgenmsg` of both: no family, no version, the subsystem in network order.
 const BATCH_HEAD: [u8; 4] = [0, 0, 0, 10];
-/// `nfgenmsg` of everything in between.
-const HEAD: [u8; 4] = [INET, 0, 0, 0];
+/// Bytes of `nfgenmsg`.
+const HEAD: usize = 4;
 
 const NEW_TABLE: u16 = 0;
 const GET_TABLE: u16 = 1;
@@ -40,25 +41,8 @@ const OWNER: u32 = 2;
 const TIMEOUT: u32 = 0x10;
 /// How `nft` itself numbers the type `nf_proto`; the kernel only keeps it, so that `nft list` can print the set.
 const NF_PROTO: u32 = 2;
-/// The set that holds the lease: an element for IPv4 and one for IPv6, so that every packet finds its own.
+/// The set that holds the lease: an element for each family that a packet can be of, so that every packet finds its own.
 const LEASE: &str = "lease";
-/// `NFPROTO_IPV4`, `NFPROTO_IPV6`.
-const FAMILIES: [u8; 2] = [2, 10];
-/// The register that all expressions here use (`NFT_REG_1`).
-const REGISTER: u32 = 1;
-/// `NFT_META_*`: the mark, the devices of arrival and departure, the family, the protocol above IP (behind extension headers).
-const MARK: u32 = 3;
-const IIF: u32 = 4;
-const OIF: u32 = 5;
-const NFPROTO: u32 = 15;
-const L4PROTO: u32 = 16;
-/// `NFT_PAYLOAD_NETWORK_HEADER`, `NFT_PAYLOAD_TRANSPORT_HEADER`.
-const NETWORK_HEADER: u32 = 1;
-const TRANSPORT_HEADER: u32 = 2;
-/// `IPPROTO_ICMPV6`, and the first and last of its messages by which neighbours find each other (RFC 4861).
-const ICMPV6: u8 = 58;
-const ROUTER_SOLICITATION: u8 = 133;
-const REDIRECT: u8 = 137;
 
 /// What the kernel refused, and why.
 #[derive(Debug, thiserror::Error)]
@@ -83,12 +67,14 @@ pub enum Hook {
     Output,
     /// On its way out, from here or through here: `NF_INET_POST_ROUTING`.
     Postrouting,
+    /// At the door of a link, before all others: `NF_NETDEV_INGRESS`. Only in tables of [`Leased::install_at`].
+    Ingress,
 }
 
 impl Hook {
     fn number(self) -> u32 {
         match self {
-            Self::Prerouting => 0,
+            Self::Prerouting | Self::Ingress => 0,
             Self::Input => 1,
             Self::Forward => 2,
             Self::Output => 3,
@@ -104,6 +90,7 @@ impl Hook {
             Self::Forward => "forward",
             Self::Output => "output",
             Self::Postrouting => "postrouting",
+            Self::Ingress => "ingress",
         }
     }
 }
@@ -148,6 +135,8 @@ pub enum Match {
     LeavesForOutside,
     /// It belongs to the neighbour discovery of IPv6, its counterpart of ARP.
     NeighbourDiscovery,
+    /// It is of IPv4, or of IPv6: links also carry what is neither.
+    Of(Family),
     /// So many of a million, drawn by the kernel for each packet.
     Share {
         /// Of a million.
@@ -184,6 +173,14 @@ pub enum Verdict {
     /// It goes into this class where the link that it leaves by has one of this number; elsewhere nothing happens to it. So
     /// classes are reached only while the lease lives, and queues that were left behind are inert.
     Priority(Handle),
+    /// It is taken out of its way and sent out by another link, into this class there; a link that is an IFB gives it back when
+    /// it has left. Only at [`Hook::Ingress`].
+    Redirect {
+        /// The other link's number.
+        link: u32,
+        /// As for [`Verdict::Priority`].
+        class: Handle,
+    },
     /// Nothing: it is only counted.
     Count,
     /// The rules behind this one, at this hook of this table, do not see it.
@@ -208,6 +205,31 @@ pub struct Leased {
     socket: Socket,
     table: String,
     lease: Duration,
+    kind: Kind,
+}
+
+/// Of which family a table is: what its chains see, and how the kernel numbers it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// `NFPROTO_INET`: IPv4 and IPv6 in one table.
+    Internet = 1,
+    /// `NFPROTO_NETDEV`: whatever a link carries.
+    Links = 5,
+}
+
+impl Kind {
+    /// `nfgenmsg` of everything that is about a table.
+    fn head(self) -> [u8; 4] {
+        [self as u8, 0, 0, 0]
+    }
+
+    /// Of which family a packet is there (`NFPROTO_IPV4`, `NFPROTO_IPV6`): at a link's door that is not looked at yet.
+    fn families(self) -> &'static [u8] {
+        match self {
+            Self::Internet => &[2, 10],
+            Self::Links => &[Self::Links as u8],
+        }
+    }
 }
 
 impl Leased {
@@ -217,8 +239,21 @@ impl Leased {
     /// Nothing has been changed then: no right (EPERM), a table of this name (EEXIST), an expression that the kernel does
     /// not have (ENOENT).
     pub fn install(table: &str, lease: Duration, rules: &[Rule]) -> Result<Self, Refused> {
+        Self::make(Kind::Internet, table, lease, &[], rules)
+    }
+
+    /// The same at the door of these links, by their names; all rules are at [`Hook::Ingress`]. A link that goes takes its
+    /// part with it.
+    ///
+    /// # Errors
+    /// As for [`Leased::install`]; ENOENT also when there is no such link.
+    pub fn install_at(links: &[String], table: &str, lease: Duration, rules: &[Rule]) -> Result<Self, Refused> {
+        Self::make(Kind::Links, table, lease, links, rules)
+    }
+
+    fn make(kind: Kind, table: &str, lease: Duration, links: &[String], rules: &[Rule]) -> Result<Self, Refused> {
         let socket = Socket::open(NETFILTER).map_err(|why| Refused { part: "open the socket", why })?;
-        let mut this = Self { socket, table: table.to_owned(), lease };
+        let mut this = Self { socket, table: table.to_owned(), lease, kind };
         let mut batch = Batch::default();
         batch.add("new table", NEW_TABLE, CREATE | EXCL, |part| {
             part.name(1, table); // NFTA_TABLE_NAME
@@ -232,17 +267,17 @@ impl Leased {
             part.be32(5, 1); // NFTA_SET_KEY_LEN
             part.be32(10, 1); // NFTA_SET_ID: required, though nothing in the batch refers to it
         });
-        let queues = rules.iter().any(|rule| matches!(rule.verdict, Verdict::Queue { .. }));
+        let priority = rules.iter().map(|rule| rule.verdict.priority()).max().unwrap_or_default();
         let mut hooks: Vec<Hook> = rules.iter().map(|rule| rule.hook).collect();
         hooks.dedup();
         for hook in hooks {
-            batch.add("new chain", NEW_CHAIN, CREATE, |part| chain(part, table, hook, queues));
+            batch.add("new chain", NEW_CHAIN, CREATE, |part| chain(part, table, hook, priority, links));
         }
         for rule in rules {
             batch.add("new rule", NEW_RULE, CREATE | APPEND, |part| {
                 part.name(1, table); // NFTA_RULE_TABLE
                 part.name(2, rule.hook.name()); // NFTA_RULE_CHAIN
-                part.nest(4, |part| rule.write(part)); // NFTA_RULE_EXPRESSIONS
+                part.nest(4, |part| rule.write(kind, part)); // NFTA_RULE_EXPRESSIONS
             });
         }
         batch.add("begin the lease", NEW_ELEMENT, CREATE, |part| this.elements(part));
@@ -257,9 +292,9 @@ impl Leased {
         part.name(2, LEASE); // NFTA_SET_ELEM_LIST_SET
         part.nest(3, |part| {
             // NFTA_SET_ELEM_LIST_ELEMENTS
-            for family in FAMILIES {
+            for family in self.kind.families() {
                 part.nest(1, |part| {
-                    part.nest(1, |part| part.attribute(1, &[family])); // NFTA_SET_ELEM_KEY
+                    part.nest(1, |part| part.attribute(1, &[*family])); // NFTA_SET_ELEM_KEY
                     part.be64(4, millis); // NFTA_SET_ELEM_TIMEOUT
                 });
             }
@@ -299,7 +334,7 @@ impl Leased {
             part.name(1, &table); // NFTA_RULE_TABLE
             part.name(2, hook.name()); // NFTA_RULE_CHAIN
         };
-        self.socket.dump(SUBSYSTEM | GET_RULE, &HEAD, which, |rule| counts.extend(counted(rule)))?;
+        self.socket.dump(SUBSYSTEM | GET_RULE, &self.kind.head(), which, |rule| counts.extend(counted(rule)))?;
         Ok(counts)
     }
 
@@ -314,7 +349,7 @@ impl Leased {
         let many = u32::try_from(batch.parts.len()).expect("a batch of this crate has some dozen parts");
         let begin = self.socket.sequence(many + 2);
         let parts: Vec<&'static str> = batch.parts.iter().map(|part| part.name).collect();
-        let message = batch.written(begin);
+        let message = batch.written(begin, self.kind);
         let failed = |part| move |why| Refused { part, why };
         self.socket.send(&message).map_err(failed("send the change"))?;
         self.socket.acknowledged(begin, begin + many).map_err(|Refusal { sequence, why }| {
@@ -334,9 +369,9 @@ pub fn tables() -> Result<Vec<String>, Refused> {
     let mut socket = Socket::open(NETFILTER).map_err(failed)?;
     let mut names = Vec::new();
     // Family 0: all of them.
-    let all = [0; HEAD.len()];
+    let all = [0; HEAD];
     let each = |table: &[u8]| {
-        let name = table.get(HEAD.len()..).and_then(|table| find(table, 1)); // NFTA_TABLE_NAME
+        let name = table.get(HEAD..).and_then(|table| find(table, 1)); // NFTA_TABLE_NAME
         names.extend(name.map(|name| String::from_utf8_lossy(name).trim_end_matches('\0').to_owned()));
     };
     socket.dump(SUBSYSTEM | GET_TABLE, &all, |_| (), each).map_err(failed)?;
@@ -364,7 +399,7 @@ impl Batch {
     }
 
     /// Beginning, parts, end. Only the last part asks for an acknowledgement: errors of the others come unasked, before it.
-    fn written(self, begin: u32) -> Message {
+    fn written(self, begin: u32, about: Kind) -> Message {
         let mut message = Message::default();
         message.push(BATCH[0], REQUEST, begin, &BATCH_HEAD, |_| ());
         let last = self.parts.len();
@@ -372,7 +407,7 @@ impl Batch {
         for (place, part) in self.parts.into_iter().enumerate() {
             sequence += 1;
             let ack = if place + 1 == last { ACK } else { 0 };
-            message.push(SUBSYSTEM | part.kind, REQUEST | part.flags | ack, sequence, &HEAD, |message| {
+            message.push(SUBSYSTEM | part.kind, REQUEST | part.flags | ack, sequence, &about.head(), |message| {
                 message.append(&part.attributes);
             });
         }
@@ -381,204 +416,38 @@ impl Batch {
     }
 }
 
-fn chain(part: &mut Message, table: &str, hook: Hook, queues: bool) {
+fn chain(part: &mut Message, table: &str, hook: Hook, priority: i32, links: &[String]) {
     /// Before the filters of others (priority 0), behind connection tracking (-200).
     const MANGLE: i32 = -150;
-    // A queue comes behind all rules of brunt's, whichever was there first: what it sends again they have seen already.
-    let priority = MANGLE + i32::from(queues);
     const ACCEPT: u32 = 1;
     part.name(1, table); // NFTA_CHAIN_TABLE
     part.name(3, hook.name()); // NFTA_CHAIN_NAME
     part.nest(4, |part| {
         part.be32(1, hook.number()); // NFTA_HOOK_HOOKNUM
-        part.be32(2, priority.cast_unsigned()); // NFTA_HOOK_PRIORITY
+        part.be32(2, (MANGLE + priority).cast_unsigned()); // NFTA_HOOK_PRIORITY
+        if !links.is_empty() {
+            part.nest(4, |part| links.iter().for_each(|link| part.name(1, link))); // NFTA_HOOK_DEVS { NFTA_DEVICE_NAME }
+        }
     });
     part.be32(5, ACCEPT); // NFTA_CHAIN_POLICY
     part.name(7, "filter"); // NFTA_CHAIN_TYPE
 }
 
-impl Rule {
-    /// The lease, its conditions in order, then the counter, then the verdict.
-    fn write(&self, part: &mut Message) {
-        meta(part, NFPROTO);
-        expression(part, "lookup", |part| {
-            part.name(1, LEASE); // NFTA_LOOKUP_SET
-            part.be32(2, REGISTER); // NFTA_LOOKUP_SREG
-        });
-        for condition in &self.matches {
-            condition.write(part);
-        }
-        expression(part, "counter", |part| {
-            part.be64(1, 0); // NFTA_COUNTER_BYTES
-            part.be64(2, 0); // NFTA_COUNTER_PACKETS
-        });
-        match self.verdict {
-            Verdict::Count => {}
-            Verdict::Drop => verdict(part, 0),  // NF_DROP
-            Verdict::Spare => verdict(part, 1), // NF_ACCEPT
-            // The expression `queue` is missing in some kernels, the target of iptables behind it is in all that have either.
-            Verdict::Queue { number } => expression(part, "target", |part| {
-                const QUEUES: u16 = 1;
-                const BYPASS: u16 = 1;
-                part.name(1, "NFQUEUE"); // NFTA_TARGET_NAME
-                part.be32(2, 3); // NFTA_TARGET_REV
-                // NFTA_TARGET_INFO: struct xt_NFQ_info_v3 { queuenum, queues_total, flags }, padded to 8, host order.
-                part.attribute(3, &[number, QUEUES, BYPASS, 0].map(u16::to_ne_bytes).concat());
-            }),
-            Verdict::Priority(class) => {
-                expression(part, "immediate", |part| {
-                    part.be32(1, REGISTER); // NFTA_IMMEDIATE_DREG
-                    // NFTA_IMMEDIATE_DATA { NFTA_DATA_VALUE }, in the host's order
-                    part.nest(2, |part| part.attribute(1, &class.number().to_ne_bytes()));
-                });
-                expression(part, "meta", |part| {
-                    part.be32(2, 2); // NFTA_META_KEY: NFT_META_PRIORITY
-                    part.be32(3, REGISTER); // NFTA_META_SREG
-                });
-            }
-        }
-    }
-}
-
-fn verdict(part: &mut Message, code: u32) {
-    expression(part, "immediate", |part| {
-        part.be32(1, 0); // NFTA_IMMEDIATE_DREG: NFT_REG_VERDICT
-        // NFTA_IMMEDIATE_DATA { NFTA_DATA_VERDICT { NFTA_VERDICT_CODE } }
-        part.nest(2, |part| part.nest(2, |part| part.be32(1, code)));
-    });
-}
-
-impl Match {
-    fn write(self, part: &mut Message) {
+impl Verdict {
+    /// How far behind other rules of brunt's it comes, whichever was there first. A queue: what it sends again they have seen
+    /// already. A class, which is the wire itself: what a queue takes and sends again passes it once.
+    fn priority(self) -> i32 {
         match self {
-            Self::Transport(transport) => {
-                meta(part, L4PROTO);
-                compare(part, Compare::Equal, &[transport.number()]);
-            }
-            Self::ArrivedFromOutside => not_loopback(part, IIF),
-            Self::LeavesForOutside => not_loopback(part, OIF),
-            Self::NeighbourDiscovery => {
-                meta(part, L4PROTO);
-                compare(part, Compare::Equal, &[ICMPV6]);
-                payload(part, TRANSPORT_HEADER, 0, 1);
-                compare(part, Compare::AtLeast, &[ROUTER_SOLICITATION]);
-                compare(part, Compare::AtMost, &[REDIRECT]);
-            }
-            Self::From(port) => header(part, 0, port),
-            Self::To(port) => header(part, 2, port),
-            Self::Source(addresses) => addresses.write(part, 12, 8),
-            Self::Destination(addresses) => addresses.write(part, 16, 24),
-            Self::Unmarked(mark) => {
-                meta(part, MARK);
-                compare(part, Compare::Unequal, &mark.to_ne_bytes());
-            }
-            Self::Share { millionths } => {
-                expression(part, "numgen", |part| {
-                    part.be32(1, REGISTER); // NFTA_NG_DREG
-                    part.be32(2, 1_000_000); // NFTA_NG_MODULUS
-                    part.be32(3, 1); // NFTA_NG_TYPE: NFT_NG_RANDOM
-                });
-                // `cmp` compares bytes, so the number goes into network order first. Without this a share of 20 % drops
-                // one of ten thousand.
-                expression(part, "byteorder", |part| {
-                    part.be32(1, REGISTER); // NFTA_BYTEORDER_SREG
-                    part.be32(2, REGISTER); // NFTA_BYTEORDER_DREG
-                    part.be32(3, 1); // NFTA_BYTEORDER_OP: NFT_BYTEORDER_HTON
-                    part.be32(4, 4); // NFTA_BYTEORDER_LEN
-                    part.be32(5, 4); // NFTA_BYTEORDER_SIZE
-                });
-                compare(part, Compare::Less, &millionths.to_be_bytes());
-            }
+            Self::Queue { .. } => 1,
+            Self::Priority(_) | Self::Redirect { .. } => 2,
+            Self::Drop | Self::Count | Self::Spare => 0,
         }
     }
-}
-
-impl Addresses {
-    /// The protocol's family, then the address at `v4` or `v6` bytes into the network header.
-    fn write(self, part: &mut Message, v4: u32, v6: u32) {
-        let (family, offset, bytes) = match self.address {
-            IpAddr::V4(address) => (2, v4, address.octets().to_vec()),
-            IpAddr::V6(address) => (10, v6, address.octets().to_vec()),
-        };
-        let kept = |place: usize| usize::from(self.prefix).saturating_sub(8 * place).min(8);
-        let mask: Vec<u8> = (0..bytes.len()).map(|place| !(0xff_u16 >> kept(place)) as u8).collect();
-        meta(part, NFPROTO);
-        compare(part, Compare::Equal, &[family]);
-        let length = u32::try_from(bytes.len()).expect("4 or 16");
-        payload(part, NETWORK_HEADER, offset, length);
-        if mask.iter().any(|byte| *byte != 0xff) {
-            expression(part, "bitwise", |part| {
-                part.be32(1, REGISTER); // NFTA_BITWISE_SREG
-                part.be32(2, REGISTER); // NFTA_BITWISE_DREG
-                part.be32(3, length); // NFTA_BITWISE_LEN
-                part.nest(4, |part| part.attribute(1, &mask)); // NFTA_BITWISE_MASK { NFTA_DATA_VALUE }
-                part.nest(5, |part| part.attribute(1, &vec![0; mask.len()])); // NFTA_BITWISE_XOR { NFTA_DATA_VALUE }
-            });
-        }
-        let wanted: Vec<u8> = bytes.iter().zip(&mask).map(|(byte, mask)| byte & mask).collect();
-        compare(part, Compare::Equal, &wanted);
-    }
-}
-
-/// The loopback of every namespace has index 1. Indices are in host order.
-fn not_loopback(part: &mut Message, key: u32) {
-    const LOOPBACK: u32 = 1;
-    meta(part, key);
-    compare(part, Compare::Unequal, &LOOPBACK.to_ne_bytes());
-}
-
-/// What is known of a packet beside its bytes.
-fn meta(part: &mut Message, key: u32) {
-    expression(part, "meta", |part| {
-        part.be32(2, key); // NFTA_META_KEY
-        part.be32(1, REGISTER); // NFTA_META_DREG
-    });
-}
-
-#[derive(Clone, Copy)]
-enum Compare {
-    Equal = 0,
-    Unequal = 1,
-    Less = 2,
-    AtMost = 3,
-    AtLeast = 5,
-}
-
-fn compare(part: &mut Message, how: Compare, with: &[u8]) {
-    expression(part, "cmp", |part| {
-        part.be32(1, REGISTER); // NFTA_CMP_SREG
-        part.be32(2, how as u32); // NFTA_CMP_OP
-        part.nest(3, |part| part.attribute(1, with)); // NFTA_CMP_DATA { NFTA_DATA_VALUE }
-    });
-}
-
-/// Two bytes of the transport header.
-fn header(part: &mut Message, offset: u32, port: u16) {
-    payload(part, TRANSPORT_HEADER, offset, 2);
-    compare(part, Compare::Equal, &port.to_be_bytes());
-}
-
-/// So many bytes of a header, into the register.
-fn payload(part: &mut Message, base: u32, offset: u32, length: u32) {
-    expression(part, "payload", |part| {
-        part.be32(1, REGISTER); // NFTA_PAYLOAD_DREG
-        part.be32(2, base); // NFTA_PAYLOAD_BASE
-        part.be32(3, offset); // NFTA_PAYLOAD_OFFSET
-        part.be32(4, length); // NFTA_PAYLOAD_LEN
-    });
-}
-
-/// NFTA_LIST_ELEM { NFTA_EXPR_NAME, NFTA_EXPR_DATA { .. } }
-fn expression(part: &mut Message, name: &str, data: impl FnOnce(&mut Message)) {
-    part.nest(1, |part| {
-        part.name(1, name);
-        part.nest(2, data);
-    });
 }
 
 /// The packets that the counters of a dumped rule have seen.
 fn counted(rule: &[u8]) -> impl Iterator<Item = u64> {
-    let expressions = rule.get(HEAD.len()..).and_then(|rule| find(rule, 4)).unwrap_or(&[]); // NFTA_RULE_EXPRESSIONS
+    let expressions = rule.get(HEAD..).and_then(|rule| find(rule, 4)).unwrap_or(&[]); // NFTA_RULE_EXPRESSIONS
     attributes(expressions).filter_map(|(_, expression)| {
         if find(expression, 1)? != b"counter\0" {
             return None;

@@ -41,6 +41,8 @@ pub struct Table {
 struct State {
     /// `None` once it is removed.
     leased: Option<Leased>,
+    /// Its lease has ended and is not renewed.
+    is_over: bool,
     /// Why its lease could not be renewed.
     failure: Option<String>,
 }
@@ -70,11 +72,33 @@ impl Beats {
     /// # Errors
     /// Nothing is changed then.
     pub fn install(self: &Arc<Self>, namespace: &Namespace, name: &str, rules: &[Rule]) -> Result<Arc<Table>, Refused> {
+        self.hold(namespace, || Leased::install(name, self.lease, rules))
+    }
+
+    /// The same at the door of these links of it.
+    ///
+    /// # Errors
+    /// As for [`Beats::install`].
+    pub fn install_at(
+        self: &Arc<Self>,
+        namespace: &Namespace,
+        links: &[String],
+        name: &str,
+        rules: &[Rule],
+    ) -> Result<Arc<Table>, Refused> {
+        self.hold(namespace, || Leased::install_at(links, name, self.lease, rules))
+    }
+
+    fn hold(
+        self: &Arc<Self>,
+        namespace: &Namespace,
+        install: impl FnOnce() -> Result<Leased, Refused> + Send,
+    ) -> Result<Arc<Table>, Refused> {
         let inside = |why| Refused { part: "enter the network namespace", why };
-        let leased = namespace.inside(|| Leased::install(name, self.lease, rules)).map_err(inside)??;
+        let leased = namespace.inside(install).map_err(inside)??;
         let table = Arc::new(Table {
             namespace: namespace.identity(),
-            state: Mutex::new(State { leased: Some(leased), failure: None }),
+            state: Mutex::new(State { leased: Some(leased), is_over: false, failure: None }),
         });
         let kept: Arc<dyn Leasing> = Arc::<Table>::clone(&table);
         self.keep(&kept).map_err(|why| Refused { part: "keep the lease alive", why })?;
@@ -120,7 +144,8 @@ impl Beats {
 impl Leasing for Table {
     fn beat(&self) {
         let mut state = locked(&self.state);
-        if let Some(leased) = &mut state.leased
+        let State { leased, is_over, .. } = &mut *state;
+        if let (Some(leased), false) = (leased, *is_over)
             && let Err(refused) = leased.beat()
         {
             state.failure = Some(refused.to_string());
@@ -140,6 +165,16 @@ impl Table {
         }
         let leased = state.leased.as_mut().ok_or_else(|| io::Error::other("the rules are removed"))?;
         leased.counts(hook)
+    }
+
+    /// Its rules match nothing from now on; what they have counted can still be read.
+    ///
+    /// # Errors
+    /// What the kernel said: they end with the lease then.
+    pub fn end(&self) -> Result<(), Refused> {
+        let mut state = locked(&self.state);
+        state.is_over = true;
+        state.leased.as_mut().map_or(Ok(()), Leased::pause)
     }
 
     /// Removes it, as soon as no packet waits in its namespace; again, nothing happens.

@@ -140,7 +140,7 @@ fn check_networks(fault: &Fault, alive: &[Victim]) -> Result<(), ResolveError> {
         let network =
             Namespace::of_process(pid).map_err(|error| search(format!("the network of {victim}: {error}")))?;
         let may = netns::may_have_rules(&network, &format!("the network of {victim}"));
-        may.and_then(|()| netns::may_decide(fault)).map_err(search)?;
+        may.and_then(|()| netns::may_decide(fault, true)).map_err(search)?;
     }
     Ok(())
 }

@@ -27,7 +27,7 @@ pub fn find(fault: &Fault, name: &str) -> Result<Vec<Victim>, ResolveError> {
     };
     let what = format!("the network namespace `{name}`");
     let may = may_have_rules(&namespace, &what);
-    let may = may.and_then(|()| if packet::bandwidth::is_shaped(fault) { Ok(()) } else { may_decide(fault) });
+    let may = may.and_then(|()| if packet::bandwidth::is_shaped(fault) { Ok(()) } else { may_decide(fault, true) });
     may.map_err(|why| ResolveError::Search { target, why })?;
     Ok(vec![Victim::Namespace { name: name.into(), identity: Some(namespace.identity()) }])
 }
@@ -44,13 +44,13 @@ pub(super) fn may_have_rules(namespace: &Namespace, what: &str) -> Result<(), St
     listed.map(drop).map_err(modprobe)
 }
 
-/// Whether the kernel gives packets to a thread of the agent (NFQUEUE), where the fault needs that; if not, what helps. Tried in
-/// a namespace of its own, which nobody sees, and once: a kernel does not change under a run. Who may not make a namespace
+/// Whether the kernel gives packets to a thread of the agent (NFQUEUE), where the fault needs that: it does not where its victims
+/// have a `network` to themselves and the kernel's own queues do it. If not, what helps. Tried in a namespace of its own, which nobody sees, and once: a kernel does not change under a run. Who may not make a namespace
 /// learns it when the fault begins.
-pub(super) fn may_decide(fault: &Fault) -> Result<(), String> {
+pub(super) fn may_decide(fault: &Fault, network: bool) -> Result<(), String> {
     static TRIED: OnceLock<Result<(), String>> = OnceLock::new();
     let may_try = || capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::SYS_ADMIN));
-    if !packet::is_queued(fault) || !may_try() {
+    if !packet::is_queued(fault) || !may_try() || packet::ladder::is_emulated_fault(fault, network) {
         return Ok(());
     }
     TRIED.get_or_init(packets::try_queue).clone().map_err(|why| {
@@ -67,7 +67,7 @@ pub(super) fn may_decide(fault: &Fault) -> Result<(), String> {
 pub fn check_own(fault: &Fault) -> Result<(), ResolveError> {
     let search = |why| ResolveError::Search { target: fault.target.clone(), why };
     let own = Namespace::current().map_err(|error| search(error.to_string()))?;
-    may_have_rules(&own, "brunt's own network namespace").and_then(|()| may_decide(fault)).map_err(search)
+    may_have_rules(&own, "brunt's own network namespace").and_then(|()| may_decide(fault, false)).map_err(search)
 }
 
 fn cure(name: &str, error: &io::Error) -> String {

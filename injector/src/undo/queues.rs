@@ -9,28 +9,46 @@ use std::path::Path;
 use crate::namespace::{Identity, Namespace};
 use crate::netlink::tc::Tc;
 use crate::netlink::tc::tree::{Queues, Restored};
+use crate::packets::arrivals;
 
 /// Does it. `Ok` says what was done or was found not to be needed, `Err` what a person must do.
 pub fn restore(at: &Path, identity: Identity, links: &[Queues]) -> Result<Vec<String>, String> {
+    in_that(at, identity, "queues", || by_hand(at, links), || inside(links))
+}
+
+/// The same of the link that what arrives was sent through.
+pub fn remove_arrivals(at: &Path, identity: Identity) -> Result<Vec<String>, String> {
+    let by_hand = || format!("remove it by `nsenter --net={} ip link del {}`", at.display(), arrivals::NAME);
+    let remove = || {
+        let gone = if arrivals::remove()? { "removed" } else { "was gone already" };
+        Ok(vec![format!("the link {} {gone}", arrivals::NAME)])
+    };
+    in_that(at, identity, "links", by_hand, remove)
+}
+
+/// Does something in the namespace, if it is still the same.
+fn in_that(
+    at: &Path,
+    identity: Identity,
+    what: &str,
+    by_hand: impl Fn() -> String,
+    undo: impl FnOnce() -> io::Result<Vec<String>> + Send,
+) -> Result<Vec<String>, String> {
     let namespace = match Namespace::at(at) {
         Ok(namespace) => namespace,
         // A process that is gone has no namespace, and what `ip netns` has removed is no longer one but a file.
         Err(error) if error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(EINVAL) => {
-            return Ok(vec![format!("{} is gone, and its queues with it", at.display())]);
+            return Ok(vec![format!("{} is gone, and its {what} with it", at.display())]);
         }
         Err(error) => {
-            return Err(format!(
-                "cannot enter the network namespace {}: {error}; {}",
-                at.display(),
-                by_hand(at, links)
-            ));
+            return Err(format!("cannot enter the network namespace {}: {error}; {}", at.display(), by_hand()));
         }
     };
     if namespace.identity() != identity {
         return Ok(vec![format!("{} is another network namespace by now; nothing was touched", at.display())]);
     }
-    let outcome = namespace.inside(|| inside(links)).and_then(|outcome| outcome);
-    outcome.map_err(|error| format!("{error}; {}", by_hand(at, links)))
+    let outcome = namespace.inside(undo).and_then(|outcome| outcome);
+    outcome.map_err(|error| format!("{error}; {}", by_hand()))
 }
 
 /// As the kernel's headers have it: the file is no network namespace.

@@ -21,7 +21,7 @@ const V4: &str = "10.9.0.2";
 const V6: &str = "fd09::2";
 
 /// Runs in a namespace that this thread has entered; a child process is in it too.
-fn sh(line: &str) -> String {
+pub(crate) fn sh(line: &str) -> String {
     let output = Command::new("sh").args(["-ec", line]).output().unwrap();
     assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
@@ -159,7 +159,7 @@ fn lossy(loss: Loss) -> Netem {
 }
 
 /// Whether chance explains it with 99.99 %, by the normal approximation.
-fn near(seen: u32, many: u32, share: f64) -> bool {
+pub(crate) fn near(seen: u32, many: u32, share: f64) -> bool {
     let (mean, deviation) = (f64::from(many) * share, (f64::from(many) * share * (1.0 - share)).sqrt());
     (f64::from(seen) - mean).abs() <= 3.9 * deviation.max(1.0)
 }

@@ -3,7 +3,8 @@
 //! `agent` is what `brunt agent` is. `hold STATE LEASE_MS PID` is a runner in the middle of a run: two services (one leaves
 //! a child in its process group), of which one is paused, process PID paused as well, and a link that is slow. It prints a
 //! line of JSON with the pids once all is in place and then waits to be killed. `full STATE PID` is a runner whose disk is
-//! full when it wants to pause process PID; it prints the error. `serve LIMIT AGE_MS` is a server with so many connections:
+//! full when it wants to pause process PID; it prints the error. `slow STATE LEASE_MS NETNS DIRECTION MS` is a runner that holds
+//! packets of a network namespace: it prints its agent's pid once it does. `serve LIMIT AGE_MS` is a server with so many connections:
 //! it prints its port, greets whom it takes, closes what is above the limit at once, and what is older than that (0: never).
 
 mod scene;
@@ -31,6 +32,11 @@ fn main() -> ExitCode {
         }
         ["full", state, pid] => {
             full(Path::new(state), pid.parse().expect("a pid"));
+            ExitCode::SUCCESS
+        }
+        ["slow", state, lease, netns, direction, latency] => {
+            let lease = lease.parse().expect("the lease is a number of milliseconds");
+            slow(Path::new(state), lease, netns, direction, latency.parse().expect("a number of milliseconds"));
             ExitCode::SUCCESS
         }
         ["serve", limit, age] => {
@@ -93,6 +99,27 @@ fn full(state: &Path, pid: u32) {
             other => println!("{other:?}"),
         }
         injector.close().await.expect("nothing is left");
+    });
+}
+
+fn slow(state: &Path, lease: u64, netns: &str, direction: &str, latency: u64) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let exe = std::env::current_exe().expect("an own path");
+        let options = scene::options(&exe, state, "slow", Duration::from_millis(lease));
+        let (injector, mut events) = Injector::start(options).await.expect("an injector");
+        let direction = ["to", "from", "both"].into_iter().find(|one| *one == direction).expect("a direction");
+        let with = [
+            ("latency", ParamValue::Duration(Duration::from_millis(latency))),
+            ("direction", ParamValue::Word(direction)),
+        ];
+        let fault = Fault { with: Params(with.into()), ..scene::fault("line", "network.latency", "network") };
+        let victims = injector.resolve(&fault, &Target::Netns(netns.into())).await.expect("a victim");
+        injector.inject(&fault, &victims).await.expect("in place");
+        println!("{}", injector.agent().pid);
+        while let Some(event) = events.recv().await {
+            println!("{event:?}");
+        }
     });
 }
 

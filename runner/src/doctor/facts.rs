@@ -45,6 +45,8 @@ pub struct Facts {
     pub packet_rules: Result<(), String>,
     /// The same for a queue on a link there.
     pub packet_queues: Result<(), String>,
+    /// The same, and the kernel's emulator of bad lines (netem), on what leaves and what arrives.
+    pub packet_emulation: Result<(), String>,
     /// The same, and a program that decides about packets.
     pub packet_verdicts: Result<(), String>,
     /// Whether processes may be put into cgroups; if not, why.
@@ -141,6 +143,7 @@ pub fn made() -> Facts {
         isolation: Ok(Way::Apart),
         packet_rules: Ok(()),
         packet_queues: Ok(()),
+        packet_emulation: Ok(()),
         packet_verdicts: Ok(()),
         cgroups: Ok(()),
         file_accesses: Ok(()),

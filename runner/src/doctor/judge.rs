@@ -1,6 +1,6 @@
 //! What the facts mean for a run, and what helps.
 
-use brunt_injector::catalogue::{CGROUP, Entry, FANOTIFY, QUEUE};
+use brunt_injector::catalogue::{CGROUP, Entry, FANOTIFY, HTB, NETEM, QUEUE};
 use brunt_report::render::format;
 use brunt_scenario::catalogue::{self as language, TargetKind};
 
@@ -267,7 +267,19 @@ fn rungs(facts: &Facts) -> Vec<Rung> {
 /// Whether a kind that is built works here, and what it needs or lacks.
 fn can(entry: &Entry, facts: &Facts) -> (bool, String) {
     match entry.kind.split('.').next() {
-        _ if entry.rung.starts_with("htb") && facts.packet_rules.is_ok() && facts.packet_queues.is_err() => {
+        _ if entry.rung == NETEM => match &facts.packet_emulation {
+            Ok(()) => (true, "needs no more: tried in a network namespace".to_owned()),
+            Err(why) => {
+                let modules = "`modprobe -a sch_netem sch_prio ifb nft_fwd_netdev`";
+                (
+                    false,
+                    format!(
+                        "lacks the kernel's part: {why}; NFQUEUE and nf_tables serve instead, or, as root, {modules}"
+                    ),
+                )
+            }
+        },
+        _ if entry.rung == HTB && facts.packet_rules.is_ok() && facts.packet_queues.is_err() => {
             let why = facts.packet_queues.as_ref().err().map_or("", String::as_str);
             (false, format!("lacks the kernel's part: {why}; run on a kernel with htb (`modprobe sch_htb`)"))
         }

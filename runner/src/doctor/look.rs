@@ -48,6 +48,7 @@ pub fn look() -> Facts {
         may_signal_others: has_capability(&read("/proc/self/status"), CAP_KILL),
         packet_rules: brunt_injector::packets::try_rules(),
         packet_queues: brunt_injector::packets::try_queues(),
+        packet_emulation: brunt_injector::packets::emulation::works(),
         packet_verdicts: brunt_injector::packets::try_queue(),
         cgroups: brunt_injector::cgroup::site::try_rights(),
         file_accesses: brunt_injector::fault::disk::latency::may_hold(),

@@ -103,12 +103,20 @@ fn rules_on_packets_were_tried_and_what_was_refused_is_said() {
     queues.packet_queues = Ok(());
     assert!(rate(&queues).works);
     let row = |change: fn(&mut Facts)| {
-        let found = judged(change).rungs.into_iter().find(|rung| rung.kinds.contains(&"network.reorder"));
+        let found = judged(change).rungs.into_iter().find(|rung| rung.by.starts_with("NFQUEUE"));
         found.expect("a row")
     };
     assert!(row(|facts| facts.packet_rules = Err("not asked for".into())).works);
     let refused = row(|facts| facts.packet_verdicts = Err("cannot bind NFQUEUE 46200: not supported".into()));
     assert!(!refused.works && refused.needs.contains("nfnetlink_queue"));
+    let row = |change: fn(&mut Facts)| {
+        judged(change).rungs.into_iter().find(|rung| rung.by.starts_with("netem")).expect("a row")
+    };
+    assert!(row(|_| {}).works && row(|_| {}).kinds.contains(&"network.loss"));
+    let refused = row(|facts| facts.packet_emulation = Err("cannot add qdisc netem: no such kind".into()));
+    assert!(
+        !refused.works && refused.needs.contains("no such kind") && refused.needs.contains("modprobe -a sch_netem")
+    );
 }
 
 #[test]

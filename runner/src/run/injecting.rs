@@ -57,5 +57,5 @@ pub async fn inject(plan: &Plan, edges: Edges, layout: &Layout, injector: &Injec
     let hit = victims.names();
     let injected = injector.inject_and_tell(fault, &victims, move |edge| edges.tell(edge, &window, &hit));
     injected.await.map_err(|error| error.to_string())?;
-    Ok(Hit { instances: victims.names(), of: victims.of })
+    Ok(Hit { instances: victims.names(), of: victims.of, rung: injector.rung(&fault.id) })
 }

@@ -100,7 +100,7 @@ impl Inside {
             match coming.recv_timeout(MOMENT) {
                 Ok(Ok(answer)) => {
                     self.beginning.remove(0);
-                    if let Answer::Prepared(undo) = answer {
+                    if let Answer::Prepared { undo, .. } = answer {
                         self.undo = Some(undo);
                     }
                 }

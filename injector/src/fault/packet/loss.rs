@@ -3,8 +3,9 @@
 //! *What the service feels*: a bad line. TCP sends again, after a round trip or two while others keep coming, after 200 ms and
 //! more when it was the last one or the first (a lost SYN costs a second); so a few requests are late by very much. What is
 //! lost is counted in packets as the kernel sees them: over a virtual device one may be as large as 64 KiB.
-//! *Privileges*: CAP_NET_ADMIN in the target's network namespace and CAP_SYS_ADMIN to enter it. *Rung*: where each packet is
-//! lost on its own, nf_tables, which draws for each packet (`numgen random`), without a seed, and cannot be too slow; where a
+//! *Privileges*: CAP_NET_ADMIN in the target's network namespace and CAP_SYS_ADMIN to enter it. *Rung*: netem where the
+//! kernel has it, without `correlation`, on a network namespace or a container (no sender is told). Else, where each packet is lost
+//! on its own, nf_tables, which draws for each packet (`numgen random`), without a seed, and cannot be too slow; where a
 //! loss depends on the ones before it (`correlation`, `model`), NFQUEUE, by seed, and a packet is a segment of what the wire
 //! carries. *Verified*: the share that its counters show has the share that was asked for in its 99.99 % interval. *Undone*:
 //! the table is removed; what is lost is lost.

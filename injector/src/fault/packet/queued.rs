@@ -8,7 +8,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{bandwidth, ended, failed, free, interval, left_behind};
+use super::{bandwidth, ended, failed, free, left_behind, shares};
 use crate::agent::protocol::Order;
 use crate::agent::services::Services;
 use crate::error::Error;
@@ -21,8 +21,8 @@ use crate::proxy::fault_seed;
 use crate::target::Victim;
 
 /// Half of all packets must go on so soon after they are due, or within this share of what they were held for.
-const LATE: Duration = Duration::from_millis(5);
-const LATE_SHARE: f64 = 0.05;
+pub(super) const LATE: Duration = Duration::from_millis(5);
+pub(super) const LATE_SHARE: f64 = 0.05;
 
 /// A fault on the packets of its victims' namespaces.
 pub struct QueuedFault {
@@ -272,7 +272,7 @@ fn judge(treatment: &Treatment, sum: &Sum) -> Seen {
         Treatment::Answers(answers) => return answered(answers, sum),
         Treatment::Rate(rate) => return bandwidth::judge_queued(*rate, sum.came, sum.acted, sum.carried),
     };
-    chosen(sum, done)
+    shares::judge(sum.came, sum.acted, done)
 }
 
 /// Answers of name servers, of which only those about the names are meant.
@@ -289,19 +289,6 @@ fn answered(answers: &Answers, sum: &Sum) -> Seen {
         Outcome::Addresses(_) => "rewritten: other addresses",
     };
     Seen::Yes(format!("{} of {} of name servers {done}", grouped(sum.acted), amount(sum.came, "answer")))
-}
-
-fn chosen(sum: &Sum, (done, share, runs): (&str, f64, f64)) -> Seen {
-    let (came, acted) = (sum.came as f64, sum.acted as f64);
-    let of = format!("{} of {} were {done}", grouped(sum.acted), counted(sum.came));
-    // Packets in runs tell as much as fewer of them on their own.
-    let number = came / runs.max(1.0);
-    if number * share < 10.0 {
-        return if acted > 0.0 { Seen::Yes(of) } else { Seen::NotExercised(format!("{of}: too few came along")) };
-    }
-    let [low, high] = interval(acted / came, number);
-    let text = format!("{of} ({:.2} %, asked for {:.2} %)", 100.0 * acted / came, 100.0 * share);
-    if (low..=high).contains(&share) { Seen::Yes(text) } else { Seen::Absent(text) }
 }
 
 fn held(sum: &Sum) -> Seen {

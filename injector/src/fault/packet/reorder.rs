@@ -2,7 +2,8 @@
 //!
 //! *What the service feels*: TCP takes a gap for a loss when three packets behind it have come, and sends again what was not
 //! lost. As with tc-netem(8) the packets that are drawn go on at once, and all others are held for `latency`.
-//! *Privileges*: CAP_NET_ADMIN in the target's network namespace and CAP_SYS_ADMIN to enter it. *Rung*: NFQUEUE, by seed.
+//! *Privileges*: CAP_NET_ADMIN in the target's network namespace and CAP_SYS_ADMIN to enter it. *Rung*: netem where the
+//! kernel has it, without `correlation`, on a network namespace or a container; else NFQUEUE, by seed.
 //! *Verified*: the share of packets that were let pass has the one that was asked for in its 99.99 % interval; whether there was
 //! one to overtake depends on the traffic. *Undone*: what is held goes on at once, in order, and the table is removed.
 

@@ -20,7 +20,7 @@ impl Family {
         if address.is_ipv4() { Self::V4 } else { Self::V6 }
     }
 
-    pub(super) fn ether_type(self) -> u16 {
+    pub(in crate::netlink) fn ether_type(self) -> u16 {
         match self {
             Self::V4 => 0x0800,
             Self::V6 => 0x86dd,

@@ -18,6 +18,8 @@ pub struct Statistics {
     pub backlog: u32,
     /// Lost because too many waited.
     pub drops: u32,
+    /// Put in front of others, by netem.
+    pub overtook: u32,
     /// How often a packet had to wait for the rate.
     pub overlimits: u32,
 }
@@ -30,6 +32,7 @@ impl Statistics {
             packets: self.packets + other.packets,
             backlog: self.backlog.saturating_add(other.backlog),
             drops: self.drops.saturating_add(other.drops),
+            overtook: self.overtook.saturating_add(other.overtook),
             overlimits: self.overlimits.saturating_add(other.overlimits),
         }
     }
@@ -62,6 +65,8 @@ fn of(body: &[u8], class: Handle) -> Option<Statistics> {
         packets: packets.or_else(|| Some(word(basic, 8)?.into()))?,
         backlog: word(queue, 4)?,
         drops: word(queue, 8)?,
+        // What others call requeued.
+        overtook: word(queue, 12)?,
         overlimits: word(queue, 16)?,
     })
 }

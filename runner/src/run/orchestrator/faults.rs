@@ -1,6 +1,6 @@
 //! The life of a fault as the orchestrator sees it: asked for, in place, looked at, undone, whole again.
 
-use brunt_injector::{Reverted, Seen};
+use brunt_injector::{Reverted, Rung, Seen};
 use brunt_report::facts::{Effect, FaultFacts, Stopped};
 use brunt_report::results::Severity;
 use brunt_scenario::metric::WindowName;
@@ -54,13 +54,20 @@ impl Orchestrator {
     pub(super) fn injected(&mut self, fault: usize, outcome: Result<Hit, String>, now: Offset) -> Vec<Todo> {
         let id = self.faults[fault].id.clone();
         match outcome {
-            Ok(Hit { instances, of }) => {
+            Ok(Hit { instances, of, rung }) => {
+                if let Some(rung) = &rung {
+                    self.faults[fault].mechanism.clone_from(&rung.by);
+                }
                 if self.hits_strangers(fault) {
                     // Nobody tells how many strangers there are but a look at them, and the last one before the act counts.
                     self.whole_at[fault] = self.whole_at[fault].max(of);
                 }
                 if !self.faults[fault].instant {
                     self.in_place(fault, &instances, now);
+                }
+                if let Some(Rung { by, why_not_higher }) = rung {
+                    let why = why_not_higher.map(|why| format!(": {why}"));
+                    self.say_of(now, "fault.rung", fault, format!("by {by}{}", why.unwrap_or_default()));
                 }
                 self.faults[fault].instances = instances;
                 self.phases[fault] = FaultPhase::Active(now);

@@ -1,7 +1,7 @@
 //! What the loop hears of and what it is asked to do: the two plain lists between [`super::Orchestrator`] and the world.
 
 use brunt_injector::kubernetes::watching::Told;
-use brunt_injector::{Reverted, Seen};
+use brunt_injector::{Reverted, Rung, Seen};
 use brunt_scenario::plan::LoadChange;
 use brunt_scenario::units::Offset;
 
@@ -119,6 +119,8 @@ pub struct Hit {
     pub instances: Vec<String>,
     /// How many members the target had just before.
     pub of: usize,
+    /// By which mechanism, where there are several.
+    pub rung: Option<Rung>,
 }
 
 /// Something to carry out.

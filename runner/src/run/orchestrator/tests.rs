@@ -107,7 +107,7 @@ impl Story {
 }
 
 fn injected(fault: usize) -> Input {
-    Input::Injected { fault, outcome: Ok(Hit { instances: vec!["payments#1".into()], of: 3 }) }
+    Input::Injected { fault, outcome: Ok(Hit { instances: vec!["payments#1".into()], of: 3, rung: None }) }
 }
 
 fn reverted(fault: usize) -> Input {
