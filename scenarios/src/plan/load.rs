@@ -1,10 +1,56 @@
-//! What a load entry says beside its curve: which journeys its iterations take, and how its connections are used.
+//! How many come, when: the entries of the load, their curves, the journeys that their iterations take, and how they use
+//! connections.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::Json;
+
+/// One entry under `load:`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Load {
+    /// Its name.
+    pub name: String,
+    /// What its iterations do: never empty; with several, each iteration takes one by its share.
+    pub mix: Vec<Portion>,
+    /// Open or closed.
+    pub model: Model,
+    /// In order; a level is a rate a second (open) or a number of users (closed).
+    pub stages: Vec<Stage>,
+    /// Open iterations above it are dropped and make the run invalid.
+    pub max_in_flight: usize,
+    /// How long open requests may take after the last arrival.
+    pub drain: Duration,
+    /// How its connections are used.
+    pub connections: Connections,
+}
+
+/// How iterations start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Model {
+    /// By the clock, evenly spaced.
+    OpenConstant,
+    /// By the clock, a Poisson process.
+    OpenPoisson,
+    /// A number of users who wait for their replies.
+    Closed,
+}
+
+/// A piece of the load curve, linear from `from` to `to`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Stage {
+    /// Level at its beginning.
+    #[serde(with = "super::sending::bits")]
+    pub from: f64,
+    /// Level at its end.
+    #[serde(with = "super::sending::bits")]
+    pub to: f64,
+    /// How long; `None` lasts as long as the timeline (only the last stage).
+    pub length: Option<Duration>,
+    /// Left out of every window but `warmup`.
+    pub warmup: bool,
+}
 
 /// One journey of a load entry and how many of its iterations take it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
