@@ -281,8 +281,8 @@ pub enum ResolveError {
     },
     /// The cluster would not take the agent that the fault needs in its pods.
     #[error(
-        "fault `{fault}` needs an agent in the pods of `{target}`, an ephemeral container with NET_ADMIN and NET_RAW, and the \
-         cluster does not take it: {why}"
+        "fault `{fault}` needs an agent in the pods of `{target}`, an ephemeral container, and the cluster does not take it: \
+         {why}"
     )]
     Admission {
         /// The fault's id.

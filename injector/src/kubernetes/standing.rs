@@ -154,10 +154,8 @@ impl Place<'_> {
             Some(owner) => self.account(owner).await?,
             None => None,
         };
-        let there: Vec<&pod::Facts> =
-            pods.iter().filter(|pod| !matches!(pod.phase.as_str(), "Succeeded" | "Failed")).collect();
-        let (ready, others): (Vec<&pod::Facts>, Vec<&pod::Facts>) =
-            there.iter().copied().partition(|pod| pod.ready && !pod.ending);
+        let there = |pod: &pod::Facts| !matches!(pod.phase.as_str(), "Succeeded" | "Failed");
+        let there: Vec<pod::Facts> = pods.into_iter().filter(there).collect();
         let all = account.map_or(there.len(), |account| account.wanted);
         // Of an owner that wants none, none is all; without an owner nobody has said that.
         if all == 0 && account.is_none() {
@@ -165,19 +163,7 @@ impl Place<'_> {
             let which = which.unwrap_or_default();
             return Err(NotSo::NoSuchObject(format!("no pod{which} in the namespace `{}`", self.namespace)));
         }
-        let not_ready: Vec<String> = others
-            .iter()
-            .map(|pod| {
-                let state = if pod.ending { "is ending" } else { "is not ready" };
-                format!("{} {state}", pod.name)
-            })
-            .collect();
-        // All of them are ready only when no other one is there: the replaced one must be gone, too.
-        let (enough, stray) = (ready.len() >= at_least.of(all), at_least == CountOrShare::All && !others.is_empty());
-        if enough && !stray {
-            return Ok(());
-        }
-        Err(NotSo::NotYet(format!("{} of {all} pods are ready{}", ready.len(), named(&not_ready))))
+        enough(&there, all, at_least).map_err(NotSo::NotYet)
     }
 
     async fn available(&self, owner: &Owner, at_least: CountOrShare) -> Result<(), NotSo> {
@@ -258,6 +244,27 @@ fn named<T: Display>(all: &[T]) -> String {
     format!(": {}{more}", some.join(", "))
 }
 
+/// Whether so many of `all` are ready. One that was told to end still says that it is, for as long as its grace lasts.
+///
+/// # Errors
+/// How many are, and which are not.
+fn enough(there: &[pod::Facts], all: usize, at_least: CountOrShare) -> Result<(), String> {
+    let (ready, others): (Vec<&pod::Facts>, Vec<&pod::Facts>) = there.iter().partition(|pod| pod.ready && !pod.ending);
+    let not_ready: Vec<String> = others
+        .iter()
+        .map(|pod| {
+            let state = if pod.ending { "is ending" } else { "is not ready" };
+            format!("{} {state}", pod.name)
+        })
+        .collect();
+    // All of them are ready only when no other one is there: the replaced one must be gone, too.
+    let (enough, stray) = (ready.len() >= at_least.of(all), at_least == CountOrShare::All && !others.is_empty());
+    if enough && !stray {
+        return Ok(());
+    }
+    Err(format!("{} of {all} pods are ready{}", ready.len(), named(&not_ready)))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -281,6 +288,25 @@ mod tests {
         let stuck = json!({ "observedGeneration": 2, "replicas": 4, "updatedReplicas": 1, "availableReplicas": 3,
             "conditions": [{ "type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded" }] });
         assert!(at(stuck).ends_with("it does not go on: ProgressDeadlineExceeded"));
+    }
+
+    #[test]
+    fn a_pod_that_was_told_to_end_is_not_ready_though_it_says_so() {
+        let pod = |name: &str, ends: Option<&str>| {
+            let ready = json!([{ "type": "Ready", "status": "True" }]);
+            pod::Facts::of(
+                serde_json::from_value(json!({
+                    "metadata": { "name": name, "namespace": "shop", "uid": name, "deletionTimestamp": ends },
+                    "spec": { "containers": [] },
+                    "status": { "phase": "Running", "conditions": ready },
+                }))
+                .unwrap(),
+            )
+        };
+        let (stays, ends) = (pod("stays", None), pod("ends", Some("2026-01-01T00:00:00Z")));
+        assert_eq!(enough(std::slice::from_ref(&stays), 1, CountOrShare::All), Ok(()));
+        let told = enough(&[stays, ends], 2, CountOrShare::Count(2)).unwrap_err();
+        assert!(told.starts_with("1 of 2 pods are ready") && told.contains("ends is ending"), "{told}");
     }
 
     #[test]
