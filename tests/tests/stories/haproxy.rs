@@ -191,7 +191,7 @@ fn an_nginx_that_somebody_else_started_is_found_by_name_and_command_line_and_kil
     assert!(host::comes_true(Duration::from_secs(1), || victim.has_ended()), "it was to die");
     assert!(!other.has_ended() && other.requests() > 0, "nobody was to touch the other");
     let dies = fault(&results, "dies");
-    assert!(dies.verified && dies.residue.iter().any(|line| line.contains("stays down")), "{dies:?}");
+    assert!(dies.verified && dies.residue.iter().any(|line| line.contains("is up to what started it")), "{dies:?}");
     assert_eq!(dies.instances, [format!("nginx (pid {})", victim.pid())]);
     // From its death on every request fails, and none before: nothing listens there any more.
     let at = dies.injecting_at_s.expect("it was killed");
