@@ -438,15 +438,15 @@ pub fn find(kind: &str, target: TargetKind) -> Option<&'static Entry> {
 
 /// The same of one fault: where a kind has several mechanisms on a target, its parameters decide.
 pub fn of_fault(fault: &Fault, target: TargetKind) -> Option<Entry> {
-    let rung =
-        match () {
-            () if target == TargetKind::Netns && bandwidth::is_shaped(fault) => HTB,
-            () if packet::ladder::is_emulated_fault(fault, NETWORKS.contains(&target)) => {
-                if fault.kind == bandwidth::KIND { HTB } else { NETEM }
-            }
-            () if packet::is_queued(fault) => QUEUE,
-            () => RULES,
-        };
+    let rung = if target == TargetKind::Netns && bandwidth::is_shaped(fault) {
+        HTB
+    } else if packet::ladder::is_emulated(fault, NETWORKS.contains(&target)) {
+        if fault.kind == bandwidth::KIND { HTB } else { NETEM }
+    } else if packet::is_queued(fault) {
+        QUEUE
+    } else {
+        RULES
+    };
     let fits = |entry: &&Entry| entry.on.contains(&target) && entry.rung == rung;
     of(fault.kind).find(fits).or_else(|| find(fault.kind, target)).map(|entry| entry.on_target(target))
 }

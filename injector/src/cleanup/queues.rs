@@ -1,5 +1,5 @@
-//! Queues of brunt's on links, and its links for what arrives, found by their handle and name alone, with no journal: in the namespaces that have a name, in those of
-//! processes, and in this one.
+//! Queues of brunt's on links, and its links for what arrives, found by their handle and name alone, with no journal: in the
+//! namespaces that have a name, in those of processes, and in this one.
 //!
 //! Beside the queues of a live run there is a table of nf_tables that its agent owns and that goes with it; queues without one
 //! are what a death has left. They hold nothing, for nothing leads into them.

@@ -1,8 +1,9 @@
 //! Faults that act inside of pods: the verbs, passed on to the agent in each pod.
 //!
-//! Nothing here waits for a cluster. `approach` begins the agents, and says on what they wait. `inject` only asks; until all agents
-//! have said that the change is in place `verify` says that the effect is absent. `revert` waits for half a second at most, and is called again. What the agent
-//! in a pod holds ends with that agent, which ends at its lease: so does the fault if nobody on this side is left.
+//! Nothing here waits for a cluster. `approach` begins the agents, and says on what they wait. `inject` only asks; until all
+//! agents have said that the change is in place `verify` says that the effect is absent. `revert` waits for half a second at
+//! most, and is called again. What the agent in a pod holds ends with that agent, which ends at its lease: so does the fault if
+//! nobody on this side is left.
 
 mod inside;
 
@@ -57,11 +58,11 @@ impl InPods {
         let way = Way { cluster, purpose: Purpose::of(&order.kind), image: image.to_owned(), agents };
         Ok(Self { order, run_id: run_id.to_owned(), pods, way, inside: Vec::new() })
     }
+}
 
-    /// Whether what it does outlives an agent that is killed: what is stopped stays so.
-    fn stops(&self) -> bool {
-        self.order.kind == "process.pause"
-    }
+/// Whether what is ordered outlives an agent that is killed: what is stopped stays so.
+fn stops(order: &Order) -> bool {
+    order.kind == "process.pause"
 }
 
 impl Fault<Services> for InPods {
@@ -72,7 +73,7 @@ impl Fault<Services> for InPods {
             let name = ephemeral::name_of(&self.run_id, self.way.purpose, pod.container.as_deref());
             by_name.entry(name).or_default().push(pod.clone());
         }
-        let (lease, stops) = (self.way.agents.lease(), self.stops());
+        let (lease, stops) = (self.way.agents.lease(), stops(&self.order));
         Ok(by_name.into_iter().map(|(container, pods)| Undo::EndsInPods { pods, container, lease, stops }).collect())
     }
 

@@ -94,18 +94,10 @@ mod tests {
     use crate::kubernetes::Kind;
 
     fn pod(name: &str, owner: &str) -> Object {
-        Object {
-            kind: Kind::Pod,
-            namespace: Some("shop".into()),
-            name: name.into(),
-            uid: format!("uid-{name}"),
-            cluster: Identity { context: None, files: Vec::new(), uid: "c0".into() },
-            node: None,
-            owner: Owner::parse(owner),
-            grace: 30,
-            container: None,
-            process: None,
-        }
+        let cluster = Identity { context: None, files: Vec::new(), uid: "c0".into() };
+        let (namespace, uid) = (Some("shop".into()), format!("uid-{name}"));
+        let object = Object::new(Kind::Pod, namespace, name.into(), uid, cluster);
+        Object { owner: Owner::parse(owner), grace: 30, ..object }
     }
 
     fn victims(pods: &[Object]) -> Vec<Victim> {

@@ -267,19 +267,7 @@ mod tests {
 
     fn object(kind: Kind, namespace: Option<&str>, name: &str) -> Object {
         let cluster = Identity { context: Some("lab".into()), files: Vec::new(), uid: "c0".into() };
-        let namespace = namespace.map(str::to_owned);
-        Object {
-            kind,
-            namespace,
-            name: name.into(),
-            uid: "u".into(),
-            cluster,
-            node: None,
-            owner: None,
-            grace: 0,
-            container: None,
-            process: None,
-        }
+        Object::new(kind, namespace.map(str::to_owned), name.into(), "u".into(), cluster)
     }
 
     #[test]

@@ -56,18 +56,8 @@ pub struct Wanted {
 impl Wanted {
     /// As it stands in the journal: it has no UID yet.
     pub fn object(&self, cluster: &Identity) -> Object {
-        Object {
-            kind: Kind::Job,
-            namespace: Some(self.namespace.clone()),
-            name: self.name.clone(),
-            uid: String::new(),
-            cluster: cluster.clone(),
-            node: None,
-            owner: None,
-            grace: 0,
-            container: None,
-            process: None,
-        }
+        let (namespace, name) = (Some(self.namespace.clone()), self.name.clone());
+        Object::new(Kind::Job, namespace, name, String::new(), cluster.clone())
     }
 
     /// The Job. Its pods need no right, no account and no other user than nobody, so that every level of Pod Security admits

@@ -65,6 +65,12 @@ pub struct Object {
 }
 
 impl Object {
+    /// One of which no more is known than what it is.
+    pub fn new(kind: Kind, namespace: Option<String>, name: String, uid: String, cluster: Identity) -> Self {
+        let (node, owner, grace, container, process) = (None, None, 0, None, None);
+        Self { kind, namespace, name, uid, cluster, node, owner, grace, container, process }
+    }
+
     /// What it is and where: `pod shop/payment-0`.
     pub fn place(&self) -> String {
         match &self.namespace {

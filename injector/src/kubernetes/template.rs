@@ -133,19 +133,7 @@ mod tests {
 
     fn field(name: &str) -> Field {
         let cluster = Identity { context: Some("lab".into()), files: Vec::new(), uid: "c".into() };
-        let (namespace, uid) = (Some("shop".to_owned()), "u".to_owned());
-        let deployment = Object {
-            kind: Kind::Deployment,
-            namespace,
-            name: "pay".into(),
-            uid,
-            cluster,
-            node: None,
-            owner: None,
-            grace: 0,
-            container: None,
-            process: None,
-        };
+        let deployment = Object::new(Kind::Deployment, Some("shop".into()), "pay".into(), "u".into(), cluster);
         Field { deployment, container: "web".into(), name: name.into() }
     }
 

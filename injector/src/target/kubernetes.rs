@@ -249,7 +249,8 @@ fn meant_container(fault: &Fault, wanted: &PodMatch, pod: &Candidate) -> Result<
     }
 }
 
-/// One that may be hit, or may not.
+/// One that may be hit, or may not. What is no pod has the default of all that only pods have.
+#[derive(Default)]
 struct Candidate {
     namespace: Option<String>,
     name: String,
@@ -272,18 +273,7 @@ struct Candidate {
 impl Candidate {
     fn object(self, kind: Kind, cluster: &Identity) -> Object {
         let Self { namespace, name, uid, node, owner, grace, .. } = self;
-        Object {
-            kind,
-            namespace,
-            name,
-            uid,
-            cluster: cluster.clone(),
-            node,
-            owner,
-            grace,
-            container: None,
-            process: None,
-        }
+        Object { node, owner, grace, ..Object::new(kind, namespace, name, uid, cluster.clone()) }
     }
 }
 

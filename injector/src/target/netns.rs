@@ -44,13 +44,14 @@ pub(super) fn may_have_rules(namespace: &Namespace, what: &str) -> Result<(), St
     listed.map(drop).map_err(modprobe)
 }
 
-/// Whether the kernel gives packets to a thread of the agent (NFQUEUE), where the fault needs that: it does not where its victims
-/// have a `network` to themselves and the kernel's own queues do it. If not, what helps. Tried in a namespace of its own, which nobody sees, and once: a kernel does not change under a run. Who may not make a namespace
-/// learns it when the fault begins.
+/// Whether the kernel gives packets to a thread of the agent (NFQUEUE), where the fault needs that: it does not where its
+/// victims have a `network` to themselves and the kernel's own queues do it. If not, what helps. Tried in a namespace of its
+/// own, which nobody sees, and once: a kernel does not change under a run. Who may not make a namespace learns it when the
+/// fault begins.
 pub(super) fn may_decide(fault: &Fault, network: bool) -> Result<(), String> {
     static TRIED: OnceLock<Result<(), String>> = OnceLock::new();
     let may_try = || capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::SYS_ADMIN));
-    if !packet::is_queued(fault) || !may_try() || packet::ladder::is_emulated_fault(fault, network) {
+    if !packet::is_queued(fault) || !may_try() || packet::ladder::is_emulated(fault, network) {
         return Ok(());
     }
     TRIED.get_or_init(packets::try_queue).clone().map_err(|why| {

@@ -126,19 +126,7 @@ mod tests {
 
     fn judged(replicas: i32, generation: i64, observed: i64, pods: i32) -> Seen {
         let cluster = Identity { context: None, files: Vec::new(), uid: "c".into() };
-        let (namespace, name, uid) = (Some("shop".into()), "payment".into(), "u".into());
-        let object = Object {
-            kind: Kind::Deployment,
-            namespace,
-            name,
-            uid,
-            cluster,
-            node: None,
-            owner: None,
-            grace: 0,
-            container: None,
-            process: None,
-        };
+        let object = Object::new(Kind::Deployment, Some("shop".into()), "payment".into(), "u".into(), cluster);
         let found = json!({
             "metadata": {"name": "payment", "generation": generation},
             "spec": {"replicas": replicas, "selector": {}, "template": {}},

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use super::Way;
+use super::{Way, stops};
 use crate::agent::pods::{Life, Over, Place};
 use crate::agent::protocol::{Answer, Ask, Order};
 use crate::error::Error;
@@ -63,7 +63,7 @@ impl Inside {
         Ok(Self {
             agent,
             purpose: way.purpose,
-            stops: order.kind == "process.pause",
+            stops: stops(order),
             follows: order.follow,
             fault: order.fault.clone(),
             injected: false,

@@ -127,19 +127,7 @@ mod tests {
 
     fn quota(fault: &str) -> Quota {
         let cluster = Identity { context: None, files: Vec::new(), uid: "c".into() };
-        let (name, uid) = ("shop".to_owned(), "u".to_owned());
-        let namespace = Object {
-            kind: Kind::Namespace,
-            namespace: None,
-            name,
-            uid,
-            cluster,
-            node: None,
-            owner: None,
-            grace: 0,
-            container: None,
-            process: None,
-        };
+        let namespace = Object::new(Kind::Namespace, None, "shop".into(), "u".into(), cluster);
         named(namespace, fault, "20260102T030405-2a", 3)
     }
 

@@ -115,17 +115,12 @@ async fn round(
 }
 
 fn object_of(pod: &Facts, node: &Object) -> Object {
+    let (namespace, name, uid) = (Some(pod.namespace.clone()), pod.name.clone(), pod.uid.clone());
     Object {
-        kind: Kind::Pod,
-        namespace: Some(pod.namespace.clone()),
-        name: pod.name.clone(),
-        uid: pod.uid.clone(),
-        cluster: node.cluster.clone(),
         node: Some(node.name.clone()),
         owner: pod.owner.clone(),
         grace: pod.grace,
-        container: None,
-        process: None,
+        ..Object::new(Kind::Pod, namespace, name, uid, node.cluster.clone())
     }
 }
 
@@ -255,19 +250,7 @@ mod tests {
 
     fn node() -> Object {
         let cluster = Identity { context: None, files: Vec::new(), uid: "c".into() };
-        let (kind, name, uid) = (Kind::Node, "n2".into(), "u".into());
-        Object {
-            kind,
-            namespace: None,
-            name,
-            uid,
-            cluster,
-            node: None,
-            owner: None,
-            grace: 0,
-            container: None,
-            process: None,
-        }
+        Object::new(Kind::Node, None, "n2".into(), "u".into(), cluster)
     }
 
     fn pod(name: &str, owner: Option<&str>, address: &str) -> Facts {

@@ -5,9 +5,9 @@
 //! The rate is that of bytes on the wire, Ethernet's header included: full TCP segments carry 95.6 % of it.
 //!
 //! There are two rungs. **htb** serves what leaves a network namespace with a name (`direction: from`, for anybody): any rate, and
-//! each link has it for itself; the loopback is never touched. Where the kernel has netem, too, it also serves what arrives, both ways,
-//! one peer, and containers that share their network with nobody (`emulated.rs`). **NFQUEUE** serves all else (what arrives, both ways, the
-//! packets of services, processes, containers, of one peer): a thread of the agent lets them go on one after another
+//! each link has it for itself; the loopback is never touched. Where the kernel has netem, too, it also serves what arrives,
+//! both ways, one peer, and containers that share their network with nobody (`emulated.rs`). **NFQUEUE** serves all else (these
+//! without netem, and always the packets of services and processes): a thread of the agent lets them go on one after another
 //! (`packets/queue/rate.rs`), each victim's and each direction's for themselves. Each packet goes through that thread, so above
 //! [`MOST`] it is refused: what a queue loses by itself is not the fault that was asked for.
 //!

@@ -84,6 +84,10 @@ impl Sum {
 }
 
 impl Wire {
+    fn new(arrives: bool, shaped: Option<Shaped>) -> Self {
+        Self { arrives, shaped, table: None, since: None, probes: Vec::new() }
+    }
+
     fn hook(&self, site: &Site) -> Hook {
         if self.arrives { Hook::Ingress } else { site.from.first().map_or(Hook::Output, |passage| passage.hook) }
     }
@@ -184,11 +188,11 @@ impl EmulatedFault {
             let mut wires = Vec::new();
             if self.asked.ways.to {
                 undo.push(Undo::Arrivals { at: at.clone(), namespace });
-                wires.push(Wire { arrives: true, shaped: None, table: None, since: None, probes: Vec::new() });
+                wires.push(Wire::new(true, None));
             }
             if let Some(shaped) = shaped {
                 undo.push(Undo::Queues { at, namespace, links: shaped.before().to_vec() });
-                wires.push(Wire { arrives: false, shaped: Some(shaped), table: None, since: None, probes: Vec::new() });
+                wires.push(Wire::new(false, Some(shaped)));
             }
             self.places.push(Place { site, links, wires });
         }

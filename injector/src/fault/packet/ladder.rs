@@ -14,6 +14,7 @@ use crate::agent::services::Services;
 use crate::catalogue::{QUEUE, RULES};
 use crate::error::Error;
 use crate::fault::{Change, Fault, Reverted, Rung, Seen, Undo};
+use crate::netlink::tc::shaped::Shape;
 use crate::packets::{Beats, Effect, Loss, Treatment, emulation};
 
 /// A fault on packets, by the first rung that can.
@@ -26,32 +27,31 @@ pub struct Ladder {
     why_below: Option<String>,
 }
 
-/// Whether netem serves an effect on such victims, on this kernel: what a plan can say before the links were looked at.
+/// How netem serves an effect on such victims, on this kernel: what a plan can say before the links were looked at.
 ///
 /// # Errors
-/// Why not.
-pub fn is_emulated(treatment: &Treatment, has_network: bool) -> Result<(), String> {
+/// Why it does not.
+fn emulated(treatment: &Treatment, has_network: bool) -> Result<Shape, String> {
     if !has_network {
         return Err("netem serves network namespaces, and containers that share theirs with nobody".into());
     }
-    emulation::shape_of(treatment)?;
-    emulation::works().map_err(|why| format!("netem does not work here: {why}"))
+    let shape = emulation::shape_of(treatment)?;
+    emulation::works().map_err(|why| format!("netem does not work here: {why}"))?;
+    Ok(shape)
 }
 
-/// The same of a fault that is planned.
-pub fn is_emulated_fault(fault: &PlannedFault, has_network: bool) -> bool {
+/// Whether netem serves a fault that is planned.
+pub fn is_emulated(fault: &PlannedFault, has_network: bool) -> bool {
     let treatment = super::treatment(fault.kind, &fault.with);
-    matches!(treatment, Some(Ok(treatment)) if is_emulated(&treatment, has_network).is_ok())
+    matches!(treatment, Some(Ok(treatment)) if emulated(&treatment, has_network).is_ok())
 }
 
 impl Ladder {
     /// What the order asks for.
     pub fn new(order: &Order, treatment: Treatment, run_id: &str, beats: Arc<Beats>) -> Self {
-        let (has_network, now) = (EmulatedFault::is_for(&order.victims), Arc::clone(&beats));
-        let (emulated, why_below) = match (is_emulated(&treatment, has_network), emulation::shape_of(&treatment)) {
-            (Ok(()), Ok(shape)) => (Some(EmulatedFault::new(order, shape, treatment.clone(), run_id, now)), None),
-            (Err(why), _) => (None, Some(why)),
-            (_, Err(why)) => (None, Some(why.to_owned())),
+        let (emulated, why_below) = match emulated(&treatment, EmulatedFault::is_for(&order.victims)) {
+            Ok(shape) => (Some(EmulatedFault::new(order, shape, treatment.clone(), run_id, Arc::clone(&beats))), None),
+            Err(why) => (None, Some(why)),
         };
         let whole = matches!(treatment.effect, Effect::Lost(Loss::All));
         let below_is = if matches!(treatment.effect, Effect::Lost(_)) { RULES } else { QUEUE };

@@ -16,17 +16,12 @@ pub(super) async fn of(client: &Client, name: &str) -> Result<Vec<Candidate>, Ku
     let candidate = found.map(|found| {
         let meta = found.metadata;
         Candidate {
-            namespace: None,
             name: name.to_owned(),
             uid: meta.uid.unwrap_or_default(),
-            node: None,
-            owner: None,
-            grace: 0,
-            containers: Vec::new(),
-            ready: false,
             exempt: meta.labels.is_some_and(|labels| labels.get(EXEMPT).is_some_and(|value| value == "true")),
             protected: name.starts_with(SYSTEM).then(|| "the control plane has its own there".to_owned()),
             down: meta.deletion_timestamp.map(|_| "is being deleted".to_owned()),
+            ..Candidate::default()
         }
     });
     Ok(candidate.into_iter().collect())

@@ -55,17 +55,12 @@ fn candidate(node: Node, is_named: bool) -> Candidate {
         None
     };
     Candidate {
-        namespace: None,
         name: node.metadata.name.unwrap_or_default(),
         uid: node.metadata.uid.unwrap_or_default(),
-        node: None,
-        owner: None,
-        grace: 0,
-        containers: Vec::new(),
-        ready: false,
         exempt: labels.get(EXEMPT).is_some_and(|value| value == "true"),
         protected: protected.map(str::to_owned),
         down: node.metadata.deletion_timestamp.map(|_| "is being deleted".to_owned()),
+        ..Candidate::default()
     }
 }
 

@@ -103,14 +103,9 @@ pub(super) async fn deployment(
             namespace: Some(namespace.to_owned()),
             name: owner.name.clone(),
             uid: meta.uid.unwrap_or_default(),
-            node: None,
-            owner: None,
-            grace: 0,
-            containers: Vec::new(),
-            ready: false,
             exempt: meta.labels.is_some_and(|labels| labels.get(EXEMPT).is_some_and(|value| value == "true")),
-            protected: None,
             down: meta.deletion_timestamp.map(|_| "is being deleted".to_owned()),
+            ..Candidate::default()
         }
     });
     Ok(candidate.into_iter().collect())

@@ -1,25 +1,11 @@
 //! What becomes of a container, and when a pod counts as having it.
 
-use brunt_scenario::plan::Owner;
-
 use super::*;
 use crate::kubernetes::{Identity, Kind};
 
 fn field(name: &str) -> Field {
     let cluster = Identity { context: None, files: Vec::new(), uid: "c".into() };
-    let (namespace, uid, owner) = (Some("shop".to_owned()), "u".to_owned(), None::<Owner>);
-    let deployment = Object {
-        kind: Kind::Deployment,
-        namespace,
-        name: "pay".into(),
-        uid,
-        cluster,
-        node: None,
-        owner,
-        grace: 0,
-        container: None,
-        process: None,
-    };
+    let deployment = Object::new(Kind::Deployment, Some("shop".into()), "pay".into(), "u".into(), cluster);
     Field { deployment, container: "web".into(), name: name.into() }
 }
 
