@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use brunt_scenario::units::Offset;
 
-pub use autoscalers::{AutoscalerFacts, ConditionFacts, DecisionFacts};
+pub use autoscalers::{AutoscalerFacts, ConditionFacts, DECIDES, DecisionFacts};
 pub use nodes::{NodeFacts, TroubleFacts};
 pub use pods::{PodFacts, PodSpan};
 

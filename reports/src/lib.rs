@@ -17,6 +17,7 @@ pub mod resilience;
 pub mod results;
 pub mod runs;
 pub mod sample;
+mod spans;
 pub mod stats;
 mod validity;
 pub mod verdict;

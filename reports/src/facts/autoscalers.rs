@@ -2,6 +2,9 @@
 
 use brunt_scenario::units::Offset;
 
+/// The condition that says whether an autoscaler can decide at all.
+pub const DECIDES: &str = "ScalingActive";
+
 /// One autoscaler.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AutoscalerFacts {

@@ -18,6 +18,7 @@ use crate::results::{
     Results, SCHEMA, SloData, Summary, autoscalers, faults, guardrails, nodes, operator, plan_words, pods, seconds,
     seconds_of, windows,
 };
+use crate::spans::merged;
 use crate::validity;
 use crate::verdict::Case;
 use crate::window::Windows;
@@ -114,6 +115,7 @@ impl Recorder {
         for (index, name) in self.places.names.iter().enumerate() {
             let spans = match index {
                 WARMUP | RUN => self.implied_span(index, facts),
+                // Spans of one name may touch or overlap (a union of parallel items); rates need them apart.
                 _ => merged(self.places.spans_of(index, facts.load_ended)),
             };
             let began = !spans.is_empty() || (index != BASELINE && self.has_cells(index));
@@ -197,17 +199,4 @@ fn worst_by_fault(facts: &Facts, rounds: &[Option<Resilience>]) -> BTreeMap<Stri
         all.insert(fault.id.clone(), worst);
     }
     all
-}
-
-/// Spans of one name may touch or overlap (a union of parallel items); rates need them apart.
-pub(super) fn merged(mut spans: Vec<(Offset, Offset)>) -> Vec<(Offset, Offset)> {
-    spans.sort_unstable();
-    let mut apart: Vec<(Offset, Offset)> = Vec::with_capacity(spans.len());
-    for (from, to) in spans {
-        match apart.last_mut() {
-            Some((_, end)) if from <= *end => *end = (*end).max(to),
-            _ => apart.push((from, to)),
-        }
-    }
-    apart
 }

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use brunt_scenario::metric::{Statistic, WindowName};
-use brunt_scenario::plan::{Plan, Step};
+use brunt_scenario::plan::{Plan, Step, Target};
 use hdrhistogram::Histogram;
 
 use super::answers::{Answers, Span};
@@ -49,7 +49,8 @@ pub struct Instances {
     target_of: Vec<usize>,
     /// By window, target and instance.
     served: Vec<Vec<Vec<Option<Box<Served>>>>>,
-    answers: Answers,
+    /// Only where pods are told of: nobody else asks.
+    answers: Option<Answers>,
 }
 
 impl Instances {
@@ -66,13 +67,16 @@ impl Instances {
                 }
             }
         }
-        Self { targets, target_of, served: Vec::new(), answers: Answers::default() }
+        let has_pods = plan.targets.values().any(|target| matches!(target, Target::Kubernetes(_)));
+        Self { targets, target_of, served: Vec::new(), answers: has_pods.then(Answers::default) }
     }
 
     /// Files a request in every window that it belongs to.
     pub fn file(&mut self, request: &Request, belongs: &[usize]) {
         let Some(&target) = self.target_of.get(usize::from(request.series)) else { return };
-        self.answers.file(target, request);
+        if let Some(answers) = &mut self.answers {
+            answers.file(target, request);
+        }
         let slot = match request.instance {
             u16::MAX => NOBODY,
             index => usize::from(index).min(LATER),
@@ -91,7 +95,7 @@ impl Instances {
         let of_target = |(target, called): (usize, &String)| {
             let known = known.iter().find(|known| known.target == *called)?;
             let at = known.instances.iter().position(|(instance, _)| instance == name)?;
-            Some(self.answers.of(target, at))
+            Some(self.answers.as_ref()?.of(target, at))
         };
         let mut spans: Vec<Span> = self.targets.iter().enumerate().filter_map(of_target).flatten().copied().collect();
         spans.sort();

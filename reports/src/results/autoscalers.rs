@@ -4,10 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::seconds;
-use crate::facts::{AutoscalerFacts, ConditionFacts, DecisionFacts};
-
-/// The condition that says whether an autoscaler can decide at all.
-const DECIDES: &str = "ScalingActive";
+use crate::facts::{AutoscalerFacts, ConditionFacts, DECIDES, DecisionFacts};
+use crate::spans::merged;
 
 /// A horizontal pod autoscaler of what the pods of a target belong to. Instants are those at which brunt heard of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -93,18 +91,13 @@ fn data(autoscaler: &AutoscalerFacts) -> AutoscalerData {
 pub fn unsatisfied(autoscaler: &AutoscalerData, end_s: f64) -> Vec<[f64; 2]> {
     let end_s = autoscaler.gone_s.unwrap_or(end_s);
     let ends = autoscaler.decisions.iter().skip(1).map(|next| next.at_s.unwrap_or(0.0)).chain([end_s]);
-    let mut spans: Vec<[f64; 2]> = Vec::new();
-    for (decision, to) in autoscaler.decisions.iter().zip(ends) {
+    let unsatisfied = |(decision, to): (&DecisionData, f64)| {
         let from = decision.at_s.unwrap_or(0.0);
-        if decision.desired.is_none_or(|wanted| wanted == decision.current) || to <= from {
-            continue;
-        }
-        match spans.last_mut() {
-            Some(last) if last[1] >= from => last[1] = to,
-            _ => spans.push([from, to]),
-        }
-    }
-    spans
+        let lacks = decision.desired.is_some_and(|wanted| wanted != decision.current);
+        (lacks && from < to).then_some((from, to))
+    };
+    let spans = merged(autoscaler.decisions.iter().zip(ends).filter_map(unsatisfied).collect());
+    spans.into_iter().map(<[f64; 2]>::from).collect()
 }
 
 /// How many it wanted, one after the other: `[3, 5, 3]`.

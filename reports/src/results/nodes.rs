@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::seconds;
 use crate::facts::{NodeFacts, TroubleFacts};
+use crate::spans::merged;
 
 /// A node that carried pods of a target. Instants are those at which brunt heard of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -57,24 +58,15 @@ fn data(node: &NodeFacts) -> NodeData {
 
 /// Spans in which something was wrong with a node, in order and without overlaps, and in one word or more what that was.
 pub fn troubled(node: &NodeData, end_s: f64) -> (Vec<[f64; 2]>, Vec<&str>) {
-    let span = |from: Option<f64>, to: Option<f64>| [from.unwrap_or(0.0), to.unwrap_or(end_s)];
-    let mut spans: Vec<[f64; 2]> = node.troubles.iter().map(|one| span(one.from_s, one.to_s)).collect();
-    spans.extend(node.gone_s.map(|gone| [gone, end_s]));
-    spans.sort_by(|a, b| a[0].total_cmp(&b[0]));
-    let mut apart: Vec<[f64; 2]> = Vec::new();
-    for [from, to] in spans {
-        match apart.last_mut() {
-            Some(last) if last[1] >= from => last[1] = last[1].max(to),
-            _ => apart.push([from, to]),
-        }
-    }
+    let troubles = node.troubles.iter().map(|one| (one.from_s.unwrap_or(0.0), one.to_s.unwrap_or(end_s)));
+    let spans = merged(troubles.chain(node.gone_s.map(|gone| (gone, end_s))).collect());
     let mut words: Vec<&str> = Vec::new();
     for word in node.troubles.iter().map(|one| one.what.as_str()).chain(node.gone_s.map(|_| "gone")) {
         if !words.contains(&word) {
             words.push(word);
         }
     }
-    (apart, words)
+    (spans.into_iter().map(<[f64; 2]>::from).collect(), words)
 }
 
 #[cfg(test)]

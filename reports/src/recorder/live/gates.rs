@@ -7,11 +7,11 @@ use brunt_scenario::plan::{Limit, Plan};
 use brunt_scenario::units::Offset;
 
 use super::super::Recorder;
-use super::super::finish::merged;
 use super::super::places::{BASELINE, RUN};
 use super::super::slices::Slices;
 use crate::gates::so_far::{self, GateSoFar};
 use crate::measured::Measured;
+use crate::spans::merged;
 
 impl Recorder {
     /// Every gate of the plan by what is measured so far, in its order. Copies the histograms of the windows that gates are

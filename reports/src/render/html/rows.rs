@@ -60,6 +60,11 @@ fn dash() -> String {
     format::NONE.to_owned()
 }
 
+/// When something came to be so, on the run's clock; `None`: it was so already.
+fn since(at_s: Option<f64>) -> String {
+    at_s.map_or_else(|| "before the run".to_owned(), |at| format!("{at:.3} s"))
+}
+
 fn fact(label: &'static str, value: String, bad: bool) -> Fact {
     Fact { label, value, bad }
 }

@@ -3,15 +3,13 @@
 use std::collections::BTreeMap;
 
 use brunt_injector::kubernetes::watching::{AutoscalerNow, Condition};
-use brunt_report::facts::{AutoscalerFacts, ConditionFacts, DecisionFacts};
+use brunt_report::facts::{AutoscalerFacts, ConditionFacts, DECIDES, DecisionFacts};
 use brunt_scenario::units::Offset;
 
 use super::clusters::Say;
 
 /// The condition whose words are those of the last decision.
 const DONE: &str = "AbleToScale";
-/// The one that says whether it can decide at all.
-const DECIDES: &str = "ScalingActive";
 
 /// The autoscalers of all targets.
 #[derive(Debug, Default)]

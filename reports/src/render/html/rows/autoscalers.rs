@@ -1,5 +1,6 @@
 //! What autoscalers of the targets' owners decided, and what kept them from it.
 
+use super::since;
 use crate::results::{AutoscalerData, Results};
 
 /// A decision of an autoscaler, or a change of one of its conditions.
@@ -35,7 +36,7 @@ fn rows(autoscaler: &AutoscalerData) -> Vec<AutoscalerRow> {
     let row = |(at, what): (Option<f64>, String)| AutoscalerRow {
         name: name.clone(),
         about: format!("{scales}, {min} to {max}"),
-        at: at.map_or_else(|| "before the run".to_owned(), |at| format!("{at:.3} s")),
+        at: since(at),
         what,
     };
     told.into_iter().map(row).collect()

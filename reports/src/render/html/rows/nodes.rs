@@ -3,7 +3,7 @@
 use crate::render::format;
 use crate::results::{NodeData, Results, TroubleData};
 
-use super::dash;
+use super::{dash, since};
 
 /// Something that was wrong with a node.
 pub struct NodeRow {
@@ -44,7 +44,7 @@ fn row(node: &NodeData, trouble: &TroubleData, end_s: f64) -> NodeRow {
         about: node.targets.join(", "),
         what: trouble.what.clone(),
         why: trouble.why.clone(),
-        from: trouble.from_s.map_or_else(|| "before the run".to_owned(), |at| format!("{at:.3} s")),
+        from: since(trouble.from_s),
         lasted: match trouble.to_s {
             Some(_) => format::seconds(lasted),
             None => format!("{}, to the end", format::seconds(lasted)),
