@@ -67,11 +67,6 @@ pub fn resident_kib(pid: u32) -> Option<u64> {
     kib_of(pid, "VmRSS:")
 }
 
-/// The most that it ever was (`VmHWM`). `None` once the process has ended.
-pub fn peak_kib(pid: u32) -> Option<u64> {
-    kib_of(pid, "VmHWM:")
-}
-
 fn kib_of(pid: u32, key: &str) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find(|line| line.starts_with(key))?;

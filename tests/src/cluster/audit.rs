@@ -12,6 +12,8 @@ use time::format_description::well_known::Rfc3339;
 pub struct Asked {
     /// When the API server received it, in seconds since 1970.
     pub at: f64,
+    /// When its answer was ready, in seconds since 1970.
+    pub answered: f64,
     /// `create`, `update`, `patch`, `delete`; of those who test, `get`, `list` and `watch` too.
     pub verb: String,
     /// `pods`, `pods/eviction`, `deployments/scale`...
@@ -44,6 +46,7 @@ fn asked(event: &Value) -> Asked {
     let resource = [&object["resource"], &object["subresource"]].map(text);
     Asked {
         at: seconds_since_1970(&text(&event["requestReceivedTimestamp"])),
+        answered: seconds_since_1970(&text(&event["stageTimestamp"])),
         verb: text(&event["verb"]),
         resource: resource.join("/").trim_end_matches('/').to_owned(),
         namespace: text(&object["namespace"]),
@@ -77,7 +80,8 @@ mod tests {
             "verb":"create","user":{"username":"admin"},"userAgent":"brunt/0.1","objectRef":{"resource":"pods",
             "namespace":"shop","name":"payments-1","subresource":"eviction"},"responseStatus":{"code":429},
             "requestObject":{"deleteOptions":{"preconditions":{"uid":"u-1"}}},
-            "requestReceivedTimestamp":"2026-01-02T03:04:05.678901Z"}"#;
+            "requestReceivedTimestamp":"2026-01-02T03:04:05.678901Z",
+            "stageTimestamp":"2026-01-02T03:04:05.690000Z"}"#;
         let asked = asked(&serde_json::from_str(line).expect("it is JSON"));
         assert_eq!((asked.resource.as_str(), asked.name.as_str(), asked.code), ("pods/eviction", "payments-1", 429));
         assert_eq!(asked.body["deleteOptions"]["preconditions"]["uid"], "u-1");

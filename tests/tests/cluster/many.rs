@@ -1,6 +1,8 @@
 //! A namespace with a thousand pods.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -103,16 +105,13 @@ fn plan(cluster: &Cluster, selector: &str) -> (String, Duration, u64) {
         gates: [ {{ metric: error_rate, max: 1% }} ]
         "
     ));
-    let run = cluster.beside(Brunt::with(["plan"]).arg(scenario.path())).start();
-    let pid = run.pid();
-    let mut peak = 0;
-    // The highest that it ever was; of the last look before its end.
-    host::comes_true(Duration::from_secs(60), || {
-        let now = host::peak_kib(pid);
-        peak = peak.max(now.unwrap_or(0));
-        now.is_none()
-    });
-    let ended = run.wait();
+    let peak = scenario.path().with_file_name("peak");
+    // The kernel tells whoever waits for a process what the most was; whoever looks from time to time may come too late.
+    let counted = ["time", "--format=%M", "--output"].map(OsStr::new).into_iter().chain([peak.as_os_str()]);
+    let ended = cluster.beside(Brunt::with(["plan"]).arg(scenario.path())).under(counted).start().wait();
+    let peak = fs::read_to_string(peak).expect("time has written");
+    // A line of its own stands in front where the command did not end with 0.
+    let peak = peak.lines().last().and_then(|kib| kib.parse().ok()).unwrap_or_else(|| panic!("{peak:?}"));
     // Its load goes nowhere, which it also says.
     (format!("{}{}", ended.stdout, ended.stderr), ended.took, peak)
 }

@@ -114,7 +114,8 @@ fn pods_that_are_killed_one_behind_the_other_are_never_all_away() {
             "a round's first asked after its beginning",
             asked.at - zero - round.injecting_at_s.expect("it began"),
         );
-        close(&results, "a round acted after it was asked", zero + round.active_at_s.expect("it acted") - asked.at);
+        let active = zero + round.active_at_s.expect("it acted");
+        close(&results, "a round acted after it was answered", active - asked.answered);
     }
     for pair in asked.windows(2) {
         let apart = pair[1].at - pair[0].at;
