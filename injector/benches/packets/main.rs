@@ -1,5 +1,5 @@
 //! How exact faults on packets are: `cargo bench -p brunt-injector --bench packets -- --page docs/accuracy.md`; `--quick`
-//! shows that it works, and its figures mean nothing.
+//! shows that it works, and its figures mean nothing; `--only idle` measures one part, named as in `page.md`, and prints it.
 //!
 //! All in network namespaces of its own, against real sockets. What must hold (shares within their interval, nothing lost by
 //! the queue itself) is asserted; what depends on the machine (lateness) is only written down.
@@ -27,24 +27,30 @@ fn main() {
     lab::enter();
     let words: Vec<String> = std::env::args().collect();
     let quick = words.iter().any(|word| word == "--quick");
-    let page = words.iter().position(|word| word == "--page").and_then(|place| words.get(place + 1));
+    let after = |word: &str| words.iter().position(|one| one == word).and_then(|place| words.get(place + 1));
     let rounds = if quick { 1 } else { 5 };
     let bench = Bench { lab: Lab::new(), rounds, quick };
-    let parts = [
-        ("{host}", host()),
-        ("{rounds}", rounds.to_string()),
-        ("{loss}", bench.loss()),
-        ("{tcp}", bench.tcp()),
-        ("{bursts}", bench.bursts()),
-        ("{others}", bench.others()),
-        ("{idle}", bench.idle()),
-        ("{rates}", bench.rates()),
-        ("{bandwidth}", bench.bandwidth()),
-        ("{flood}", bench.flood()),
-        ("{added}", bench.added()),
+    let parts: [(&str, fn(&Bench) -> String); 9] = [
+        ("loss", Bench::loss),
+        ("tcp", Bench::tcp),
+        ("bursts", Bench::bursts),
+        ("others", Bench::others),
+        ("idle", Bench::idle),
+        ("rates", Bench::rates),
+        ("bandwidth", Bench::bandwidth),
+        ("flood", Bench::flood),
+        ("added", Bench::added),
     ];
-    let text = parts.iter().fold(WORDS.to_owned(), |page, (place, text)| page.replace(place, text.trim_end()));
-    match page {
+    if let Some(only) = after("--only") {
+        let (_, part) =
+            parts.iter().find(|(name, _)| name == only).unwrap_or_else(|| panic!("no part is named {only}"));
+        println!("{}", part(&bench));
+        return;
+    }
+    let words = WORDS.replace("{host}", &host()).replace("{rounds}", &rounds.to_string());
+    let text =
+        parts.iter().fold(words, |page, (name, part)| page.replace(&format!("{{{name}}}"), part(&bench).trim_end()));
+    match after("--page") {
         // Cargo runs a bench in the folder of its package.
         Some(page) => {
             let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(page);
