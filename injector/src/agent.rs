@@ -236,6 +236,8 @@ impl Agent {
             | Ask::Approach { .. }
             | Ask::Inject { .. }
             | Ask::Verify { .. }
+            | Ask::Meet { .. }
+            | Ask::Cease
             | Ask::Revert { .. }) => {
                 return self.faults.obey(verb, &mut self.services);
             }

@@ -66,6 +66,24 @@ pub enum Event {
         /// When.
         at: Offset,
     },
+    /// Whom `from` means has other addresses than before, and the fault is between its victims and these.
+    PeersChanged {
+        /// The fault, as its round is called.
+        fault: String,
+        /// What has changed, as a sentence.
+        change: String,
+        /// When.
+        at: Offset,
+    },
+    /// They could not be looked for, or told to who carries the fault out: those from before are meant.
+    PeersUnknown {
+        /// The fault, as its round is called.
+        fault: String,
+        /// Why, as a sentence.
+        reason: String,
+        /// When.
+        at: Offset,
+    },
     /// The agent is gone or silent: process faults are undone, services are ended, the run is invalid.
     AgentLost {
         /// When it was seen.

@@ -27,6 +27,7 @@ pub mod process;
 pub mod stress;
 pub mod tcp;
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -64,12 +65,25 @@ pub trait Fault<Place>: Send {
         Err(Error::Refused(format!("this fault does not follow, and does not take {all}")))
     }
 
+    /// Whom `from` means has other addresses now: from now on the fault is between its victims and these.
+    ///
+    /// # Errors
+    /// Those from before still are meant; most faults have nobody at the other end.
+    fn meet(&mut self, _: &mut Place, peers: &[IpAddr]) -> Result<(), Error> {
+        Err(Error::Refused(format!("this fault is not between two, and {} addresses are nothing to it", peers.len())))
+    }
+
     /// Makes the change; calling it again changes nothing. After an error the caller reverts.
     fn inject(&mut self, place: &mut Place, change: Change) -> Result<(), Error>;
 
     /// Measures whether the effect is there. A configuration that is present is not an effect. Called again and again while
     /// the fault is active.
     fn verify(&mut self, place: &mut Place) -> Result<Seen, Error>;
+
+    /// [`Fault::revert`] follows, and must wait for something once nothing new is hit: that begins now, without waiting. Whoever
+    /// reverts many faults says so to all of them first, so that they wait together and not one behind the other. What goes
+    /// wrong is told by `revert`.
+    fn cease(&mut self, _: &mut Place) {}
 
     /// Puts everything back and compares with the snapshot; calling it again changes nothing.
     fn revert(&mut self, place: &mut Place) -> Reverted;

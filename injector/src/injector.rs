@@ -5,6 +5,7 @@
 
 mod active;
 mod following;
+mod peers;
 mod watch;
 mod workers;
 
@@ -262,7 +263,8 @@ impl Injector {
         let (inner, fault, victims) = (self.inner.clone(), fault.clone(), victims.clone());
         blocking(move || {
             inner.inject(&fault, &victims, &tell)?;
-            following::begin(&inner, &fault)
+            following::begin(&inner, &fault)?;
+            peers::begin(&inner, &fault)
         })
         .await?
     }
@@ -297,6 +299,9 @@ impl Injector {
     /// Reverts every fault that is still active, the last first, and says what came of each.
     pub async fn revert_all(&self) -> Vec<(String, Reverted)> {
         let mut all = Vec::new();
+        let inner = self.inner.clone();
+        // Where there is no agent to hear it, there is nothing that could be waited for.
+        let _ = blocking(move || inner.agent.ask(Ask::Cease, ANSWER)).await;
         for id in self.inner.active_ids() {
             let reverted = self.revert(&id).await;
             all.push((id, reverted));

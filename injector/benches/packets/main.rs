@@ -30,7 +30,7 @@ fn main() {
     let after = |word: &str| words.iter().position(|one| one == word).and_then(|place| words.get(place + 1));
     let rounds = if quick { 1 } else { 5 };
     let bench = Bench { lab: Lab::new(), rounds, quick };
-    let parts: [(&str, fn(&Bench) -> String); 9] = [
+    let parts: [Part; 9] = [
         ("loss", Bench::loss),
         ("tcp", Bench::tcp),
         ("bursts", Bench::bursts),
@@ -62,6 +62,9 @@ fn main() {
         None => println!("{text}"),
     }
 }
+
+/// Its name in `page.md`, and who measures it.
+type Part = (&'static str, fn(&Bench) -> String);
 
 struct Bench {
     lab: Lab,

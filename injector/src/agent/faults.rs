@@ -55,6 +55,14 @@ impl Faults {
                 let fault = faults.get_mut(&fault).ok_or_else(|| unknown(&fault))?;
                 fault.verify(services).map(Answer::Seen)
             }
+            Ask::Meet { fault, peers } => {
+                let fault = faults.get_mut(&fault).ok_or_else(|| unknown(&fault))?;
+                fault.meet(services, &peers).map(|()| Answer::Noted)
+            }
+            Ask::Cease => {
+                faults.values_mut().for_each(|fault| fault.cease(services));
+                Ok(Answer::Noted)
+            }
             Ask::Revert { fault } => {
                 let mut held = faults.remove(&fault).ok_or_else(|| unknown(&fault))?;
                 let reverted = held.revert(services);
@@ -75,6 +83,7 @@ impl Faults {
     /// Reverts them all and tells of each that is undone; those that could not be are kept, and why is the answer.
     pub fn revert_all(&mut self, services: &mut Services, undone: impl Fn(&str)) -> Vec<String> {
         let mut stuck = Vec::new();
+        self.held.values_mut().for_each(|fault| fault.cease(services));
         for (id, mut fault) in std::mem::take(&mut self.held) {
             let Reverted { rollback_verified, error, .. } = fault.revert(services);
             match error {

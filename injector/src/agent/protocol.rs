@@ -3,6 +3,7 @@
 //! Requests carry a number that their answer repeats. Heartbeats and events carry none. Instants are nanoseconds on
 //! CLOCK_MONOTONIC (events) or CLOCK_BOOTTIME (heartbeats), which both processes share.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -105,11 +106,20 @@ pub enum Ask {
         /// Or only pretend.
         change: Change,
     },
+    /// Whom `from` means has these addresses now.
+    Meet {
+        /// The fault.
+        fault: String,
+        /// All of them.
+        peers: Vec<IpAddr>,
+    },
     /// Is the effect there?
     Verify {
         /// The fault.
         fault: String,
     },
+    /// All faults are about to be reverted, one after the other: what they must wait for begins now.
+    Cease,
     /// Put it back.
     Revert {
         /// The fault.
@@ -148,6 +158,8 @@ impl Ask {
             Self::Follow { .. } => "follow",
             Self::Inject { .. } => "inject",
             Self::Verify { .. } => "verify",
+            Self::Meet { .. } => "meet",
+            Self::Cease => "cease",
             Self::Revert { .. } => "revert",
             Self::Hold { .. } => "hold",
             Self::Undo { .. } => "undo",
@@ -321,7 +333,7 @@ pub enum Answer {
     Seen(Seen),
     /// To revert.
     Reverted(Reverted),
-    /// To hold, to undo and to let go.
+    /// To meet, to cease, to hold, to undo and to let go.
     Noted,
     /// To end: what could not be undone.
     Ended(Vec<String>),

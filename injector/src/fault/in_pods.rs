@@ -8,6 +8,7 @@
 mod inside;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::agent::pods::{Place, Pods};
@@ -101,6 +102,14 @@ impl Fault<Services> for InPods {
     fn inject(&mut self, _: &mut Services, change: Change) -> Result<(), Error> {
         self.inside.iter_mut().for_each(|inside| inside.inject(change));
         Ok(())
+    }
+
+    fn meet(&mut self, _: &mut Services, peers: &[IpAddr]) -> Result<(), Error> {
+        // Those that follow learn it with their order.
+        if let Some(packets) = &mut self.order.packets {
+            packets.peers = Some(peers.to_vec());
+        }
+        self.inside.iter_mut().try_for_each(|inside| inside.meet(peers))
     }
 
     fn verify(&mut self, _: &mut Services) -> Result<Seen, Error> {

@@ -22,6 +22,7 @@ pub mod reorder;
 mod shares;
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use brunt_scenario::plan::{Fault as PlannedFault, Params};
@@ -150,6 +151,11 @@ impl PacketFault {
         rules
     }
 
+    fn tell_peers(&self, peers: &[IpAddr]) -> Result<(), Error> {
+        let mut tables = self.places.iter().filter_map(|place| place.table.as_ref());
+        tables.try_for_each(|(table, _)| table.meet(peers)).map_err(|refused| self.failed("tell the peers to", refused))
+    }
+
     /// Over all victims and both directions.
     fn count(&self) -> Result<Count, Error> {
         let mut sum = Count::default();
@@ -193,8 +199,8 @@ fn free(victim: &Victim, run: &str, table: &str, treatment: &Treatment, services
         Effect::Queued(queue::Treatment::Answers(_)) => Site::of_answers(victim, services)?,
         _ => Site::of(victim, services)?,
     };
-    if let Some(peers) = &treatment.peers {
-        site = site.between(peers);
+    if treatment.peers.is_some() {
+        site = site.between();
     }
     let victims = std::slice::from_ref(victim);
     let tables = site
@@ -266,7 +272,15 @@ impl Fault<Services> for PacketFault {
             let table = installed.map_err(|refused| self.failed("install", refused))?;
             self.places[at].table = Some((table, rules));
         }
-        Ok(())
+        match &self.treatment.peers {
+            Some(peers) => self.tell_peers(peers),
+            None => Ok(()),
+        }
+    }
+
+    fn meet(&mut self, _: &mut Services, peers: &[IpAddr]) -> Result<(), Error> {
+        self.treatment.peers = Some(peers.to_vec());
+        self.tell_peers(peers)
     }
 
     fn verify(&mut self, _: &mut Services) -> Result<Seen, Error> {

@@ -1,5 +1,6 @@
 //! One fault from `inject` to `revert`: the order of the steps, the journal between them, and what is kept of the result.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -160,6 +161,25 @@ impl Active {
         self.victims.extend(new);
         inner.agent.ask(Ask::Approach { fault: fault.clone() }, within)?;
         inner.agent.ask(Ask::Inject { fault, change: inner.change }, within).map(drop)
+    }
+
+    /// Whom `from` meant when it was ordered; `None`: anybody.
+    pub fn peers(&self) -> Option<Vec<IpAddr>> {
+        match &self.acting {
+            Acting::InAgent(order) => order.packets.as_ref()?.peers.clone(),
+            _ => None,
+        }
+    }
+
+    /// Whom `from` means has these addresses now.
+    ///
+    /// # Errors
+    /// It is not active any more, or those from before still are meant.
+    pub fn meet(&self, peers: Vec<IpAddr>, inner: &Inner) -> Result<(), Error> {
+        if !matches!(self.state, State::Active) {
+            return Err(Error::Refused("it is not active any more".into()));
+        }
+        inner.agent.ask(Ask::Meet { fault: self.id.clone(), peers }, answers_within(self.kind)).map(drop)
     }
 
     /// Whether it acts inside of pods.

@@ -102,6 +102,13 @@ pub fn to_see(expect: Expect, wanted: &PodMatch, namespace: &str) -> BTreeSet<Ri
     }
 }
 
+/// The least that it takes to know the addresses at which such a target is met.
+pub fn to_meet(wanted: &PodMatch, namespace: &str) -> BTreeSet<Right> {
+    let mut all = to_find_pods(wanted, namespace);
+    all.insert(Right { namespace: Some(namespace.into()), group: "", resource: "services", verb: "list", name: None });
+    all
+}
+
 fn to_find_pods(wanted: &PodMatch, namespace: &str) -> BTreeSet<Right> {
     let list = |group, resource| Right { namespace: Some(namespace.into()), group, resource, verb: "list", name: None };
     let mut all = BTreeSet::from([list("", "pods")]);

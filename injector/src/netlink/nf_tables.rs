@@ -41,6 +41,12 @@ const OWNER: u32 = 2;
 const TIMEOUT: u32 = 0x10;
 /// How `nft` itself numbers the type `nf_proto`; the kernel only keeps it, so that `nft list` can print the set.
 const NF_PROTO: u32 = 2;
+/// `ipv4_addr` and `ipv6_addr`, as above.
+const ADDRESS: [u32; 2] = [7, 8];
+/// The sets that hold the addresses of IPv4 and of IPv6 that [`Match::FromPeer`] and [`Match::ToPeer`] mean.
+const PEERS: [&str; 2] = ["peers4", "peers6"];
+/// So many addresses fit into one attribute with room to spare.
+const AT_A_TIME: usize = 1000;
 /// The set that holds the lease: an element for each family that a packet can be of, so that every packet finds its own.
 const LEASE: &str = "lease";
 
@@ -127,6 +133,10 @@ pub enum Match {
     Source(Addresses),
     /// The address that it goes to is one of these.
     Destination(Addresses),
+    /// It is of this family and comes from one of the addresses that [`Leased::meet`] was last told; from none before.
+    FromPeer(Family),
+    /// The same of where it goes to.
+    ToPeer(Family),
     /// It does not carry this mark (`SO_MARK`): what brunt itself sends on must not be caught again.
     Unmarked(u32),
     /// It has come in by a device other than the loopback; only where packets come in.
@@ -267,6 +277,18 @@ impl Leased {
             part.be32(5, 1); // NFTA_SET_KEY_LEN
             part.be32(10, 1); // NFTA_SET_ID: required, though nothing in the batch refers to it
         });
+        if rules.iter().flat_map(|rule| &rule.matches).any(|one| matches!(one, Match::FromPeer(_) | Match::ToPeer(_))) {
+            for ((name, kind), (id, length)) in PEERS.into_iter().zip(ADDRESS).zip([(2, 4), (3, 16)]) {
+                batch.add("new set of addresses", NEW_SET, CREATE | EXCL, |part| {
+                    part.name(1, table); // NFTA_SET_TABLE
+                    part.name(2, name); // NFTA_SET_NAME
+                    part.be32(3, 0); // NFTA_SET_FLAGS
+                    part.be32(4, kind); // NFTA_SET_KEY_TYPE
+                    part.be32(5, length); // NFTA_SET_KEY_LEN
+                    part.be32(10, id); // NFTA_SET_ID
+                });
+            }
+        }
         let priority = rules.iter().map(|rule| rule.verdict.priority()).max().unwrap_or_default();
         let mut hooks: Vec<Hook> = rules.iter().map(|rule| rule.hook).collect();
         hooks.dedup();
@@ -308,6 +330,33 @@ impl Leased {
         batch.add("renew the lease", NEW_ELEMENT, CREATE, |part| self.elements(part));
         batch.add("renew the lease", DELETE_ELEMENT, 0, |part| self.elements(part));
         batch.add("renew the lease", NEW_ELEMENT, CREATE, |part| self.elements(part));
+        self.commit(batch)
+    }
+
+    /// From now on the rules that mean peers mean these, and no others; no packet sees anything in between. Only where there is such
+    /// a rule.
+    ///
+    /// # Errors
+    /// The kernel refused: those that were meant before still are.
+    pub fn meet(&mut self, peers: &[IpAddr]) -> Result<(), Refused> {
+        let mut batch = Batch::default();
+        for (name, family) in PEERS.into_iter().zip([Family::V4, Family::V6]) {
+            let of_set = |part: &mut Message| {
+                part.name(1, &self.table); // NFTA_SET_ELEM_LIST_TABLE
+                part.name(2, name); // NFTA_SET_ELEM_LIST_SET
+            };
+            // Without elements: all of them.
+            batch.add("forget addresses", DELETE_ELEMENT, 0, of_set);
+            let mut meant: Vec<IpAddr> = peers.iter().copied().filter(|peer| Family::of(*peer) == family).collect();
+            meant.sort_unstable();
+            meant.dedup();
+            for some in meant.chunks(AT_A_TIME) {
+                batch.add("add addresses", NEW_ELEMENT, CREATE, |part| {
+                    of_set(part);
+                    part.nest(3, |part| some.iter().for_each(|peer| element(part, *peer))); // NFTA_SET_ELEM_LIST_ELEMENTS
+                });
+            }
+        }
         self.commit(batch)
     }
 
@@ -414,6 +463,15 @@ impl Batch {
         message.push(BATCH[1], REQUEST, sequence + 1, &BATCH_HEAD, |_| ());
         message
     }
+}
+
+fn element(part: &mut Message, address: IpAddr) {
+    let bytes = match address {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
+    };
+    // NFTA_LIST_ELEM { NFTA_SET_ELEM_KEY { NFTA_DATA_VALUE } }
+    part.nest(1, |part| part.nest(1, |part| part.attribute(1, &bytes)));
 }
 
 fn chain(part: &mut Message, table: &str, hook: Hook, priority: i32, links: &[String]) {

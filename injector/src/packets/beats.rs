@@ -3,6 +3,7 @@
 //! It does so only while the agent's own lease lives. Whatever stops the runner, or the agent, therefore stops the rules.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
@@ -165,6 +166,14 @@ impl Table {
         }
         let leased = state.leased.as_mut().ok_or_else(|| io::Error::other("the rules are removed"))?;
         leased.counts(hook)
+    }
+
+    /// Its rules that mean peers mean these from now on.
+    ///
+    /// # Errors
+    /// The table is gone, or the kernel refused: nothing has changed.
+    pub fn meet(&self, peers: &[IpAddr]) -> Result<(), Refused> {
+        locked(&self.state).leased.as_mut().map_or(Ok(()), |leased| leased.meet(peers))
     }
 
     /// Its rules match nothing from now on; what they have counted can still be read.

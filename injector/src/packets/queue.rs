@@ -22,6 +22,7 @@ mod treatment;
 mod worker;
 
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
@@ -274,6 +275,14 @@ impl Queue {
         }
         self.leased.as_mut().map_or(Ok(()), Leased::beat)?;
         Ok(())
+    }
+
+    /// Its rules that mean peers mean these from now on.
+    ///
+    /// # Errors
+    /// The kernel refused: nothing has changed.
+    pub fn meet(&mut self, peers: &[IpAddr]) -> Result<(), Error> {
+        Ok(self.leased.as_mut().map_or(Ok(()), |leased| leased.meet(peers))?)
     }
 
     /// What happened so far; up to 50 ms old.

@@ -10,13 +10,12 @@
 //! What comes to the victim is looked at before it is known whether it stays (PREROUTING), so a router loses what it would pass
 //! on; what comes from it where it is made (OUTPUT). On the loopback each packet passes each of them once.
 
-use std::net::IpAddr;
-
 use crate::agent::services::{Key, Services};
 use crate::error::Error;
 use crate::fault::process::process_of;
 use crate::namespace::Namespace;
 use crate::netlink::nf_tables::{Addresses, Hook, Match, Transport};
+use crate::netlink::tc::flow::Family;
 use crate::target::process::{has_alone, ports_of};
 use crate::target::{Victim, netns};
 
@@ -129,16 +128,17 @@ impl Site {
         Ok(Self { to: tcp(Hook::Prerouting, Match::To), from: tcp(Hook::Output, Match::From), namespace })
     }
 
-    /// Only what is exchanged with these addresses.
+    /// Only what is exchanged with the peers that the rules are told of (`Leased::meet`).
     #[must_use]
-    pub fn between(self, peers: &[IpAddr]) -> Self {
-        let each = |passages: Vec<Passage>, of: fn(Addresses) -> Match| -> Vec<Passage> {
-            let with = |passage: &Passage, peer: &IpAddr| {
-                let matches = [passage.matches.as_slice(), &[of(Addresses::from(*peer))]].concat();
+    pub fn between(self) -> Self {
+        let each = |passages: Vec<Passage>, of: fn(Family) -> Match| -> Vec<Passage> {
+            let with = |passage: &Passage, family| {
+                let matches = [passage.matches.as_slice(), &[of(family)]].concat();
                 Passage { hook: passage.hook, matches }
             };
-            passages.iter().flat_map(|passage| peers.iter().map(move |peer| with(passage, peer))).collect()
+            let both = |passage| [Family::V4, Family::V6].map(|family| with(passage, family));
+            passages.iter().flat_map(both).collect()
         };
-        Self { to: each(self.to, Match::Source), from: each(self.from, Match::Destination), namespace: self.namespace }
+        Self { to: each(self.to, Match::FromPeer), from: each(self.from, Match::ToPeer), namespace: self.namespace }
     }
 }

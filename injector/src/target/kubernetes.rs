@@ -6,10 +6,12 @@
 
 mod namespaces;
 pub(crate) mod nodes;
+mod peers;
 pub(crate) mod pod;
 mod workload;
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use brunt_scenario::plan::{Expect, Fault, PodMatch};
 use kube::Client;
@@ -121,6 +123,31 @@ pub fn count(fault: &Fault, wanted: &PodMatch) -> usize {
         }
     });
     counted.unwrap_or(0)
+}
+
+/// The addresses at which the pods of a target are met as they are now: their own, and those of the Services that lead to them.
+///
+/// # Errors
+/// The cluster cannot be asked.
+pub fn addresses(wanted: &PodMatch) -> Result<Vec<IpAddr>, KubernetesError> {
+    let cluster = Cluster::of_context(wanted.context.as_deref())?;
+    let namespace = namespace(&cluster, wanted);
+    cluster.ask(ANSWER, async |client| peers::addresses(&client, &namespace, wanted).await)
+}
+
+/// What [`addresses`] needs; the namespace as for [`rights`].
+pub fn rights_to_meet(wanted: &PodMatch) -> BTreeSet<Right> {
+    rights::to_meet(wanted, &likely_namespace(wanted))
+}
+
+/// Those of the rights of [`addresses`] that its cluster would not grant.
+///
+/// # Errors
+/// The cluster cannot be asked.
+pub fn missing_to_meet(wanted: &PodMatch) -> Result<Vec<Right>, KubernetesError> {
+    let cluster = Cluster::of_context(wanted.context.as_deref())?;
+    let needed = rights::to_meet(wanted, &namespace(&cluster, wanted));
+    cluster.ask(ANSWER, async |client| rights::missing(&client, &needed).await)
 }
 
 /// The context and the namespace that are meant; nothing is asked. No context: the cluster that brunt runs in.

@@ -8,14 +8,25 @@ use nix::ifaddrs::getifaddrs;
 use crate::agent::network::Layout;
 use crate::error::{Error, ResolveError};
 use crate::namespace::Namespace;
-use crate::target::docker;
+use crate::target::{docker, kubernetes};
 
-/// Whether there is anybody whom `from` means, where that can be told before the run: containers and namespaces of this host.
-/// Blocks; touches nothing.
+/// Whether there is anybody whom `from` means, and they may be looked for, where that can be told before the run: containers and
+/// namespaces of this host, pods. Blocks; touches nothing.
 pub fn check(fault: &Fault) -> Result<(), ResolveError> {
-    let Some((name, target @ (Target::Docker(_) | Target::Netns(_)))) = &fault.from else { return Ok(()) };
-    let search = |error: Error| ResolveError::Search { target: name.clone(), why: error.to_string() };
-    addresses(name, target, None).map(drop).map_err(search)
+    let Some((name, target)) = &fault.from else { return Ok(()) };
+    let search = |why: String| ResolveError::Search { target: name.clone(), why };
+    match target {
+        Target::Docker(_) | Target::Netns(_) => {}
+        Target::Kubernetes(wanted) => {
+            let missing = kubernetes::missing_to_meet(wanted).map_err(|error| search(error.to_string()))?;
+            if !missing.is_empty() {
+                let missing = missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                return Err(ResolveError::Rights { fault: fault.id.clone(), target: name.clone(), missing });
+            }
+        }
+        _ => return Ok(()),
+    }
+    addresses(name, target, None).map(drop).map_err(|error| search(error.to_string()))
 }
 
 /// All addresses of a target, of both families, as they are now; those of isolated services are told by the run's network.
@@ -29,6 +40,7 @@ pub fn addresses(name: &str, target: &Target, network: Option<&Layout>) -> Resul
             Namespace::named(namespace).and_then(|namespace| namespace.inside(of_devices)).map_err(inside)?
         }
         Target::Docker(wanted) => of_containers(name, wanted).map_err(failed)?,
+        Target::Kubernetes(wanted) => kubernetes::addresses(wanted).map_err(|error| failed(error.to_string()))?,
         Target::Service(service) => {
             let places = network.into_iter().flat_map(|network| &network.instances);
             let own = places.filter(|((name, _), ..)| name == service);

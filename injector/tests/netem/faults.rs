@@ -4,6 +4,7 @@
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
+use brunt_injector::namespace::Namespace;
 use brunt_scenario::plan::{Fault, ParamValue, Piece, Target, Text};
 
 use crate::inside::{near, sh};
@@ -65,6 +66,45 @@ fn latency_holds_what_arrives_and_both_ways_act_together() {
         assert_eq!(place.left(), [""; 0]);
         injector.close().await.unwrap();
     });
+}
+
+#[test]
+#[ignore = "told in a virtual machine"]
+fn ten_latencies_come_off_together_though_each_holds_what_it_has_for_half_a_second() {
+    let place = Place::new();
+    let names: Vec<String> = (0..10).map(|number| format!("ten-{number}")).collect();
+    for (number, name) in names.iter().enumerate() {
+        sh(&format!(
+            "ip netns del {name} 2>/dev/null || true; ip netns add {name}; ip -n {name} link add line type veth peer name down{number} netns peer
+             ip -n {name} addr add 10.8.{number}.1/24 dev line; ip -n {name} link set line up
+             ip -n peer addr add 10.8.{number}.2/24 dev down{number}; ip -n peer link set down{number} up"
+        ));
+    }
+    let send = |number: usize| {
+        let here = Namespace::named(&names[number]).unwrap();
+        let sender = here.inside(|| UdpSocket::bind("0.0.0.0:0")).unwrap().unwrap();
+        sender.send_to(&[0; 8], (format!("10.8.{number}.2").as_str(), PORT)).unwrap();
+    };
+    block(async {
+        let injector = place.start("ten").await;
+        for (number, name) in names.iter().enumerate() {
+            let fault =
+                Fault { id: name.clone(), target: name.clone(), ..fault("network.latency", "from", &[time(500)]) };
+            let victims = injector.resolve(&fault, &Target::Netns(name.clone())).await.unwrap();
+            injector.inject(&fault, &victims).await.unwrap();
+            send(number);
+        }
+        (0..names.len()).for_each(send);
+        let began = Instant::now();
+        let all = injector.revert_all().await;
+        let took = began.elapsed();
+        println!("ten came off within {took:?}");
+        assert_eq!(all.len(), names.len());
+        all.iter().for_each(|(_, reverted)| undone(reverted));
+        assert!(took < Duration::from_secs(1), "{took:?}");
+        injector.close().await.unwrap();
+    });
+    sh(&names.iter().map(|name| format!("ip netns del {name}\n")).collect::<String>());
 }
 
 #[test]

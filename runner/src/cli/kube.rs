@@ -108,6 +108,9 @@ fn needed(plans: &[Plan]) -> BTreeMap<Option<String>, BTreeSet<Right>> {
             if let Some(Target::Kubernetes(wanted)) = plan.targets.get(&fault.target) {
                 contexts.entry(wanted.context.clone()).or_default().extend(kubernetes::rights(fault, wanted));
             }
+            if let Some((_, Target::Kubernetes(wanted))) = &fault.from {
+                contexts.entry(wanted.context.clone()).or_default().extend(kubernetes::rights_to_meet(wanted));
+            }
         }
         for (_, wanted, expect) in probe::cluster::all(plan) {
             contexts.entry(wanted.context.clone()).or_default().extend(kubernetes::rights_to_see(expect, wanted));

@@ -239,11 +239,13 @@ impl Resolver<'_> {
             return;
         }
         let peer = named.and_then(|target| target.kind());
-        let has_addresses =
-            |peer: &TargetKind| matches!(peer, TargetKind::Url | TargetKind::Netns | TargetKind::Docker);
+        let has_addresses = |peer: &TargetKind| {
+            matches!(peer, TargetKind::Url | TargetKind::Netns | TargetKind::Docker | TargetKind::Kubernetes)
+        };
         if let Some(peer) = peer.filter(|peer| !has_addresses(peer)) {
             let what = format!(
-                "`from` a {} target is not built yet; a url, netns or docker target is, and a service with `isolate: true`",
+                "`from` a {} target is not built yet; a url, netns, docker or kubernetes target is, and a \
+                 service with `isolate: true`",
                 peer.word()
             );
             self.not_built(from.span, what);

@@ -78,9 +78,13 @@ fn slow_for(shop: &Shop<'_>, seconds: u32) -> Scenario {
 
 /// The shortest of some exchanges with a pod, past every Service; what does not answer takes as long as it was waited for.
 fn soonest(cluster: &Cluster, pod: &Value, attempts: usize) -> Duration {
+    soonest_from(&Namespace::named(cluster.network()).expect("the cluster runs"), pod, attempts)
+}
+
+/// The same from another network.
+pub fn soonest_from(network: &Namespace, pod: &Value, attempts: usize) -> Duration {
     let address = pod["status"]["podIP"].as_str().expect("a pod that runs has an address");
     let address = SocketAddr::new(address.parse().expect("an address"), 8080);
-    let network = Namespace::named(cluster.network()).expect("the cluster runs");
     let exchange = || {
         let began = Instant::now();
         let patience = Duration::from_secs(2);

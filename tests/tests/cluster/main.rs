@@ -3,6 +3,7 @@
 
 mod autoscalers;
 mod bed;
+mod between;
 mod deployed;
 mod inpod;
 mod many;

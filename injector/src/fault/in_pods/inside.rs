@@ -2,6 +2,7 @@
 
 mod mend;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
@@ -88,6 +89,18 @@ impl Inside {
         if !self.injected {
             self.injected = true;
             self.beginning.push(self.agent.ask(Ask::Inject { fault: self.fault.clone(), change }));
+        }
+    }
+
+    /// Tells the agent who is at the other end now. While the wire to it is broken it learns it later.
+    ///
+    /// # Errors
+    /// It could not be done there.
+    pub fn meet(&mut self, peers: &[IpAddr]) -> Result<(), Error> {
+        let asked = self.agent.ask(Ask::Meet { fault: self.fault.clone(), peers: peers.to_vec() });
+        match asked.recv_timeout(MOMENT) {
+            Ok(Err(why)) => Err(Error::Agent(format!("in {}: {why}", self.agent.pod.place()))),
+            _ => Ok(()),
         }
     }
 

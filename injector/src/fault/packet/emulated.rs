@@ -11,6 +11,7 @@
 //! It is for whoever has a network namespace to himself. A link whose root somebody has set, or that carries what another link
 //! carries, too, is refused here, and the next rung of the ladder serves.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -130,7 +131,7 @@ fn at_the_door(passages: &[Passage]) -> Vec<Vec<Match>> {
     for passage in passages {
         let matches: Vec<Match> =
             passage.matches.iter().copied().filter(|one| *one != Match::ArrivedFromOutside).collect();
-        if matches.iter().any(|one| matches!(one, Match::Source(_))) {
+        if matches.iter().any(|one| matches!(one, Match::Source(_) | Match::FromPeer(_))) {
             all.push(matches);
         } else {
             all.extend([Family::V4, Family::V6].map(|family| [&[Match::Of(family)], &matches[..]].concat()));
@@ -240,6 +241,14 @@ impl EmulatedFault {
             }
         }
         Ok(())
+    }
+
+    fn tell_peers(&self, peers: &[IpAddr]) -> Result<(), Error> {
+        let wires = self.places.iter().flat_map(|place| &place.wires);
+        let mut tables = wires.filter_map(|wire| wire.table.as_ref());
+        tables
+            .try_for_each(|(table, _)| table.meet(peers))
+            .map_err(|refused| self.failed("tell the peers to", &refused))
     }
 
     fn failed(&self, action: &'static str, source: &dyn std::error::Error) -> Error {
@@ -352,7 +361,16 @@ impl Fault<Services> for EmulatedFault {
     }
 
     fn inject(&mut self, _: &mut Services, change: Change) -> Result<(), Error> {
-        (0..self.places.len()).try_for_each(|at| self.install(at, change))
+        (0..self.places.len()).try_for_each(|at| self.install(at, change))?;
+        match &self.asked.peers {
+            Some(peers) => self.tell_peers(peers),
+            None => Ok(()),
+        }
+    }
+
+    fn meet(&mut self, _: &mut Services, peers: &[IpAddr]) -> Result<(), Error> {
+        self.asked.peers = Some(peers.to_vec());
+        self.tell_peers(peers)
     }
 
     fn verify(&mut self, _: &mut Services) -> Result<Seen, Error> {
@@ -367,6 +385,15 @@ impl Fault<Services> for EmulatedFault {
                 Ok(self.judge(&sum))
             }
         }
+    }
+
+    /// What is held goes on at its time, and nothing new is held.
+    fn cease(&mut self, _: &mut Services) {
+        let wires = self.places.iter().flat_map(|place| &place.wires);
+        wires.filter_map(|wire| wire.table.as_ref()).for_each(|(table, _)| {
+            // `revert` tries again and says why it cannot.
+            let _ = table.end();
+        });
     }
 
     fn revert(&mut self, _: &mut Services) -> Reverted {

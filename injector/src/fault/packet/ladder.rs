@@ -2,6 +2,7 @@
 //! they cannot, what is below. Never lower silently: which one it is, and why not a higher one, is told with the answer to
 //! `prepare`.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use brunt_scenario::plan::Fault as PlannedFault;
@@ -85,8 +86,16 @@ impl Fault<Services> for Ladder {
         self.serving().inject(services, change)
     }
 
+    fn meet(&mut self, services: &mut Services, peers: &[IpAddr]) -> Result<(), Error> {
+        self.serving().meet(services, peers)
+    }
+
     fn verify(&mut self, services: &mut Services) -> Result<Seen, Error> {
         self.serving().verify(services)
+    }
+
+    fn cease(&mut self, services: &mut Services) {
+        self.serving().cease(services);
     }
 
     fn revert(&mut self, services: &mut Services) -> Reverted {

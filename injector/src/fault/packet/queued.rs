@@ -5,6 +5,7 @@
 //! again by a raw socket; nobody is told of the drop. What the queue loses by itself is no fault that was asked for, and makes
 //! the run invalid.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -148,6 +149,13 @@ impl QueuedFault {
         failed(action, table, &self.victims, source)
     }
 
+    fn tell_peers(&self, peers: &[IpAddr]) -> Result<(), Error> {
+        self.places.iter().flat_map(|place| &place.queues).try_for_each(|(table, kept)| {
+            let told = locked(&kept.queue).meet(peers);
+            told.map_err(|error| self.failed("tell the peers to", table, &error))
+        })
+    }
+
     fn sum(&self) -> Result<Sum, Error> {
         let mut sum = self.ended.clone();
         for (table, kept) in self.places.iter().flat_map(|place| &place.queues) {
@@ -212,7 +220,15 @@ impl Fault<Services> for QueuedFault {
                 self.places[at].queues.push((table, kept));
             }
         }
-        Ok(())
+        match &self.asked.peers {
+            Some(peers) => self.tell_peers(peers),
+            None => Ok(()),
+        }
+    }
+
+    fn meet(&mut self, _: &mut Services, peers: &[IpAddr]) -> Result<(), Error> {
+        self.asked.peers = Some(peers.to_vec());
+        self.tell_peers(peers)
     }
 
     fn verify(&mut self, _: &mut Services) -> Result<Seen, Error> {

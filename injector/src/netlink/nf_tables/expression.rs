@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Addresses, Kind, LEASE, Match, Rule, Verdict};
+use super::{Addresses, Kind, LEASE, Match, PEERS, Rule, Verdict};
 use crate::netlink::message::Message;
 use crate::netlink::tc::Handle;
 use crate::netlink::tc::flow::Family;
@@ -19,6 +19,9 @@ const L4PROTO: u32 = 16;
 /// `NFT_PAYLOAD_NETWORK_HEADER`, `NFT_PAYLOAD_TRANSPORT_HEADER`.
 const NETWORK_HEADER: u32 = 1;
 const TRANSPORT_HEADER: u32 = 2;
+/// Where the addresses stand in the header of IPv4 and in that of IPv6.
+const SOURCE: [u32; 2] = [12, 8];
+const DESTINATION: [u32; 2] = [16, 24];
 /// `IPPROTO_ICMPV6`, and the first and last of its messages by which neighbours find each other (RFC 4861).
 const ICMPV6: u8 = 58;
 const ROUTER_SOLICITATION: u8 = 133;
@@ -28,10 +31,7 @@ impl Rule {
     /// The lease, its conditions in order, then the counter, then the verdict.
     pub(super) fn write(&self, table: Kind, part: &mut Message) {
         meta(part, NFPROTO);
-        expression(part, "lookup", |part| {
-            part.name(1, LEASE); // NFTA_LOOKUP_SET
-            part.be32(2, REGISTER); // NFTA_LOOKUP_SREG
-        });
+        is_in(LEASE, part);
         for condition in &self.matches {
             condition.write(table, part);
         }
@@ -104,8 +104,10 @@ impl Match {
             }
             Self::From(port) => header(part, 0, port),
             Self::To(port) => header(part, 2, port),
-            Self::Source(addresses) => addresses.write(table, part, 12, 8),
-            Self::Destination(addresses) => addresses.write(table, part, 16, 24),
+            Self::Source(addresses) => addresses.write(table, part, SOURCE),
+            Self::Destination(addresses) => addresses.write(table, part, DESTINATION),
+            Self::FromPeer(wanted) => peer(table, wanted, part, SOURCE),
+            Self::ToPeer(wanted) => peer(table, wanted, part, DESTINATION),
             Self::Of(wanted) => family(table, wanted, part),
             Self::Unmarked(mark) => {
                 meta(part, MARK);
@@ -133,8 +135,8 @@ impl Match {
 }
 
 impl Addresses {
-    /// The protocol's family, then the address at `v4` or `v6` bytes into the network header.
-    fn write(self, table: Kind, part: &mut Message, v4: u32, v6: u32) {
+    /// The protocol's family, then the address at one of these bytes of the network header.
+    fn write(self, table: Kind, part: &mut Message, [v4, v6]: [u32; 2]) {
         let (offset, bytes) = match self.address {
             IpAddr::V4(address) => (v4, address.octets().to_vec()),
             IpAddr::V6(address) => (v6, address.octets().to_vec()),
@@ -156,6 +158,26 @@ impl Addresses {
         let wanted: Vec<u8> = bytes.iter().zip(&mask).map(|(byte, mask)| byte & mask).collect();
         compare(part, Compare::Equal, &wanted);
     }
+}
+
+/// The protocol's family, then whether the address at one of these bytes of the network header is a peer's.
+fn peer(table: Kind, wanted: Family, part: &mut Message, [v4, v6]: [u32; 2]) {
+    let [peers4, peers6] = PEERS;
+    let (offset, length, peers) = match wanted {
+        Family::V4 => (v4, 4, peers4),
+        Family::V6 => (v6, 16, peers6),
+    };
+    family(table, wanted, part);
+    payload(part, NETWORK_HEADER, offset, length);
+    is_in(peers, part);
+}
+
+/// What is in the register is in this set.
+fn is_in(set: &str, part: &mut Message) {
+    expression(part, "lookup", |part| {
+        part.name(1, set); // NFTA_LOOKUP_SET
+        part.be32(2, REGISTER); // NFTA_LOOKUP_SREG
+    });
 }
 
 /// At a link's door nobody has looked into the frame yet; what it says that it carries is what is known.

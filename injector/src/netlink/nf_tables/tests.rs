@@ -167,3 +167,43 @@ fn a_paused_lease_lets_everything_pass_until_it_begins_again() {
         assert_eq!(through(&target, 20), 0);
     });
 }
+
+#[test]
+fn peers_are_whom_the_table_was_told_of_last() {
+    in_a_namespace("netlink::nf_tables::tests::peers_are_whom_the_table_was_told_of_last", || {
+        let (v4, v6) = (receiver(PORT), UdpSocket::bind(("::1", PORT)).unwrap());
+        v6.set_nonblocking(true).unwrap();
+        let comes = |from: &str, to: &UdpSocket| {
+            let sender = UdpSocket::bind((from, 0)).unwrap();
+            sender.send_to(b"x", to.local_addr().unwrap()).unwrap();
+            to.recv(&mut [0; 4]).is_ok()
+        };
+        let came = || [comes("127.0.0.8", &v4), comes("127.0.0.9", &v4), comes("::1", &v6)];
+        let rules = [Family::V4, Family::V6].map(|family| Rule {
+            hook: Hook::Input,
+            matches: vec![Match::FromPeer(family)],
+            verdict: Verdict::Drop,
+        });
+        let mut table = Leased::install("brunt-test", LEASE, &rules).unwrap();
+        assert_eq!(came(), [true; 3], "nobody is meant yet");
+        let peers = |all: &[&str]| all.iter().map(|one| one.parse().unwrap()).collect::<Vec<IpAddr>>();
+        table.meet(&peers(&["127.0.0.8", "::1", "127.0.0.8"])).unwrap();
+        assert_eq!(came(), [false, true, false]);
+        table.meet(&peers(&["127.0.0.8", "127.0.0.9"])).unwrap();
+        assert_eq!(came(), [false, false, true]);
+        let many: Vec<IpAddr> =
+            (0..2500_u32).map(|number| IpAddr::from((0x7f01_0000 + number).to_be_bytes())).collect();
+        table.meet(&[many, peers(&["127.0.0.9"])].concat()).unwrap();
+        assert_eq!(came(), [true, false, true]);
+        table.meet(&[]).unwrap();
+        assert_eq!(came(), [true; 3]);
+        assert_eq!(table.counts(Hook::Input).unwrap(), [4, 1]);
+        drop(table);
+        // The other end is told in the same way.
+        let to = [Rule { hook: Hook::Output, matches: vec![Match::ToPeer(Family::V4)], verdict: Verdict::Count }];
+        let mut table = Leased::install("brunt-test", LEASE, &to).unwrap();
+        table.meet(&peers(&["127.0.0.1"])).unwrap();
+        came();
+        assert_eq!(table.counts(Hook::Output).unwrap(), [2]);
+    });
+}

@@ -1,6 +1,6 @@
 //! Pods as a list shows them, boiled down to what decides about them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use brunt_scenario::plan::{Owner, OwnerKind, PodMatch};
@@ -35,6 +35,7 @@ pub(crate) struct Facts {
     pub containers: Vec<String>,
     /// `Running`, `Pending`, ...
     pub phase: String,
+    pub labels: BTreeMap<String, String>,
     /// Where it can be reached.
     pub addresses: Vec<IpAddr>,
     /// A kubelet keeps it by a file of its node.
@@ -95,6 +96,7 @@ impl Facts {
             ready,
             exempt: labels.get(EXEMPT).is_some_and(|value| value == "true"),
             protected: protected.map(str::to_owned),
+            labels,
         }
     }
 

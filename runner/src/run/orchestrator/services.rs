@@ -58,6 +58,21 @@ impl Orchestrator {
                 }
                 Vec::new()
             }
+            brunt_injector::Event::PeersChanged { fault, change, at } => {
+                if let Some(fault) = self.turn_of(&fault) {
+                    self.say_of(at, "fault.peers", fault, change);
+                }
+                Vec::new()
+            }
+            brunt_injector::Event::PeersUnknown { fault, reason, at } => {
+                if let Some(fault) = self.turn_of(&fault) {
+                    let name = self.faults[fault].name();
+                    self.say_of(at, "fault.peers_unknown", fault, reason.clone());
+                    let text = format!("whom `from` of fault {name} means was not known for a while: {reason}");
+                    self.finding(Severity::Warning, text, Some(at));
+                }
+                Vec::new()
+            }
             brunt_injector::Event::AgentLost { reason, .. } => {
                 self.say(now, "agent.lost", "agent", reason.clone());
                 self.stop(Stopped::Invalid(format!("the agent that holds the faults is gone: {reason}")), now)
