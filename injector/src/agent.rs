@@ -156,6 +156,7 @@ impl Agent {
         self.output.flush();
         self.wait()?;
         let open = self.input.read()?;
+        let listened = boottime();
         // What has arrived counts before the lease is judged, and before the end of the pipe is.
         while let Some(line) = self.input.line() {
             if let Some(ending) = self.hear(&line) {
@@ -168,7 +169,8 @@ impl Agent {
         if !open {
             return Ok(Some(Ending::Alone("the runner has closed the agent's input".into())));
         }
-        if let Err(expired) = self.lease.check(boottime()) {
+        // A verb may have taken longer than the lease: what the runner has said meanwhile is not read yet.
+        if let Err(expired) = self.lease.check(listened) {
             return Ok(Some(Ending::Alone(silence(expired))));
         }
         for what in self.services.tick() {

@@ -4,7 +4,8 @@
 //! have, so that they may be made from a runtime's thread as well as from the agent, which has none. The connection is that of
 //! the call before where that was answered a moment ago: between the look at a victim and the order that hits it nothing
 //! should pass but the order. The library's own
-//! retries are off: a refused eviction is an answer, not a reason to ask again.
+//! retries are off: a refused eviction is an answer, not a reason to ask again. What a server refuses because it has too much to
+//! do is asked again (`throttling`), for as long as the call may take.
 //!
 //! A context's name says little about which cluster stands behind it: names are used again. The UID of the namespace
 //! `kube-system` is what a cluster is known by, from the plan to the journal.
@@ -21,6 +22,7 @@ pub mod quota;
 pub mod rights;
 pub mod standing;
 pub mod template;
+mod throttling;
 pub mod watching;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,7 +34,6 @@ use kube::Api;
 pub use kube::Client;
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Runtime;
-use tokio::time::timeout;
 
 pub use access::Access;
 pub use error::KubernetesError;
@@ -184,7 +185,7 @@ impl Cluster {
                 Ok((job(client.clone()).await?, client))
             };
             let runtime = line.runtime.as_ref().expect("it is there until the drop");
-            let bounded = runtime.block_on(async { timeout(within, exchange).await });
+            let bounded = runtime.block_on(throttling::within(within, exchange));
             let answered: Result<(T, Client), KubernetesError> =
                 bounded.map_err(|_| KubernetesError::Silent { server: self.access.to_string(), within })?;
             let (value, client) = answered?;

@@ -155,12 +155,14 @@ impl InPod {
         self.output.flush();
         self.wait()?;
         self.deaf |= !self.input.read()?;
+        // What is said while a verb takes its time is read in the next turn, and counts then.
+        let listened = boottime();
         while let Some(line) = self.input.line() {
             if let Some(ending) = self.hear(&line) {
                 return Ok(Some(ending));
             }
         }
-        Ok(self.lease.check(boottime()).err().map(silence))
+        Ok(self.lease.check(listened).err().map(silence))
     }
 
     fn wait(&self) -> io::Result<()> {

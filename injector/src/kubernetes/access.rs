@@ -12,17 +12,24 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use hyper::Request;
 use hyper::header::{HeaderValue, USER_AGENT};
 use kube::Client;
+use kube::client::{Body, ClientBuilder};
 use kube::config::{AuthInfo, Cluster, Config, KubeConfigOptions, Kubeconfig};
 use serde::{Deserialize, Serialize};
+use tower::buffer::BufferLayer;
 
 use super::Identity;
 use super::error::KubernetesError;
+use super::throttling::Patience;
 use crate::error::in_full;
 
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(4);
+
+/// As many calls of a client may be on their way to the connection at the same time.
+const WAITING: usize = 64;
 
 /// See the module.
 #[derive(Clone, Serialize, Deserialize)]
@@ -144,7 +151,9 @@ impl Access {
         // So that a cluster's audit log says who it was.
         let agent = HeaderValue::from_static(concat!("brunt/", env!("CARGO_PKG_VERSION")));
         config.headers.push((USER_AGENT, agent));
-        Client::try_from(config).map_err(|error| failed(in_full(&error)))
+        let client = ClientBuilder::try_from(config).map_err(|error| failed(in_full(&error)))?;
+        // What is asked again needs the way there a second time, and the library makes one that cannot be cloned.
+        Ok(client.with_layer(&BufferLayer::<Request<Body>>::new(WAITING)).with_layer(&Patience).build())
     }
 }
 

@@ -143,10 +143,6 @@ pub async fn again<T>(mut attempt: impl AsyncFnMut() -> Result<T, KubernetesErro
     loop {
         match attempt().await {
             Err(KubernetesError::Changed { .. }) if tried < ATTEMPTS => tried += 1,
-            Err(KubernetesError::Throttled { after, .. }) if tried < ATTEMPTS => {
-                tried += 1;
-                tokio::time::sleep(after).await;
-            }
             other => return other,
         }
     }

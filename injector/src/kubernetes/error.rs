@@ -151,14 +151,11 @@ impl KubernetesError {
     fn answered(action: String, status: &Status) -> Self {
         let why = if status.message.is_empty() { status.reason.clone() } else { status.message.clone() };
         let details = status.details.as_ref();
-        // An eviction that a budget refuses has this cause; a server that throttles has none.
-        let budget =
-            details.is_some_and(|details| details.causes.iter().any(|cause| cause.reason == "DisruptionBudget"));
         match status.code {
             401 | 403 => Self::Forbidden { action, why },
             404 => Self::Missing { action, why },
             409 => Self::Changed { action, why },
-            429 if budget => Self::Budget { action, why },
+            429 if is_of_budget(status) => Self::Budget { action, why },
             429 => {
                 let after = details.map_or(0, |details| details.retry_after_seconds).max(1);
                 Self::Throttled { action, why, after: Duration::from_secs(u64::from(after)) }
@@ -180,6 +177,12 @@ impl KubernetesError {
             _ => false,
         }
     }
+}
+
+/// Whether it is a PodDisruptionBudget that refuses: it is named as the cause; a server that throttles names none.
+pub(super) fn is_of_budget(status: &Status) -> bool {
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    causes.into_iter().any(|cause| cause.reason == "DisruptionBudget")
 }
 
 /// Whether a connection was given up for the certificate of the other end. Errors of input and output hide what they are made

@@ -18,5 +18,6 @@ mod rollout;
 mod safety;
 mod shopping;
 mod templates;
+mod throttled;
 mod undo;
 mod workers;

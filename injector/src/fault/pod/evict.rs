@@ -2,7 +2,7 @@
 //!
 //! The service feels what it feels at a `pod.kill`; the difference is who may say no. A PodDisruptionBudget that has no
 //! disruption left refuses the eviction, and then the fault is not injected: the answer is the finding, and asking again and
-//! again would only hide it. Rights: get and list of pods, create of `pods/eviction`. Verified by the UID of the pod.
+//! again would only hide it. A server that throttles has not looked at it, and is asked again (`kubernetes::throttling`). Rights: get and list of pods, create of `pods/eviction`. Verified by the UID of the pod.
 
 use std::time::Duration;
 
@@ -14,10 +14,7 @@ use serde_json::{Value, json};
 use super::leave::only_this;
 use crate::kubernetes::{KubernetesError, Object};
 
-/// How often a server that throttles is asked again.
-const ATTEMPTS: usize = 3;
-
-/// Asks for the eviction of one pod; a server that throttles is asked again when it wants to be, a budget is not.
+/// Asks for the eviction of one pod.
 pub(crate) async fn evict(client: &Client, pod: &Object, grace: Option<Duration>) -> Result<(), KubernetesError> {
     let pods: Api<Pod> = Api::namespaced(client.clone(), pod.namespace());
     // Not by `Api::evict`: kube 5.0.0 writes `delete_options`, which the API server does not know and leaves out, and with it the
@@ -28,16 +25,7 @@ pub(crate) async fn evict(client: &Client, pod: &Object, grace: Option<Duration>
         "metadata": { "name": pod.name },
         "deleteOptions": only_this(pod, grace),
     });
-    let mut tried = 1;
-    loop {
-        let evicted = pods.create_subresource("eviction", &pod.name, &PostParams::default(), &eviction).await;
-        let evicted: Result<Value, kube::Error> = evicted;
-        match evicted.map_err(|error| KubernetesError::of(format!("evict {}", pod.place()), error)) {
-            Err(KubernetesError::Throttled { after, .. }) if tried < ATTEMPTS => {
-                tried += 1;
-                tokio::time::sleep(after).await;
-            }
-            other => return other.map(drop),
-        }
-    }
+    let evicted = pods.create_subresource("eviction", &pod.name, &PostParams::default(), &eviction).await;
+    let evicted: Result<Value, kube::Error> = evicted;
+    evicted.map(drop).map_err(|error| KubernetesError::of(format!("evict {}", pod.place()), error))
 }
