@@ -21,3 +21,4 @@ mod templates;
 mod throttled;
 mod undo;
 mod workers;
+mod zones;
