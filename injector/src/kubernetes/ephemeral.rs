@@ -105,7 +105,9 @@ pub fn state(pod: &Pod, name: &str) -> Option<State> {
         ContainerState { terminated: Some(end), .. } => {
             let reason = end.reason.unwrap_or_else(|| "ended".into());
             let said = end.message.unwrap_or_default();
-            let said = said.trim().lines().last().map_or_else(String::new, |line| format!(": {line}"));
+            // The end of its log, where it says nothing else: what it has answered last is no reason.
+            let said = said.trim().lines().rfind(|line| !line.starts_with('{'));
+            let said = said.map_or_else(String::new, |line| format!(": {line}"));
             State::Ended { how: format!("{reason}, exit code {}{said}", end.exit_code), code: end.exit_code }
         }
         ContainerState { running: Some(_), .. } => State::Running,
@@ -242,6 +244,8 @@ mod tests {
         assert_eq!(of(&json!({ "running": {} })), Some(State::Running));
         let killed = json!({ "terminated": { "exitCode": 137, "reason": "OOMKilled" } });
         assert_eq!(of(&killed), Some(State::Ended { how: "OOMKilled, exit code 137".into(), code: 137 }));
+        let cut_off = json!({ "terminated": { "exitCode": 137, "reason": "Error", "message": "{\"beat\":7}\n" } });
+        assert_eq!(of(&cut_off), Some(State::Ended { how: "Error, exit code 137".into(), code: 137 }));
         let failed = json!({ "terminated": { "exitCode": 1, "reason": "Error", "message": "a\nno greeting came\n" } });
         assert_eq!(of(&failed), Some(State::Ended { how: "Error, exit code 1: no greeting came".into(), code: 1 }));
         let waits = json!({ "waiting": { "reason": "ErrImagePull", "message": "no such image" } });

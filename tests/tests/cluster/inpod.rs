@@ -23,7 +23,7 @@ const ADDED: Duration = Duration::from_millis(300);
 /// A pod that is not hit answers faster than this at its best, on a machine that does anything at all.
 const SOON: Duration = Duration::from_millis(200);
 /// How long the agent in a pod goes on when it hears of nobody.
-const LEASE: Duration = Duration::from_secs(5);
+pub const LEASE: Duration = Duration::from_secs(5);
 /// Visitors of the shop while this timeline lasts, which hits its payments.
 fn scenario(shop: &Shop<'_>, timeline: &str) -> Scenario {
     Scenario::new(&format!(
@@ -66,7 +66,7 @@ fn scenario(shop: &Shop<'_>, timeline: &str) -> Scenario {
 }
 
 /// Every answer of a payments pod is late for so long.
-fn slow_for(shop: &Shop<'_>, seconds: u32) -> Scenario {
+pub fn slow_for(shop: &Shop<'_>, seconds: u32) -> Scenario {
     let late = ADDED.as_millis();
     scenario(
         shop,
@@ -100,14 +100,14 @@ pub fn soonest_from(network: &Namespace, pod: &Value, attempts: usize) -> Durati
 }
 
 /// Those of these pods that answer late.
-fn late(cluster: &Cluster, pods: &[Value]) -> Vec<String> {
+pub fn late(cluster: &Cluster, pods: &[Value]) -> Vec<String> {
     let late = pods.iter().filter(|pod| soonest(cluster, pod, 4) >= ADDED);
     late.map(|pod| pod["metadata"]["name"].as_str().expect("every pod has a name").to_owned()).collect()
 }
 
 /// Until no pod answers late.
 #[track_caller]
-fn all_soon_again(cluster: &Cluster, pods: &[Value], within: Duration) -> Duration {
+pub fn all_soon_again(cluster: &Cluster, pods: &[Value], within: Duration) -> Duration {
     let began = Instant::now();
     let again = host::comes_true(within, || pods.iter().all(|pod| soonest(cluster, pod, 1) < SOON));
     assert!(again, "after {:?} {:?} answer late", began.elapsed(), late(cluster, pods));

@@ -5,6 +5,7 @@ mod autoscalers;
 mod bed;
 mod between;
 mod deployed;
+mod dying;
 mod inpod;
 mod many;
 mod nodes;

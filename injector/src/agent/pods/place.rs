@@ -10,6 +10,9 @@ use super::{Asked, Wire, wire};
 use crate::agent::protocol::{Answer, Ask};
 use crate::kubernetes::Object;
 
+/// Whoever was not heard of for so much longer than its lease is not waited for any more.
+const LATE: Duration = Duration::from_secs(10);
+
 /// How an agent in a pod is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Life {
@@ -117,6 +120,23 @@ impl Place {
         match self.life() {
             Life::Away(since, why) if since.elapsed() > self.lease => {
                 Some(format!("{}; its lease ran out meanwhile", self.away(since, &why)))
+            }
+            _ => None,
+        }
+    }
+
+    /// It was not heard of for so much longer than its lease that whether it has undone everything will not be seen; says so. What
+    /// it held was gone at the lease at the latest, whether it was still there or not.
+    pub fn is_given_up(&self) -> Option<String> {
+        match self.life() {
+            Life::Away(since, why) if since.elapsed() > self.lease + LATE => {
+                let node = self.pod.node.as_ref().map_or_else(String::new, |node| format!(" on {node}"));
+                Some(format!(
+                    "whether the fault in {}{node} is gone cannot be seen, for {}; its lease of {} s ran out meanwhile, which ends it",
+                    self.pod.place(),
+                    self.away(since, &why),
+                    self.lease.as_secs_f64()
+                ))
             }
             _ => None,
         }

@@ -166,11 +166,17 @@ impl Wire {
         Ok(ephemeral::State::Waiting("its container was just made".into()))
     }
 
-    /// Whether it has ended, as far as the cluster can tell.
+    /// Whether it has ended, as far as the cluster can tell. One that held packets in a pod that was told to go has gone with it:
+    /// its network will be used by nobody any more, and nothing stays listed.
     async fn look(&self, client: &Client, container: &str) -> Option<Over> {
         let seen = timeout(CALL, change::pod(client, &self.begin.pod)).await.ok()?.ok()?;
         let Some(seen) = seen else { return Some(Over::PodGone) };
         match ephemeral::state(&seen, container) {
+            Some(ephemeral::State::Ended { .. })
+                if self.begin.purpose == Purpose::Packets && seen.metadata.deletion_timestamp.is_some() =>
+            {
+                Some(Over::PodGone)
+            }
             Some(ephemeral::State::Ended { how, code }) => {
                 let anew = ephemeral::is_anew_since(&seen, container, self.begin.pod.container.as_deref());
                 Some(Over::Ended { how, code, anew })

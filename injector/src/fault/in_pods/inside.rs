@@ -253,7 +253,16 @@ impl Inside {
                 with(self.at_the_end(), None, None)
             }
             Err(RecvTimeoutError::Disconnected) => with(self.at_the_end(), began.then_some(true), None),
-            Err(RecvTimeoutError::Timeout) => with(seen, Some(false), Some(self.agent.out_of_reach())),
+            Err(RecvTimeoutError::Timeout) => match self.agent.is_given_up().filter(|_| !self.stops) {
+                // With its node, as a rule: the fault did not last, and there is nothing to be done.
+                Some(unseen) => {
+                    let lost = self.agent.is_lost().unwrap_or_else(|| unseen.clone());
+                    let mut reverted = with(Seen::Absent(lost), None, None);
+                    reverted.residue.insert(0, unseen);
+                    reverted
+                }
+                None => with(seen, Some(false), Some(self.agent.out_of_reach())),
+            },
         }
     }
 }
