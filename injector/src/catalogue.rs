@@ -3,11 +3,11 @@
 //! there and a line here for each mechanism: what a link carries and what packets are is told apart. Of a kind that is not
 //! built there is nothing to say here.
 
+use brunt_kubernetes::rights::acts_inside;
 use brunt_scenario::catalogue::{FaultKind, TargetKind};
 use brunt_scenario::plan::Fault;
 
 use crate::fault::packet::{self, bandwidth};
-use crate::kubernetes::rights::acts_inside;
 
 /// How a kind of fault is carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -15,7 +15,6 @@ use crate::agent::network::{self, Wire};
 use crate::error::Error;
 use crate::fault::Undo;
 use crate::journal::{self, Found};
-use crate::kubernetes;
 use crate::mark;
 use crate::process::{Pidfd, ProcessId, boot_id};
 use crate::undo;
@@ -261,7 +260,7 @@ fn time_for_commands(found: &Found) -> Duration {
     let time = |undo: &Undo| match undo {
         Undo::Run { command, .. } => command.within,
         Undo::StartContainers { grace, .. } => *grace,
-        Undo::Cluster { .. } | Undo::EndsInPods { .. } => kubernetes::ANSWER,
+        Undo::Cluster { .. } | Undo::EndsInPods { .. } => brunt_kubernetes::ANSWER,
         _ => Duration::ZERO,
     };
     undo.map(time).sum()

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use crate::kubernetes::KubernetesError;
+pub use brunt_kubernetes::KubernetesError;
 
 /// An operation of the injector failed.
 #[derive(Debug, thiserror::Error)]

@@ -17,6 +17,7 @@ pub mod exec;
 pub mod http;
 pub mod in_pods;
 pub mod link;
+mod looking;
 pub mod namespace;
 pub mod network;
 pub mod node;
@@ -24,6 +25,7 @@ pub mod packet;
 pub mod pod;
 pub mod pool;
 pub mod process;
+mod put_back;
 pub mod stress;
 pub mod tcp;
 
@@ -31,11 +33,11 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use brunt_kubernetes::Object;
+use brunt_kubernetes::inverse::Inverse;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::kubernetes::Object;
-use crate::kubernetes::inverse::Inverse;
 use crate::namespace::Identity;
 use crate::netlink::tc::tree::Queues;
 use crate::target::Victim;

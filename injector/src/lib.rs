@@ -17,7 +17,6 @@ pub mod fault;
 pub mod fuzzing;
 pub mod injector;
 pub mod journal;
-pub mod kubernetes;
 pub mod mark;
 pub mod namespace;
 pub mod netlink;

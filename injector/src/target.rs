@@ -3,7 +3,6 @@
 pub mod docker;
 pub mod kubernetes;
 pub mod netns;
-pub mod own;
 pub mod peers;
 pub mod process;
 pub mod tcp_table;
@@ -12,6 +11,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 
+use brunt_kubernetes::{Object, finding};
 use brunt_scenario::plan::{Fault, LinkTo, Plan, Target};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -21,7 +21,6 @@ use crate::error::{Error, ResolveError};
 use crate::fault::disk::latency;
 use crate::fault::pool::exhaust;
 use crate::fault::{exec, packet, stress};
-use crate::kubernetes::Object;
 use crate::namespace::Identity;
 use crate::process::ProcessId;
 
@@ -255,11 +254,11 @@ pub fn check_fit(fault: &Fault, target: &Target) -> Result<(), ResolveError> {
             "only a `service` can be started again, for brunt does not know how others are started"
         }
         Target::Process(_) if on_process => return Ok(()),
-        Target::Kubernetes(wanted) => match kubernetes::check_fit(fault, wanted) {
+        Target::Kubernetes(wanted) => match finding::check_fit(fault, wanted) {
             Ok(()) => return Ok(()),
             Err(why) => why,
         },
-        _ if kubernetes::acts_on(fault.kind).is_some() => "only a `kubernetes` target has pods, deployments and nodes",
+        _ if finding::acts_on(fault.kind).is_some() => "only a `kubernetes` target has pods, deployments and nodes",
         Target::Url(_) => "an address only takes load; faults on its traffic need a `link` target in front of it",
         Target::Netns(_) => "a network namespace has packets, and this does not act on packets",
         Target::Link(_) => "a link has no process; use a `service` or `process` target",

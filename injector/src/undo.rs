@@ -8,12 +8,12 @@ use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use brunt_kubernetes::Object;
 use rustix::process::Signal;
 
 use crate::agent::worker;
 use crate::command;
 use crate::fault::{Undo, container, stress};
-use crate::kubernetes::Object;
 use crate::mark;
 use crate::netlink::link;
 use crate::packets::arrivals;

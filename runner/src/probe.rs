@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use brunt_injector::kubernetes::standing::Standing;
+use brunt_kubernetes::standing::Standing;
 use brunt_scenario::plan::{Addresses, Plan, Probe, ProbeKind, Target};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::TokioIo;

@@ -41,11 +41,12 @@ fn dependencies_point_one_way() {
     let uses = uses_inside(&packages);
     let expected = BTreeMap::from([
         ("brunt-scenario", BTreeSet::new()),
+        ("brunt-kubernetes", BTreeSet::from(["brunt-scenario"])),
         // The virtual machine is of its tests only.
-        ("brunt-injector", BTreeSet::from(["brunt-scenario", "brunt-virtual-machine"])),
+        ("brunt-injector", BTreeSet::from(["brunt-kubernetes", "brunt-scenario", "brunt-virtual-machine"])),
         ("brunt-virtual-machine", BTreeSet::new()),
         ("brunt-report", BTreeSet::from(["brunt-scenario"])),
-        ("brunt", BTreeSet::from(["brunt-injector", "brunt-report", "brunt-scenario"])),
+        ("brunt", BTreeSet::from(["brunt-injector", "brunt-kubernetes", "brunt-report", "brunt-scenario"])),
         ("brunt-tests", BTreeSet::from(["brunt-injector", "brunt-report", "brunt-virtual-machine"])),
     ]);
     assert_eq!(uses, expected);

@@ -13,9 +13,10 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use brunt_kubernetes::ephemeral::Purpose;
+use brunt_kubernetes::{Cluster, Object};
+
 use crate::agent::protocol::{Answer, Ask};
-use crate::kubernetes::ephemeral::Purpose;
-use crate::kubernetes::{Cluster, Object};
 use crate::packets::Beats;
 pub use place::{Life, Over, Place};
 pub use wire::TO_BEGIN;

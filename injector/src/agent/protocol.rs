@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use brunt_kubernetes::Access;
 use brunt_scenario::plan::ProcessMatch;
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +19,6 @@ use crate::fault::packet::bandwidth::Bandwidth;
 use crate::fault::pool::exhaust::Pool;
 use crate::fault::stress::Stress;
 use crate::fault::{Change, Reverted, Rung, Seen, Undo};
-use crate::kubernetes::Access;
 use crate::packets::Treatment;
 use crate::process::ProcessId;
 use crate::target::Victim;

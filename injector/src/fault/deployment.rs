@@ -6,12 +6,13 @@ pub mod template;
 
 use std::time::Duration;
 
+use brunt_kubernetes::{Kind, Object};
+
 use crate::agent::protocol::Order;
 use crate::agent::services::Services;
 use crate::error::Error;
 use crate::fault::Fault;
 use crate::fault::pod::objects;
-use crate::kubernetes::{Kind, Object};
 
 /// How long a controller may take to carry out what a deployment says.
 pub const SETTLE: Duration = Duration::from_secs(60);

@@ -11,14 +11,15 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use brunt_kubernetes::ephemeral::Purpose;
+use brunt_kubernetes::{Cluster, Kind, Object, ephemeral};
+
 use crate::agent::pods::{Place, Pods};
 use crate::agent::protocol::Order;
 use crate::agent::services::Services;
 use crate::error::Error;
 use crate::fault::pod::objects;
 use crate::fault::{Change, Fault, Reverted, Seen, Undo};
-use crate::kubernetes::ephemeral::Purpose;
-use crate::kubernetes::{Cluster, Kind, Object, ephemeral};
 use crate::target::Victim;
 use inside::Inside;
 

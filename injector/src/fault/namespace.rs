@@ -4,12 +4,13 @@ mod quota;
 
 use std::time::Duration;
 
+use brunt_kubernetes::Kind;
+
 use crate::agent::protocol::Order;
 use crate::agent::services::Services;
 use crate::error::Error;
 use crate::fault::Fault;
 use crate::fault::pod::objects;
-use crate::kubernetes::Kind;
 
 /// How long the cluster may take to count what a namespace has.
 pub const SETTLE: Duration = Duration::from_secs(20);

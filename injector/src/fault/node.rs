@@ -5,6 +5,9 @@ mod drain;
 
 use std::time::Duration;
 
+use brunt_kubernetes::change;
+use brunt_kubernetes::inverse::Inverse;
+use brunt_kubernetes::{ANSWER, Cluster, Kind, KubernetesError, Object};
 use k8s_openapi::api::core::v1::Node;
 
 use crate::agent::protocol::Order;
@@ -12,9 +15,6 @@ use crate::agent::services::Services;
 use crate::error::Error;
 use crate::fault::Fault;
 use crate::fault::pod::{names, objects};
-use crate::kubernetes::change;
-use crate::kubernetes::inverse::Inverse;
-use crate::kubernetes::{ANSWER, Cluster, Kind, KubernetesError, Object};
 
 /// How long the cluster's controllers may take to say what they were told.
 pub const SETTLE: Duration = Duration::from_secs(10);

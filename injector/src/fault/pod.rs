@@ -12,6 +12,8 @@ mod leave;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use brunt_kubernetes::finding::pod::{self, Facts};
+use brunt_kubernetes::{ANSWER, Access, Cluster, Kind, KubernetesError, Object};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, Client};
 
@@ -20,9 +22,7 @@ use crate::agent::protocol::Order;
 use crate::agent::services::Services;
 use crate::error::Error;
 use crate::fault::Fault;
-use crate::kubernetes::{ANSWER, Access, Cluster, Kind, KubernetesError, Object};
 use crate::target::Victim;
-use crate::target::kubernetes::pod::{self, Facts};
 
 /// How long a kubelet may take beyond what a pod is given to end.
 pub const SETTLE: Duration = Duration::from_secs(20);

@@ -4,6 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use brunt_kubernetes::rights::acts_inside;
+use brunt_kubernetes::{ANSWER as CLUSTER, Access, KubernetesError};
 use brunt_scenario::plan::Fault as PlannedFault;
 
 use super::{ANSWER, Edge, Inner};
@@ -19,8 +21,6 @@ use crate::fault::packet::{self, bandwidth};
 use crate::fault::pool::exhaust;
 use crate::fault::{Change, Fault, Reverted, Rung, Seen, Undo, container, deployment, namespace, node, pod, stress};
 use crate::journal::Entry;
-use crate::kubernetes::rights::acts_inside;
-use crate::kubernetes::{ANSWER as CLUSTER, Access, KubernetesError};
 use crate::proxy::Proxy;
 use crate::target::{Victim, Victims};
 

@@ -8,12 +8,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use brunt_kubernetes::{Identity, Object};
 use brunt_scenario::plan::{Fault as PlannedFault, PodMatch};
 
 use super::{Inner, Slot, locked};
 use crate::error::Error;
 use crate::event::Event;
-use crate::kubernetes::{Identity, Object};
 use crate::target::Victim;
 use crate::target::kubernetes::pods_now;
 
@@ -91,7 +91,7 @@ mod tests {
     use brunt_scenario::plan::Owner;
 
     use super::*;
-    use crate::kubernetes::Kind;
+    use brunt_kubernetes::Kind;
 
     fn pod(name: &str, owner: &str) -> Object {
         let cluster = Identity { context: None, files: Vec::new(), uid: "c0".into() };

@@ -1,13 +1,14 @@
 //! The job whose pods send the load of a run: in the journal before it is made, deleted with the run's end, by the agent if the
 //! runner cannot, and by `cleanup` if neither can.
 
+use brunt_kubernetes::Object;
+use brunt_kubernetes::inverse::Inverse;
+
 use super::{ANSWER, Injector, Inner, blocking};
 use crate::agent::protocol::Ask;
 use crate::error::Error;
 use crate::fault::Undo;
 use crate::journal::{self, Entry};
-use crate::kubernetes::Object;
-use crate::kubernetes::inverse::Inverse;
 use crate::undo;
 
 impl Injector {

@@ -2,13 +2,14 @@
 
 use std::net::{IpAddr, ToSocketAddrs as _};
 
+use brunt_kubernetes::finding;
 use brunt_scenario::plan::{Addresses, DockerMatch, Fault, Target};
 use nix::ifaddrs::getifaddrs;
 
 use crate::agent::network::Layout;
 use crate::error::{Error, ResolveError};
 use crate::namespace::Namespace;
-use crate::target::{docker, kubernetes};
+use crate::target::docker;
 
 /// Whether there is anybody whom `from` means, and they may be looked for, where that can be told before the run: containers and
 /// namespaces of this host, pods. Blocks; touches nothing.
@@ -18,7 +19,7 @@ pub fn check(fault: &Fault) -> Result<(), ResolveError> {
     match target {
         Target::Docker(_) | Target::Netns(_) => {}
         Target::Kubernetes(wanted) => {
-            let missing = kubernetes::missing_to_meet(wanted).map_err(|error| search(error.to_string()))?;
+            let missing = finding::missing_to_meet(wanted).map_err(|error| search(error.to_string()))?;
             if !missing.is_empty() {
                 let missing = missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
                 return Err(ResolveError::Rights { fault: fault.id.clone(), target: name.clone(), missing });
@@ -40,7 +41,7 @@ pub fn addresses(name: &str, target: &Target, network: Option<&Layout>) -> Resul
             Namespace::named(namespace).and_then(|namespace| namespace.inside(of_devices)).map_err(inside)?
         }
         Target::Docker(wanted) => of_containers(name, wanted).map_err(failed)?,
-        Target::Kubernetes(wanted) => kubernetes::addresses(wanted).map_err(|error| failed(error.to_string()))?,
+        Target::Kubernetes(wanted) => finding::addresses(wanted).map_err(|error| failed(error.to_string()))?,
         Target::Service(service) => {
             let places = network.into_iter().flat_map(|network| &network.instances);
             let own = places.filter(|((name, _), ..)| name == service);

@@ -125,10 +125,10 @@ pub fn in_container(wanted: &ProcessMatch) -> Result<Vec<Victim>, String> {
     let list = || found.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     match wanted.count {
         _ if found.is_empty() => {
-            Err(format!("no process of the container has {}{}", in_words(wanted), closest(wanted)))
+            Err(format!("no process of the container has {}{}", wanted.in_words(), closest(wanted)))
         }
         Some(count) if count != found.len() => {
-            Err(format!("{count} should have {}, and {} have: {}", in_words(wanted), found.len(), list()))
+            Err(format!("{count} should have {}, and {} have: {}", wanted.in_words(), found.len(), list()))
         }
         _ => Ok(found),
     }
@@ -146,7 +146,7 @@ fn judge_number(
     found: Vec<Victim>,
 ) -> Result<Vec<Victim>, ResolveError> {
     if found.is_empty() && !allow_empty {
-        let why = format!("no process of this host has {}{}", in_words(wanted), closest(wanted));
+        let why = format!("no process of this host has {}{}", wanted.in_words(), closest(wanted));
         return Err(ResolveError::Empty { target: target.into(), why: why + "; `allow_empty: true` lets that pass" });
     }
     match wanted.count {
@@ -173,21 +173,11 @@ fn closest(wanted: &ProcessMatch) -> String {
         return String::new();
     }
     let counted = given.iter().map(|part| match matching(part) {
-        Ok(found) if found.is_empty() => format!("{}: nobody", in_words(part)),
-        Ok(found) => format!("{}: {}", in_words(part), found.len()),
-        Err(why) => format!("{}: {why}", in_words(part)),
+        Ok(found) if found.is_empty() => format!("{}: nobody", part.in_words()),
+        Ok(found) => format!("{}: {}", part.in_words(), found.len()),
+        Err(why) => format!("{}: {why}", part.in_words()),
     });
     format!(" (each for itself: {})", counted.collect::<Vec<_>>().join(", "))
-}
-
-/// What is looked for, as a sentence goes on after "has".
-pub fn in_words(wanted: &ProcessMatch) -> String {
-    let mut words = Vec::new();
-    words.extend(wanted.name.as_ref().map(|name| format!("the name `{name}`")));
-    words.extend(wanted.pid.map(|pid| format!("pid {pid}")));
-    words.extend(wanted.cmdline.as_ref().map(|regex| format!("a command line that matches `{regex}`")));
-    words.extend(wanted.port.map(|port| format!("a listener on TCP port {port}")));
-    words.join(" and ")
 }
 
 /// The executable's name: of the file, of the process (cut to 15 bytes by the kernel), or as it was called (a link such as

@@ -4,8 +4,8 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::kubernetes::ephemeral::{self, State};
-use crate::kubernetes::{ANSWER, Cluster, KubernetesError, Object, change};
+use brunt_kubernetes::ephemeral::{self, State};
+use brunt_kubernetes::{ANSWER, Cluster, KubernetesError, Object, change};
 
 /// What an agent may take after its lease.
 const LATE: Duration = Duration::from_secs(3);

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use brunt_injector::kubernetes::rights::{self, Right};
-use brunt_injector::target::kubernetes;
+use brunt_kubernetes::finding;
+use brunt_kubernetes::rights::{self, Right};
 use brunt_scenario::plan::{Plan, Target};
 
 use super::guide::{self, Example, Guide};
@@ -94,7 +94,7 @@ fn watched(plans: &[Plan]) -> BTreeMap<Option<String>, BTreeSet<Right>> {
     let mut contexts: BTreeMap<Option<String>, BTreeSet<Right>> = BTreeMap::new();
     for target in plans.iter().flat_map(|plan| plan.targets.values()) {
         if let Target::Kubernetes(wanted) = target {
-            contexts.entry(wanted.context.clone()).or_default().extend(kubernetes::rights_to_watch(wanted));
+            contexts.entry(wanted.context.clone()).or_default().extend(finding::rights_to_watch(wanted));
         }
     }
     contexts
@@ -106,14 +106,14 @@ fn needed(plans: &[Plan]) -> BTreeMap<Option<String>, BTreeSet<Right>> {
     for plan in plans {
         for fault in timeline::faults_of(&plan.timeline) {
             if let Some(Target::Kubernetes(wanted)) = plan.targets.get(&fault.target) {
-                contexts.entry(wanted.context.clone()).or_default().extend(kubernetes::rights(fault, wanted));
+                contexts.entry(wanted.context.clone()).or_default().extend(finding::rights(fault, wanted));
             }
             if let Some((_, Target::Kubernetes(wanted))) = &fault.from {
-                contexts.entry(wanted.context.clone()).or_default().extend(kubernetes::rights_to_meet(wanted));
+                contexts.entry(wanted.context.clone()).or_default().extend(finding::rights_to_meet(wanted));
             }
         }
         for (_, wanted, expect) in probe::cluster::all(plan) {
-            contexts.entry(wanted.context.clone()).or_default().extend(kubernetes::rights_to_see(expect, wanted));
+            contexts.entry(wanted.context.clone()).or_default().extend(finding::rights_to_see(expect, wanted));
         }
     }
     contexts

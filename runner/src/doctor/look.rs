@@ -7,7 +7,7 @@ use std::time::Duration;
 use brunt_injector::docker::Docker;
 use brunt_injector::error::DockerError;
 use brunt_injector::journal;
-use brunt_injector::kubernetes::{Cluster, KubernetesError};
+use brunt_kubernetes::{Cluster, KubernetesError};
 use nix::sys::resource::{Resource, getrlimit};
 use rustix::fs::Access;
 use rustix::process::{PidfdFlags, geteuid, getpid, pidfd_open};

@@ -18,8 +18,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use brunt_injector::Injector;
-use brunt_injector::kubernetes::Client;
-use brunt_injector::kubernetes::job::{self, State};
+use brunt_kubernetes::Client;
+use brunt_kubernetes::job::{self, State};
 use brunt_report::results::{CrewData, LagData, WorkerData};
 use brunt_report::sample::{Batch, series_of};
 use brunt_scenario::plan::{Plan, Sending, Step};

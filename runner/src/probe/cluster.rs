@@ -1,8 +1,8 @@
 //! Probes of a Kubernetes cluster: what they may see is asked before the run, as the rights of faults are; a probe that
 //! would fail for want of a right says nothing of the system.
 
-use brunt_injector::kubernetes::rights::Right;
-use brunt_injector::target::kubernetes;
+use brunt_kubernetes::finding;
+use brunt_kubernetes::rights::Right;
 use brunt_scenario::plan::{Expect, Plan, PodMatch, Probe, ProbeKind, Target};
 
 /// The probes that ask a cluster, with what they ask.
@@ -29,8 +29,7 @@ pub fn check(plan: &Plan) -> Result<(), String> {
 /// # Errors
 /// As for [`check`].
 pub fn check_one(probe: &Probe, wanted: &PodMatch, expect: Expect) -> Result<(), String> {
-    let missing =
-        kubernetes::missing_to_see(expect, wanted).map_err(|error| format!("probe `{}`: {error}", probe.id))?;
+    let missing = finding::missing_to_see(expect, wanted).map_err(|error| format!("probe `{}`: {error}", probe.id))?;
     if missing.is_empty() {
         return Ok(());
     }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use brunt_injector::Event as InjectorEvent;
-use brunt_injector::target::{docker, kubernetes, process};
+use brunt_injector::target::{docker, process};
+use brunt_kubernetes::finding;
 use brunt_report::recorder::live::Live;
 use brunt_scenario::plan::{Plan, Probe, Target};
 use brunt_scenario::units::Offset;
@@ -312,7 +313,7 @@ fn carry_out(todo: Todo, stage: &Stage, files: &Files, inputs: &UnboundedSender<
                 Some(Target::Kubernetes(matching)) => {
                     let planned = turn(&plan, fault);
                     tokio::task::spawn_blocking(move || {
-                        let count = kubernetes::count(&planned, &matching);
+                        let count = finding::count(&planned, &matching);
                         reply(Input::Members { fault, count });
                     });
                 }

@@ -3,8 +3,7 @@
 //! who typed a host meant it. Commands of a scenario (`exec` faults) are run only with `--allow-exec`: a scenario is data that people pass around, and a command can do anything that its reader can.
 
 use brunt_injector::ResolveError;
-use brunt_injector::target::kubernetes;
-use brunt_injector::target::own::is_own;
+use brunt_kubernetes::{finding, is_own};
 use brunt_scenario::plan::{Fault, Link, LinkTo, Plan, PodMatch, Target};
 
 use super::RunError;
@@ -55,7 +54,7 @@ pub async fn check(plan: &Plan, allow_exec: bool) -> Result<(), RunError> {
 fn in_cluster(plan: &Plan, fault: &Fault, wanted: &PodMatch) -> Result<(), RunError> {
     let told =
         |source| RunError::Target { fault: fault.id.clone(), place: fault.place.clone(), source: Box::new(source) };
-    let (context, namespace) = kubernetes::place(wanted)
+    let (context, namespace) = finding::place(wanted)
         .map_err(|error| ResolveError::Search { target: fault.target.clone(), why: error.to_string() })
         .map_err(told)?;
     if is_allowed(plan, context.as_deref(), &namespace) {

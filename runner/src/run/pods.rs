@@ -1,7 +1,7 @@
 //! Hears what clusters tell of the pods that the scenario names, and stamps it with the run's clock.
 
-use brunt_injector::kubernetes::Cluster;
-use brunt_injector::kubernetes::watching::{self, Told};
+use brunt_kubernetes::Cluster;
+use brunt_kubernetes::watching::{self, Told};
 use brunt_scenario::plan::{PodMatch, Target};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;

@@ -54,6 +54,18 @@ pub struct ProcessMatch {
     pub count: Option<usize>,
 }
 
+impl ProcessMatch {
+    /// What is looked for, as a sentence goes on after "has".
+    pub fn in_words(&self) -> String {
+        let mut words = Vec::new();
+        words.extend(self.name.as_ref().map(|name| format!("the name `{name}`")));
+        words.extend(self.pid.map(|pid| format!("pid {pid}")));
+        words.extend(self.cmdline.as_ref().map(|regex| format!("a command line that matches `{regex}`")));
+        words.extend(self.port.map(|port| format!("a listener on TCP port {port}")));
+        words.join(" and ")
+    }
+}
+
 /// How containers of this host are found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

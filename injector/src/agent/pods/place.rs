@@ -4,11 +4,11 @@ use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use brunt_kubernetes::Object;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::{Asked, Wire, wire};
 use crate::agent::protocol::{Answer, Ask};
-use crate::kubernetes::Object;
 
 /// Whoever was not heard of for so much longer than its lease is not waited for any more.
 const LATE: Duration = Duration::from_secs(10);

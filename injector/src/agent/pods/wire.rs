@@ -9,6 +9,8 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use brunt_kubernetes::ephemeral::Purpose;
+use brunt_kubernetes::{Cluster, KubernetesError, Object, change, ephemeral};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{AttachParams, AttachedProcess};
 use kube::{Api, Client};
@@ -20,8 +22,6 @@ use super::Asked;
 use super::place::{Known, Life, Over, locked};
 use crate::agent::protocol::{Answer, FromAgent, Join, ToAgent};
 use crate::error::in_full;
-use crate::kubernetes::ephemeral::Purpose;
-use crate::kubernetes::{Cluster, KubernetesError, Object, change, ephemeral};
 use crate::packets::Beats;
 
 /// How long a container may take to run: its image may have to be pulled.
@@ -72,7 +72,7 @@ impl Wire {
     }
 
     async fn through(&mut self) -> Over {
-        let client = match self.begin.cluster.access().client().await {
+        let client = match self.begin.cluster.connect().await {
             Ok(client) => client,
             Err(error) => return Over::NeverBegan(error.to_string()),
         };

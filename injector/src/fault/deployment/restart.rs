@@ -4,16 +4,17 @@
 //! new ones come. Rights: get and patch of deployments. A deployment that is paused is refused, for nothing would happen.
 //! Verified by pods of the new template. It has no inverse; the annotation that makes the template a new one stays.
 
+use brunt_kubernetes::change;
+use brunt_kubernetes::finding::is_rolled_out;
+use brunt_kubernetes::{ANSWER, Cluster, KubernetesError, Object};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::json;
 
 use super::is_another;
 use crate::agent::services::Services;
 use crate::error::Error;
+use crate::fault::looking::Looking;
 use crate::fault::{Change, Fault, Reverted, Seen, Undo};
-use crate::kubernetes::change;
-use crate::kubernetes::{ANSWER, Cluster, KubernetesError, Looking, Object};
-use crate::target::kubernetes::is_rolled_out;
 
 /// What kubectl writes for the same purpose, so that either knows the other's restarts.
 const RESTARTED: &str = "kubectl.kubernetes.io/restartedAt";

@@ -5,15 +5,17 @@
 //! refused: it would undo the fault, and brunt its work. Whoever else changes the number meanwhile keeps what they made.
 //! Verified by the deployment's own count of pods, not by what its specification asks for.
 
+use brunt_kubernetes::change;
+use brunt_kubernetes::inverse::Inverse;
+use brunt_kubernetes::{ANSWER, Cluster, KubernetesError, Object};
 use k8s_openapi::api::apps::v1::Deployment;
 
 use super::is_another;
 use crate::agent::services::Services;
 use crate::error::Error;
+use crate::fault::looking::Looking;
+use crate::fault::put_back::put_all_back;
 use crate::fault::{Change, Fault, Reverted, Seen, Undo};
-use crate::kubernetes::change;
-use crate::kubernetes::inverse::{Inverse, put_all_back};
-use crate::kubernetes::{ANSWER, Cluster, KubernetesError, Looking, Object};
 
 /// See the module.
 pub struct Scale {
@@ -122,7 +124,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::kubernetes::{Identity, Kind};
+    use brunt_kubernetes::{Identity, Kind};
 
     fn judged(replicas: i32, generation: i64, observed: i64, pods: i32) -> Seen {
         let cluster = Identity { context: None, files: Vec::new(), uid: "c".into() };

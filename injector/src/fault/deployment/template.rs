@@ -11,6 +11,9 @@
 
 use std::collections::BTreeMap;
 
+use brunt_kubernetes::inverse::Inverse;
+use brunt_kubernetes::template::{self, Field, Way};
+use brunt_kubernetes::{ANSWER, Cluster, KubernetesError, Object, change};
 use brunt_scenario::plan::{Fault as PlannedFault, ParamValue};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DynamicObject, ListParams};
@@ -22,10 +25,9 @@ use super::is_another;
 use crate::agent::services::Services;
 use crate::error::Error;
 use crate::fault::link::text;
+use crate::fault::looking::Looking;
+use crate::fault::put_back::put_all_back;
 use crate::fault::{Change, Fault, Reverted, Seen, Undo};
-use crate::kubernetes::inverse::{Inverse, put_all_back};
-use crate::kubernetes::template::{self, Field, Way};
-use crate::kubernetes::{ANSWER, Cluster, KubernetesError, Looking, Object, change};
 
 /// What becomes of a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
+use brunt_kubernetes::Object;
+use brunt_kubernetes::ephemeral::Purpose;
+
 use super::{Way, stops};
 use crate::agent::pods::{Life, Over, Place};
 use crate::agent::protocol::{Answer, Ask, Order};
 use crate::error::Error;
 use crate::fault::{Change, Reverted, Seen, Undo};
-use crate::kubernetes::Object;
-use crate::kubernetes::ephemeral::Purpose;
 use crate::target::Victim;
 
 /// How long a verb waits for an answer that is usually there by then.

@@ -9,14 +9,16 @@
 
 use std::collections::BTreeMap;
 
+use brunt_kubernetes::inverse::Inverse;
+use brunt_kubernetes::quota::{self, Quota};
+use brunt_kubernetes::{ANSWER, Cluster, KubernetesError, Object};
 use k8s_openapi::api::core::v1::ResourceQuota;
 
 use crate::agent::services::Services;
 use crate::error::Error;
+use crate::fault::looking::Looking;
+use crate::fault::put_back::put_all_back;
 use crate::fault::{Change, Fault, Reverted, Seen, Undo};
-use crate::kubernetes::inverse::{Inverse, put_all_back};
-use crate::kubernetes::quota::{self, Quota};
-use crate::kubernetes::{ANSWER, Cluster, KubernetesError, Looking, Object};
 
 /// A name of the API: lower case letters, digits and dashes.
 const LONGEST: usize = 200;
@@ -123,7 +125,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::kubernetes::{Identity, Kind};
+    use brunt_kubernetes::{Identity, Kind};
 
     fn quota(fault: &str) -> Quota {
         let cluster = Identity { context: None, files: Vec::new(), uid: "c".into() };

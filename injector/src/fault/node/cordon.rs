@@ -4,12 +4,15 @@
 //! and patch of nodes, which only a ClusterRole can give. A node that somebody else has cordoned is refused, for it must not
 //! be uncordoned afterwards. Verified by the taint that the cluster puts on such a node, by which its scheduler goes.
 
+use brunt_kubernetes::inverse::Inverse;
+use brunt_kubernetes::{ANSWER, Cluster, KubernetesError, Object};
+
 use super::{cordon, inverses, names, not_left_out};
 use crate::agent::services::Services;
 use crate::error::Error;
+use crate::fault::looking::Looking;
+use crate::fault::put_back::put_all_back;
 use crate::fault::{Change, Fault, Reverted, Seen, Undo};
-use crate::kubernetes::inverse::{Inverse, put_all_back};
-use crate::kubernetes::{ANSWER, Cluster, KubernetesError, Looking, Object};
 
 /// See the module.
 pub struct Cordon {

@@ -13,19 +13,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use brunt_kubernetes::finding::EXEMPT;
+use brunt_kubernetes::finding::pod::{self, Facts};
+use brunt_kubernetes::inverse::Inverse;
+use brunt_kubernetes::is_own;
+use brunt_kubernetes::{ANSWER, Cluster, Kind, KubernetesError, Object};
 use brunt_scenario::plan::OwnerKind;
 use kube::{Api, Client};
 
 use super::{cordon, inverses, names, not_left_out};
 use crate::agent::services::Services;
 use crate::error::Error;
+use crate::fault::looking::Looking;
 use crate::fault::pod::evict::evict;
+use crate::fault::put_back::put_all_back;
 use crate::fault::{Change, Fault, Reverted, Seen, Undo};
-use crate::kubernetes::inverse::{Inverse, put_all_back};
-use crate::kubernetes::{ANSWER, Cluster, Kind, KubernetesError, Looking, Object};
-use crate::target::kubernetes::EXEMPT;
-use crate::target::kubernetes::pod::{self, Facts};
-use crate::target::own::is_own;
 
 /// How long it waits between two rounds of evictions.
 const EVERY: Duration = Duration::from_secs(1);
@@ -246,7 +248,7 @@ mod tests {
     use brunt_scenario::plan::Owner;
 
     use super::*;
-    use crate::kubernetes::Identity;
+    use brunt_kubernetes::Identity;
 
     fn node() -> Object {
         let cluster = Identity { context: None, files: Vec::new(), uid: "c".into() };

@@ -6,13 +6,13 @@
 
 use std::time::Duration;
 
+use brunt_kubernetes::{KubernetesError, Object};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::PostParams;
 use kube::{Api, Client};
 use serde_json::{Value, json};
 
 use super::leave::only_this;
-use crate::kubernetes::{KubernetesError, Object};
 
 /// Asks for the eviction of one pod.
 pub(crate) async fn evict(client: &Client, pod: &Object, grace: Option<Duration>) -> Result<(), KubernetesError> {

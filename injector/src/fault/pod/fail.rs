@@ -6,15 +6,17 @@
 //! get, list and patch of pods. Verified by the kubelet's account that none of the containers runs. Undone by the image that
 //! each had; that they were started again once more stays in their restart counts.
 
+use brunt_kubernetes::change;
+use brunt_kubernetes::inverse::Inverse;
+use brunt_kubernetes::{ANSWER, Cluster, KubernetesError, Object};
 use k8s_openapi::api::core::v1::Pod;
 
 use super::{is_another, names};
 use crate::agent::services::Services;
 use crate::error::Error;
+use crate::fault::looking::Looking;
+use crate::fault::put_back::put_all_back;
 use crate::fault::{Change, Fault, Reverted, Seen, Undo};
-use crate::kubernetes::change;
-use crate::kubernetes::inverse::{self, Inverse};
-use crate::kubernetes::{ANSWER, Cluster, KubernetesError, Looking, Object};
 
 /// What no registry has.
 const NOWHERE: &str = "brunt.invalid/fails-on-purpose:1";
@@ -107,7 +109,7 @@ impl Fault<Services> for Fail {
         if self.injected {
             reverted.residue.push(format!("the containers of {} count one restart more", names(&self.pods)));
         }
-        inverse::put_all_back(&self.cluster, &self.inverses, &mut self.injected, reverted)
+        put_all_back(&self.cluster, &self.inverses, &mut self.injected, reverted)
     }
 }
 

@@ -7,11 +7,11 @@
 
 use std::time::Duration;
 
+use brunt_kubernetes::{KubernetesError, Object};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, Client};
 
 use super::leave::only_this;
-use crate::kubernetes::{KubernetesError, Object};
 
 /// Deletes one pod.
 pub(super) async fn delete(client: &Client, pod: &Object, grace: Option<Duration>) -> Result<(), KubernetesError> {

@@ -4,13 +4,14 @@
 
 use std::time::Duration;
 
+use brunt_kubernetes::{ANSWER, Cluster, KubernetesError, Object};
 use kube::api::{DeleteParams, Preconditions};
 
 use super::{Replacements, evict, kill, names, now};
 use crate::agent::services::Services;
 use crate::error::Error;
+use crate::fault::looking::Looking;
 use crate::fault::{Change, Fault, Reverted, Seen, Undo};
-use crate::kubernetes::{ANSWER, Cluster, KubernetesError, Looking, Object};
 
 /// How they are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use brunt_injector::kubernetes::{Cluster, job};
+use brunt_kubernetes::{Cluster, job};
 use brunt_scenario::plan::{Model, Piece, Plan, Rows, Target, Text};
 
 use super::READY;

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use brunt_injector::kubernetes::Client;
-use brunt_injector::kubernetes::job::{self, Log, State, Talk};
+use brunt_kubernetes::Client;
+use brunt_kubernetes::job::{self, Log, State, Talk};
 use brunt_report::sample::Batch;
 use brunt_scenario::units::Offset;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};

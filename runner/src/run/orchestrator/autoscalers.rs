@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use brunt_injector::kubernetes::watching::{AutoscalerNow, Condition};
+use brunt_kubernetes::watching::{AutoscalerNow, Condition};
 use brunt_report::facts::{AutoscalerFacts, ConditionFacts, DECIDES, DecisionFacts};
 use brunt_scenario::units::Offset;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use brunt_injector::kubernetes::watching::Told;
+use brunt_kubernetes::watching::Told;
 use brunt_scenario::units::Offset;
 
 use super::Orchestrator;

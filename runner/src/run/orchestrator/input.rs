@@ -1,7 +1,7 @@
 //! What the loop hears of and what it is asked to do: the two plain lists between [`super::Orchestrator`] and the world.
 
-use brunt_injector::kubernetes::watching::Told;
 use brunt_injector::{Reverted, Rung, Seen};
+use brunt_kubernetes::watching::Told;
 use brunt_scenario::plan::LoadChange;
 use brunt_scenario::units::Offset;
 

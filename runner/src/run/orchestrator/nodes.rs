@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use brunt_injector::kubernetes::watching::{NodeNow, Trouble};
+use brunt_kubernetes::watching::{NodeNow, Trouble};
 use brunt_report::facts::{NodeFacts, TroubleFacts};
 use brunt_scenario::units::Offset;
 

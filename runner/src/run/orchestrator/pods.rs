@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use brunt_injector::kubernetes::watching::PodNow;
+use brunt_kubernetes::watching::PodNow;
 use brunt_report::facts::{PodFacts, PodSpan};
 use brunt_scenario::units::Offset;
 
@@ -132,7 +132,7 @@ fn turn(spans: &mut Vec<PodSpan>, on: bool, at: Offset) {
 
 #[cfg(test)]
 mod tests {
-    use brunt_injector::kubernetes::watching::Told;
+    use brunt_kubernetes::watching::Told;
 
     use super::super::clusters::Clusters;
     use super::*;

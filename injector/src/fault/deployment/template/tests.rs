@@ -1,7 +1,8 @@
 //! What becomes of a container, and when a pod counts as having it.
 
+use brunt_kubernetes::{Identity, Kind};
+
 use super::*;
-use crate::kubernetes::{Identity, Kind};
 
 fn field(name: &str) -> Field {
     let cluster = Identity { context: None, files: Vec::new(), uid: "c".into() };

@@ -11,8 +11,8 @@ use kube::api::{DeleteParams, PostParams, Preconditions};
 use kube::{Api, Client};
 use serde::{Deserialize, Serialize};
 
-use super::inverse::Back;
-use super::{KubernetesError, MANAGER, Object};
+use crate::inverse::Back;
+use crate::{KubernetesError, MANAGER, Object};
 
 /// Which run has made it.
 const RUN: &str = "brunt/run";

@@ -11,8 +11,8 @@ use kube::{Api, Client};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::change::tied;
-use super::{KubernetesError, MANAGER, Object, change};
+use crate::change::tied;
+use crate::{ANSWER, Cluster, Identity, KubernetesError, MANAGER, Object, change};
 
 /// Where brunt is in its image.
 const PROGRAM: &str = "/brunt";
@@ -201,16 +201,18 @@ pub async fn add(
 ///
 /// # Errors
 /// It is not admitted, a pod is gone, or the cluster does not answer.
-pub async fn rehearse(client: &Client, pods: &[&Object], image: &str, purpose: Purpose) -> Result<(), KubernetesError> {
-    for object in pods {
-        change::again(async || {
-            let action = || format!("get {}", object.place());
-            let seen = change::pod(client, object).await?.ok_or_else(|| KubernetesError::gone(action()))?;
-            add(client, object, &seen, &free_name(&seen, "brunt-rehearsal"), image, purpose, true).await
-        })
-        .await?;
-    }
-    Ok(())
+pub fn rehearse(cluster: &Identity, pods: &[&Object], image: &str, purpose: Purpose) -> Result<(), KubernetesError> {
+    Cluster::again(cluster)?.ask(ANSWER, async |client| {
+        for object in pods {
+            change::again(async || {
+                let action = || format!("get {}", object.place());
+                let seen = change::pod(&client, object).await?.ok_or_else(|| KubernetesError::gone(action()))?;
+                add(&client, object, &seen, &free_name(&seen, "brunt-rehearsal"), image, purpose, true).await
+            })
+            .await?;
+        }
+        Ok(())
+    })
 }
 
 #[cfg(test)]

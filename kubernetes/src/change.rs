@@ -9,7 +9,7 @@ use kube::api::{ListParams, Patch, PatchParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
 
-use super::{KubernetesError, MANAGER, Object};
+use crate::{KubernetesError, MANAGER, Object};
 
 /// How often a write is tried that others come before: each attempt looks anew.
 const ATTEMPTS: usize = 5;

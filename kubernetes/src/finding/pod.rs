@@ -10,8 +10,8 @@ use kube::{Api, Client};
 
 use super::workload::{self, Makers};
 use super::{Candidate, EXEMPT, nodes};
-use crate::kubernetes::KubernetesError;
-use crate::target::own::is_own;
+use crate::KubernetesError;
+use crate::own::is_own;
 
 /// As many as kubectl asks for at a time.
 const PAGE: u32 = 500;
@@ -22,19 +22,26 @@ const GRACE: i64 = 30;
 
 /// What is known of a pod.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Facts {
+pub struct Facts {
+    /// Where it is.
     pub namespace: String,
+    /// Its name.
     pub name: String,
+    /// Its UID.
     pub uid: String,
+    /// Where it runs.
     pub node: Option<String>,
+    /// What it belongs to, as a person would name it.
     pub owner: Option<Owner>,
     /// The UID of what made it.
     pub maker: Option<String>,
+    /// How many seconds it has to end by itself.
     pub grace: u64,
     /// The names of its containers.
     pub containers: Vec<String>,
     /// `Running`, `Pending`, ...
     pub phase: String,
+    /// Its labels.
     pub labels: BTreeMap<String, String>,
     /// Where it can be reached.
     pub addresses: Vec<IpAddr>,
@@ -44,14 +51,17 @@ pub(crate) struct Facts {
     pub host_pids: bool,
     /// It was asked to end.
     pub ending: bool,
+    /// It takes requests.
     pub ready: bool,
+    /// It opts out.
     pub exempt: bool,
+    /// Why it must not be hit.
     pub protected: Option<String>,
 }
 
 impl Facts {
     /// By the whole pod.
-    pub(crate) fn of(pod: Pod) -> Self {
+    pub fn of(pod: Pod) -> Self {
         let meta = pod.metadata;
         let (spec, status) = (pod.spec.unwrap_or_default(), pod.status.unwrap_or_default());
         let labels = meta.labels.unwrap_or_default();
@@ -101,7 +111,7 @@ impl Facts {
     }
 
     /// It runs and nobody has asked it to end.
-    pub(crate) fn is_alive(&self) -> bool {
+    pub fn is_alive(&self) -> bool {
         self.phase == "Running" && !self.ending
     }
 
@@ -155,8 +165,8 @@ fn made_by(pod: &Facts, uids: &BTreeSet<String>) -> bool {
     pod.maker.as_ref().is_some_and(|maker| uids.contains(maker))
 }
 
-/// Page by page.
-pub(crate) async fn every(pods: Api<Pod>, labels: &str, fields: &str) -> Result<Vec<Facts>, KubernetesError> {
+/// All pods that have these labels and fields, page by page.
+pub async fn every(pods: Api<Pod>, labels: &str, fields: &str) -> Result<Vec<Facts>, KubernetesError> {
     let mut asked = ListParams::default().limit(PAGE);
     if !labels.is_empty() {
         asked = asked.labels(labels);

@@ -7,8 +7,6 @@ use std::time::Duration;
 
 use kube::core::Status;
 
-use crate::error::in_full;
-
 /// An operation on a cluster failed.
 #[derive(Debug, thiserror::Error)]
 pub enum KubernetesError {
@@ -195,6 +193,20 @@ fn is_distrust(error: &(dyn StdError + 'static)) -> bool {
 
 fn list(paths: &[PathBuf]) -> String {
     paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" and no ")
+}
+
+/// An error with all of its causes.
+pub(crate) fn in_full(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        let more = source.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = source.source();
+    }
+    text
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use kube::api::ListParams;
 use kube::{Api, Client};
 
 use super::{Candidate, EXEMPT, pod};
-use crate::kubernetes::KubernetesError;
-use crate::target::own::is_own;
+use crate::KubernetesError;
+use crate::own::is_own;
 
 /// What nodes carry on which the control plane runs.
 const CONTROL_PLANE: [&str; 2] = ["node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"];

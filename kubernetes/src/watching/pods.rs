@@ -3,7 +3,7 @@
 use brunt_scenario::plan::{Owner, PodMatch};
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 
-use crate::target::kubernetes::pod;
+use crate::finding::pod;
 
 /// A pod, boiled down.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -11,13 +11,12 @@ use kube::Client;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::change::{
+use crate::change::{
     again, autoscaler, deployment, images, is_cordoned, node, pod, replicas_of, scale, set_images, set_schedulable,
 };
-use super::quota::{self, Quota};
-use super::template::{self, Field};
-use super::{ANSWER, Cluster, KubernetesError, Object, job};
-use crate::fault::Reverted;
+use crate::quota::{self, Quota};
+use crate::template::{self, Field};
+use crate::{ANSWER, Cluster, KubernetesError, Object, job};
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,30 +68,6 @@ pub enum Inverse {
         /// What the API server makes of what brunt sets.
         is: Value,
     },
-}
-
-/// Puts changes back, each of them whatever becomes of the others, and tells what came of it.
-pub fn put_all_back(cluster: &Cluster, inverses: &[Inverse], injected: &mut bool, mut reverted: Reverted) -> Reverted {
-    if !*injected {
-        return reverted;
-    }
-    let mut failed = Vec::new();
-    let mut left = false;
-    for inverse in inverses {
-        match inverse.put_back(cluster) {
-            Ok(Back::Restored(_) | Back::AsBefore(_)) => {}
-            Ok(Back::Left(why)) => {
-                left = true;
-                reverted.residue.push(why);
-            }
-            Err(error) => failed.push(format!("{error}; run {}", inverse.by_hand())),
-        }
-    }
-    reverted.rollback_verified = if failed.is_empty() { (!left).then_some(true) } else { Some(false) };
-    reverted.error = (!failed.is_empty()).then(|| failed.join("; "));
-    // What could not be put back is tried again.
-    *injected = reverted.error.is_some();
-    reverted
 }
 
 /// What came of putting it back.
@@ -262,8 +237,8 @@ async fn put_images(
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Identity, Kind};
     use super::*;
+    use crate::{Identity, Kind};
 
     fn object(kind: Kind, namespace: Option<&str>, name: &str) -> Object {
         let cluster = Identity { context: Some("lab".into()), files: Vec::new(), uid: "c0".into() };

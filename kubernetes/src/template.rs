@@ -10,8 +10,8 @@ use kube::{Api, Client};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::inverse::Back;
-use super::{KubernetesError, MANAGER, Object, change};
+use crate::inverse::Back;
+use crate::{KubernetesError, MANAGER, Object, change};
 
 /// Where it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,7 +129,7 @@ pub(super) async fn put_back(client: &Client, field: &Field, was: &Value, is: &V
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kubernetes::{Identity, Kind};
+    use crate::{Identity, Kind};
 
     fn field(name: &str) -> Field {
         let cluster = Identity { context: Some("lab".into()), files: Vec::new(), uid: "c".into() };

@@ -20,10 +20,9 @@ use kube::config::{AuthInfo, Cluster, Config, KubeConfigOptions, Kubeconfig};
 use serde::{Deserialize, Serialize};
 use tower::buffer::BufferLayer;
 
-use super::Identity;
-use super::error::KubernetesError;
-use super::throttling::Patience;
-use crate::error::in_full;
+use crate::Identity;
+use crate::error::{KubernetesError, in_full};
+use crate::throttling::Patience;
 
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(4);

@@ -14,8 +14,8 @@ use k8s_openapi::api::batch::v1::Job;
 use kube::{Api, Client};
 use tokio::sync::OnceCell;
 
-use super::{Cluster, KubernetesError};
-use crate::target::kubernetes::{is_rolled_out, namespace, pod};
+use crate::finding::{is_rolled_out, namespace, pod};
+use crate::{Cluster, KubernetesError};
 
 /// So many are named in a message.
 const NAMED: usize = 3;

@@ -11,7 +11,7 @@ use kube::core::Selector;
 use kube::{Api, Client};
 
 use super::{Candidate, EXEMPT};
-use crate::kubernetes::KubernetesError;
+use crate::KubernetesError;
 
 /// What a pod's controller may be.
 pub(super) struct Makers {

@@ -5,8 +5,7 @@ use std::fmt;
 use brunt_scenario::plan::{Owner, ProcessMatch};
 use serde::{Deserialize, Serialize};
 
-use super::Identity;
-use crate::target::process;
+use crate::Identity;
 
 /// What it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -110,7 +109,7 @@ impl fmt::Display for Object {
             write!(f, "container {container}, ")?;
         }
         if let Some(wanted) = &self.process {
-            write!(f, "processes with {}, ", process::in_words(wanted))?;
+            write!(f, "processes with {}, ", wanted.in_words())?;
         }
         write!(f, "uid {})", self.uid)
     }

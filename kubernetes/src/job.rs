@@ -16,8 +16,8 @@ use kube::{Api, Client};
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWriteExt as _, BufReader, Lines};
 
-use super::inverse::Back;
-use super::{ANSWER, Cluster, Identity, Kind, KubernetesError, Object};
+use crate::inverse::Back;
+use crate::{ANSWER, Cluster, Identity, Kind, KubernetesError, Object};
 
 /// What every object carries that brunt makes in a cluster.
 pub const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "brunt");
@@ -122,7 +122,7 @@ impl Wanted {
         let action = || format!("create job {}/{}", self.namespace, self.name);
         let job = self.job().expect("what is written above is a Job");
         let jobs: Api<Job> = Api::namespaced(client.clone(), &self.namespace);
-        let how = PostParams { dry_run, field_manager: Some(super::MANAGER.into()) };
+        let how = PostParams { dry_run, field_manager: Some(crate::MANAGER.into()) };
         jobs.create(&how, &job).await.map(drop).map_err(|error| KubernetesError::of(action(), error))
     }
 }
@@ -322,8 +322,8 @@ pub(super) async fn delete(client: &Client, object: &Object, run_id: &str) -> Re
 /// # Errors
 /// [`KubernetesError::Rights`] names what is missing.
 pub async fn check(cluster: &Cluster, client: &Client, wanted: &Wanted) -> Result<Identity, KubernetesError> {
-    let needed = super::rights::of_workers(&wanted.namespace);
-    let missing = super::rights::missing(client, &needed).await?;
+    let needed = crate::rights::of_workers(&wanted.namespace);
+    let missing = crate::rights::missing(client, &needed).await?;
     if !missing.is_empty() {
         let missing = missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         return Err(KubernetesError::Rights { missing });

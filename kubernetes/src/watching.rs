@@ -24,9 +24,9 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use self::beside::{Beside, Heard};
 use self::follow::{Change, Follow};
-use super::Cluster;
+use crate::Cluster;
 use crate::error::in_full;
-use crate::target::kubernetes::{self, nodes as zones};
+use crate::finding::{self, nodes as zones};
 pub use autoscalers::{AutoscalerNow, Condition};
 pub use nodes::{NodeNow, Trouble};
 pub use pods::PodNow;
@@ -83,10 +83,10 @@ pub enum Told {
 }
 
 /// Tells of the pods of a target, of the endpoint slices of their namespace, of their nodes and of the autoscalers of what they
-/// belong to, until the receiver is gone. Rights: those of [`super::rights::to_watch`]; only pods must be granted, and what is
+/// belong to, until the receiver is gone. Rights: those of [`crate::rights::to_watch`]; only pods must be granted, and what is
 /// not told for want of the others is said.
 pub async fn watch(cluster: Cluster, wanted: PodMatch, says: UnboundedSender<Told>) {
-    let namespace = kubernetes::namespace(&cluster, &wanted);
+    let namespace = finding::namespace(&cluster, &wanted);
     let mut known = Known::default();
     if let Some(owner) = &wanted.owner {
         // Before the first list there is nothing to tell.

@@ -14,10 +14,11 @@ mod access;
 pub mod change;
 pub mod ephemeral;
 mod error;
+pub mod finding;
 pub mod inverse;
 pub mod job;
-mod looking;
 mod object;
+mod own;
 pub mod quota;
 pub mod rights;
 pub mod standing;
@@ -37,8 +38,8 @@ use tokio::runtime::Runtime;
 
 pub use access::Access;
 pub use error::KubernetesError;
-pub use looking::Looking;
 pub use object::{Kind, Object};
+pub use own::is_own;
 
 /// How long the API server may take for one verb of a fault, all of its calls together.
 pub const ANSWER: Duration = Duration::from_secs(8);

@@ -13,7 +13,7 @@ use kube::api::ListParams;
 use kube::{Api, Client};
 
 use super::pod;
-use crate::kubernetes::KubernetesError;
+use crate::KubernetesError;
 
 /// In no order that means anything, each once; none where no pod runs.
 pub(super) async fn addresses(

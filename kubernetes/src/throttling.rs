@@ -22,7 +22,7 @@ use tokio::time::error::Elapsed;
 use tokio::time::{Instant, sleep, timeout};
 use tower::{BoxError, Layer, Service, ServiceExt as _};
 
-use super::error::is_of_budget;
+use crate::error::is_of_budget;
 
 /// What an answer needs once it is asked for.
 const TO_ANSWER: Duration = Duration::from_secs(1);
@@ -185,7 +185,7 @@ mod tests {
     use tower::service_fn;
 
     use super::*;
-    use crate::kubernetes::KubernetesError;
+    use crate::KubernetesError;
 
     /// As the filters of an API server refuse, in plain words, with when to come back.
     fn throttled(after: &str) -> Answer {

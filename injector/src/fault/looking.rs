@@ -3,9 +3,9 @@
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::KubernetesError;
 use crate::error::Error;
 use crate::fault::Seen;
+use brunt_kubernetes::KubernetesError;
 
 /// How often it is looked again once the effect is there.
 const EVERY: Duration = Duration::from_secs(1);

@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
 
 use super::{Candidate, EXEMPT};
-use crate::kubernetes::KubernetesError;
+use crate::KubernetesError;
 
 /// Those in which the control plane has its own.
 const SYSTEM: &str = "kube-";
