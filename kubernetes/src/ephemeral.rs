@@ -6,13 +6,14 @@
 //! the wire to it.
 
 use k8s_openapi::api::core::v1::{ContainerState, Pod};
-use kube::api::{Patch, PatchParams};
+pub use kube::api::AttachedProcess as Attached;
+use kube::api::{AttachParams, Patch, PatchParams};
 use kube::{Api, Client};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::change::tied;
-use crate::{ANSWER, Cluster, Identity, KubernetesError, MANAGER, Object, change};
+use crate::{ANSWER, Asking, Cluster, Identity, KubernetesError, MANAGER, Object, change};
 
 /// Where brunt is in its image.
 const PROGRAM: &str = "/brunt";
@@ -176,24 +177,38 @@ fn container(name: &str, image: &str, purpose: Purpose, beside: Option<&str>, us
 /// # Errors
 /// [`KubernetesError::Changed`] if it is another pod, or another version of it, by now; [`KubernetesError::Forbidden`] also
 /// where Pod Security or another policy does not admit it.
-pub async fn add(
-    client: &Client,
-    object: &Object,
-    seen: &Pod,
-    name: &str,
-    image: &str,
+pub fn add<'a>(
+    client: &'a Client,
+    object: &'a Object,
+    seen: &'a Pod,
+    name: &'a str,
+    image: &'a str,
     purpose: Purpose,
     rehearsal: bool,
-) -> Result<(), KubernetesError> {
-    let beside = object.container.as_deref();
-    let made = container(name, image, purpose, beside, user_of(seen, beside));
-    let spec = json!({ "spec": { "ephemeralContainers": [made] } });
-    let patch = Patch::Strategic(tied(&seen.metadata, spec));
-    let how = PatchParams { field_manager: Some(MANAGER.into()), dry_run: rehearsal, ..PatchParams::default() };
-    let pods: Api<Pod> = Api::namespaced(client.clone(), object.namespace());
-    let added = pods.patch_ephemeral_containers(&object.name, &how, &patch).await;
-    let action = || format!("add the ephemeral container `{name}` to {}", object.place());
-    added.map(drop).map_err(|error| KubernetesError::of(action(), error))
+) -> Asking<'a, ()> {
+    Box::pin(async move {
+        let beside = object.container.as_deref();
+        let made = container(name, image, purpose, beside, user_of(seen, beside));
+        let spec = json!({ "spec": { "ephemeralContainers": [made] } });
+        let patch = Patch::Strategic(tied(&seen.metadata, spec));
+        let how = PatchParams { field_manager: Some(MANAGER.into()), dry_run: rehearsal, ..PatchParams::default() };
+        let pods: Api<Pod> = Api::namespaced(client.clone(), object.namespace());
+        let added = pods.patch_ephemeral_containers(&object.name, &how, &patch).await;
+        let action = || format!("add the ephemeral container `{name}` to {}", object.place());
+        added.map(drop).map_err(|error| KubernetesError::of(action(), error))
+    })
+}
+
+/// The standard input and output of what runs in it.
+///
+/// # Errors
+/// It does not run, or the cluster does not allow it.
+pub fn attach<'a>(client: &'a Client, pod: &'a Object, container: &'a str) -> Asking<'a, Attached, kube::Error> {
+    Box::pin(async move {
+        let pods: Api<Pod> = Api::namespaced(client.clone(), pod.namespace());
+        let how = AttachParams::default().container(container).stdin(true).stdout(true).stderr(false);
+        pods.attach(&pod.name, &how.max_stdin_buf_size(1 << 20).max_stdout_buf_size(1 << 16)).await
+    })
 }
 
 /// Whether each of these pods would take it, asked of the cluster without changing anything: access reviews know nothing of

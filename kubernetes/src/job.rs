@@ -17,7 +17,7 @@ use serde_json::json;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWriteExt as _, BufReader, Lines};
 
 use crate::inverse::Back;
-use crate::{ANSWER, Cluster, Identity, Kind, KubernetesError, Object};
+use crate::{ANSWER, Asking, Cluster, Identity, Kind, KubernetesError, Object};
 
 /// What every object carries that brunt makes in a cluster.
 pub const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "brunt");
@@ -118,12 +118,14 @@ impl Wanted {
     ///
     /// # Errors
     /// The API server does not take it.
-    pub async fn create(&self, client: &Client, dry_run: bool) -> Result<(), KubernetesError> {
-        let action = || format!("create job {}/{}", self.namespace, self.name);
-        let job = self.job().expect("what is written above is a Job");
-        let jobs: Api<Job> = Api::namespaced(client.clone(), &self.namespace);
-        let how = PostParams { dry_run, field_manager: Some(crate::MANAGER.into()) };
-        jobs.create(&how, &job).await.map(drop).map_err(|error| KubernetesError::of(action(), error))
+    pub fn create<'a>(&'a self, client: &'a Client, dry_run: bool) -> Asking<'a, ()> {
+        Box::pin(async move {
+            let action = || format!("create job {}/{}", self.namespace, self.name);
+            let job = self.job().expect("what is written above is a Job");
+            let jobs: Api<Job> = Api::namespaced(client.clone(), &self.namespace);
+            let how = PostParams { dry_run, field_manager: Some(crate::MANAGER.into()) };
+            jobs.create(&how, &job).await.map(drop).map_err(|error| KubernetesError::of(action(), error))
+        })
     }
 }
 
@@ -155,11 +157,14 @@ pub enum State {
 ///
 /// # Errors
 /// The cluster does not answer or does not allow it.
-pub async fn pods(client: &Client, namespace: &str, run_id: &str) -> Result<Vec<Seen>, KubernetesError> {
-    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
-    let list = pods.list(&ListParams::default().labels(&format!("{RUN}={run_id}"))).await;
-    let list = list.map_err(|error| KubernetesError::of(format!("list pods in the namespace `{namespace}`"), error))?;
-    Ok(list.items.iter().filter_map(seen).collect())
+pub fn pods<'a>(client: &'a Client, namespace: &'a str, run_id: &'a str) -> Asking<'a, Vec<Seen>> {
+    Box::pin(async move {
+        let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
+        let list = pods.list(&ListParams::default().labels(&format!("{RUN}={run_id}"))).await;
+        let list =
+            list.map_err(|error| KubernetesError::of(format!("list pods in the namespace `{namespace}`"), error))?;
+        Ok(list.items.iter().filter_map(seen).collect())
+    })
 }
 
 fn seen(pod: &Pod) -> Option<Seen> {
@@ -211,24 +216,26 @@ impl Talk {
     ///
     /// # Errors
     /// It does not run, or the cluster does not allow it.
-    pub async fn with(client: &Client, namespace: &str, pod: &str) -> Result<Self, KubernetesError> {
-        let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
-        let wanted = AttachParams {
-            container: Some(CONTAINER.into()),
-            stdin: true,
-            stdout: false,
-            stderr: true,
-            tty: false,
-            max_stdin_buf_size: Some(64 * 1024),
-            max_stdout_buf_size: None,
-            max_stderr_buf_size: Some(64 * 1024),
-        };
-        let attached = pods.attach(pod, &wanted).await;
-        let mut process =
-            attached.map_err(|error| KubernetesError::of(format!("attach to pod {namespace}/{pod}"), error))?;
-        let stdin = Box::pin(process.stdin().expect("it was asked for"));
-        let stderr: Pin<Box<dyn AsyncRead + Send>> = Box::pin(process.stderr().expect("it was asked for"));
-        Ok(Self { process, stdin, said: BufReader::new(stderr).lines() })
+    pub fn with<'a>(client: &'a Client, namespace: &'a str, pod: &'a str) -> Asking<'a, Self> {
+        Box::pin(async move {
+            let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
+            let wanted = AttachParams {
+                container: Some(CONTAINER.into()),
+                stdin: true,
+                stdout: false,
+                stderr: true,
+                tty: false,
+                max_stdin_buf_size: Some(64 * 1024),
+                max_stdout_buf_size: None,
+                max_stderr_buf_size: Some(64 * 1024),
+            };
+            let attached = pods.attach(pod, &wanted).await;
+            let mut process =
+                attached.map_err(|error| KubernetesError::of(format!("attach to pod {namespace}/{pod}"), error))?;
+            let stdin = Box::pin(process.stdin().expect("it was asked for"));
+            let stderr: Pin<Box<dyn AsyncRead + Send>> = Box::pin(process.stderr().expect("it was asked for"));
+            Ok(Self { process, stdin, said: BufReader::new(stderr).lines() })
+        })
     }
 
     /// Writes to its standard input.
@@ -266,20 +273,16 @@ impl Log {
     ///
     /// # Errors
     /// The cluster does not answer or does not allow it, or the pod is gone.
-    pub async fn of(
-        client: &Client,
-        namespace: &str,
-        pod: &str,
-        whole: bool,
-        follow: bool,
-    ) -> Result<Self, KubernetesError> {
-        let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
-        let tail_lines = (!whole).then_some(0);
-        let wanted = LogParams { container: Some(CONTAINER.into()), follow, tail_lines, ..LogParams::default() };
-        let opened = pods.log_stream(pod, &wanted).await;
-        let lines =
-            opened.map_err(|error| KubernetesError::of(format!("read the log of pod {namespace}/{pod}"), error))?;
-        Ok(Self { lines: Box::pin(lines) })
+    pub fn of<'a>(client: &'a Client, namespace: &'a str, pod: &'a str, whole: bool, follow: bool) -> Asking<'a, Self> {
+        Box::pin(async move {
+            let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
+            let tail_lines = (!whole).then_some(0);
+            let wanted = LogParams { container: Some(CONTAINER.into()), follow, tail_lines, ..LogParams::default() };
+            let opened = pods.log_stream(pod, &wanted).await;
+            let lines =
+                opened.map_err(|error| KubernetesError::of(format!("read the log of pod {namespace}/{pod}"), error))?;
+            Ok(Self { lines: Box::pin(lines) })
+        })
     }
 
     /// The next line; `None` at its end. Must not be dropped half-way: what was read of a line would be lost.
@@ -321,16 +324,18 @@ pub(super) async fn delete(client: &Client, object: &Object, run_id: &str) -> Re
 ///
 /// # Errors
 /// [`KubernetesError::Rights`] names what is missing.
-pub async fn check(cluster: &Cluster, client: &Client, wanted: &Wanted) -> Result<Identity, KubernetesError> {
-    let needed = crate::rights::of_workers(&wanted.namespace);
-    let missing = crate::rights::missing(client, &needed).await?;
-    if !missing.is_empty() {
-        let missing = missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        return Err(KubernetesError::Rights { missing });
-    }
-    let identity = cluster.identity(client).await?;
-    wanted.create(client, true).await?;
-    Ok(identity)
+pub fn check<'a>(cluster: &'a Cluster, client: &'a Client, wanted: &'a Wanted) -> Asking<'a, Identity> {
+    Box::pin(async move {
+        let needed = crate::rights::of_workers(&wanted.namespace);
+        let missing = crate::rights::missing(client, &needed).await?;
+        if !missing.is_empty() {
+            let missing = missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            return Err(KubernetesError::Rights { missing });
+        }
+        let identity = cluster.identity(client).await?;
+        wanted.create(client, true).await?;
+        Ok(identity)
+    })
 }
 
 /// The same from where no runtime is.

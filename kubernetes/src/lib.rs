@@ -7,16 +7,22 @@
 //! retries are off: a refused eviction is an answer, not a reason to ask again. What a server refuses because it has too much to
 //! do is asked again (`throttling`), for as long as the call may take.
 //!
+//! Nobody else speaks to a cluster. The crates above wait for [`Asking`], and compile nothing of the library or of what reads its
+//! thousands of types.
+//!
 //! A context's name says little about which cluster stands behind it: names are used again. The UID of the namespace
 //! `kube-system` is what a cluster is known by, from the plan to the journal.
 
 mod access;
 pub mod change;
+pub mod cordon;
+pub mod deployment;
 pub mod ephemeral;
 mod error;
 pub mod finding;
 pub mod inverse;
 pub mod job;
+pub mod leaving;
 mod object;
 mod own;
 pub mod quota;
@@ -30,6 +36,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use futures_util::future::{BoxFuture, LocalBoxFuture};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 pub use kube::Client;
@@ -46,6 +53,14 @@ pub const ANSWER: Duration = Duration::from_secs(8);
 /// A connection over which nothing was said for so long is not trusted with the next call: its other end may be gone, and
 /// nobody would have told.
 const FRESH: Duration = Duration::from_secs(2);
+
+/// What a cluster was asked and is to answer. It is boxed here, for an `async fn` would be compiled by each crate that waits for it,
+/// and with it all that it waits for.
+pub type Asking<'a, T, E = KubernetesError> = BoxFuture<'a, Result<T, E>>;
+
+/// What [`Cluster::ask`] does with a client, whatever comes of it.
+type Job<'a> = Box<dyn FnOnce(Client) -> LocalBoxFuture<'a, Result<(), KubernetesError>> + Send + 'a>;
+
 /// Who changed a field, as the cluster's own books (`managedFields`) have it.
 pub const MANAGER: &str = "brunt";
 
@@ -158,8 +173,8 @@ impl Cluster {
     ///
     /// # Errors
     /// What leads to the cluster cannot be used.
-    pub async fn connect(&self) -> Result<kube::Client, KubernetesError> {
-        self.access.client().await
+    pub fn connect(&self) -> Asking<'_, Client> {
+        Box::pin(async move { self.access.client().await })
     }
 
     /// Does something with a client, within some time.
@@ -171,6 +186,21 @@ impl Cluster {
         within: Duration,
         job: impl AsyncFnOnce(Client) -> Result<T, KubernetesError> + Send,
     ) -> Result<T, KubernetesError> {
+        let mut answer = None;
+        let kept = &mut answer;
+        self.carry_out(
+            within,
+            Box::new(move |client| {
+                Box::pin(async move {
+                    *kept = Some(job(client).await?);
+                    Ok(())
+                })
+            }),
+        )?;
+        Ok(answer.expect("a job that went well has left its answer"))
+    }
+
+    fn carry_out(&self, within: Duration, job: Job<'_>) -> Result<(), KubernetesError> {
         let failed = |why: String| KubernetesError::Config { who: self.access.to_string(), why };
         let bounded = || {
             let mut line = match self.fresh_line() {
@@ -183,15 +213,16 @@ impl Cluster {
                     Some(client) => client,
                     None => self.access.client().await?,
                 };
-                Ok((job(client.clone()).await?, client))
+                job(client.clone()).await?;
+                Ok(client)
             };
             let runtime = line.runtime.as_ref().expect("it is there until the drop");
             let bounded = runtime.block_on(throttling::within(within, exchange));
-            let answered: Result<(T, Client), KubernetesError> =
+            let answered: Result<Client, KubernetesError> =
                 bounded.map_err(|_| KubernetesError::Silent { server: self.access.to_string(), within })?;
-            let (value, client) = answered?;
+            let client = answered?;
             self.keep(Line { client: Some(client), answered: Instant::now(), runtime: line.runtime.take() });
-            Ok(value)
+            Ok(())
         };
         let answered = thread::scope(|scope| scope.spawn(bounded).join());
         answered.unwrap_or_else(|_| Err(failed("its thread panicked".into())))
@@ -208,19 +239,21 @@ impl Cluster {
     }
 
     /// Which one it is.
-    pub async fn identity(&self, client: &Client) -> Result<Identity, KubernetesError> {
-        let system: Api<Namespace> = Api::all(client.clone());
-        let found = system.get_metadata("kube-system").await;
-        let found = found.map_err(|error| KubernetesError::of("get the namespace `kube-system`", error))?;
-        let uid = found.metadata.uid.unwrap_or_default();
-        Ok(Identity { context: self.access.context().cloned(), files: self.access.files().to_vec(), uid })
+    pub fn identity<'a>(&'a self, client: &'a Client) -> Asking<'a, Identity> {
+        Box::pin(async move {
+            let system: Api<Namespace> = Api::all(client.clone());
+            let found = system.get_metadata("kube-system").await;
+            let found = found.map_err(|error| KubernetesError::of("get the namespace `kube-system`", error))?;
+            let uid = found.metadata.uid.unwrap_or_default();
+            Ok(Identity { context: self.access.context().cloned(), files: self.access.files().to_vec(), uid })
+        })
     }
 
     /// Whether it is still the one that was planned with.
     ///
     /// # Errors
     /// [`KubernetesError::Other`] if it is not.
-    pub async fn check(&self, client: &Client, expected: &Identity) -> Result<(), KubernetesError> {
-        self.identity(client).await?.is(expected)
+    pub fn check<'a>(&'a self, client: &'a Client, expected: &'a Identity) -> Asking<'a, ()> {
+        Box::pin(async move { self.identity(client).await?.is(expected) })
     }
 }

@@ -12,7 +12,7 @@ use kube::{Api, Client};
 use serde::{Deserialize, Serialize};
 
 use crate::inverse::Back;
-use crate::{KubernetesError, MANAGER, Object};
+use crate::{Asking, KubernetesError, MANAGER, Object};
 
 /// Which run has made it.
 const RUN: &str = "brunt/run";
@@ -57,35 +57,67 @@ impl Quota {
 ///
 /// # Errors
 /// [`KubernetesError::Missing`] if it is not.
-pub async fn check_namespace(client: &Client, quota: &Quota) -> Result<(), KubernetesError> {
-    let object = &quota.namespace;
-    let action = || format!("use {}", object.place());
-    let found = Api::<Namespace>::all(client.clone()).get_metadata_opt(&object.name).await;
-    let found = found.map_err(|error| KubernetesError::of(action(), error))?;
-    let same = found.is_some_and(|found| found.metadata.uid.as_deref() == Some(&object.uid));
-    if same { Ok(()) } else { Err(KubernetesError::gone(action())) }
+pub fn check_namespace<'a>(client: &'a Client, quota: &'a Quota) -> Asking<'a, ()> {
+    Box::pin(async move {
+        let object = &quota.namespace;
+        let action = || format!("use {}", object.place());
+        let found = Api::<Namespace>::all(client.clone()).get_metadata_opt(&object.name).await;
+        let found = found.map_err(|error| KubernetesError::of(action(), error))?;
+        let same = found.is_some_and(|found| found.metadata.uid.as_deref() == Some(&object.uid));
+        if same { Ok(()) } else { Err(KubernetesError::gone(action())) }
+    })
 }
 
 /// The quota as it is now.
-pub async fn get(client: &Client, quota: &Quota) -> Result<Option<ResourceQuota>, KubernetesError> {
-    let found = quota.api(client).get_opt(&quota.name).await;
-    found.map_err(|error| KubernetesError::of(format!("get {}", quota.place()), error))
+fn get<'a>(client: &'a Client, quota: &'a Quota) -> Asking<'a, Option<ResourceQuota>> {
+    Box::pin(async move {
+        let found = quota.api(client).get_opt(&quota.name).await;
+        found.map_err(|error| KubernetesError::of(format!("get {}", quota.place()), error))
+    })
+}
+
+/// How many pods a quota lets in, and how many are there, as the cluster has counted them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counted {
+    /// So many may be there; `None`: the cluster does not count yet.
+    pub hard: Option<u64>,
+    /// So many are.
+    pub used: Option<u64>,
+}
+
+impl From<ResourceQuota> for Counted {
+    fn from(found: ResourceQuota) -> Self {
+        let pods = |counts: Option<BTreeMap<String, Quantity>>| counts?.remove("pods")?.0.parse::<u64>().ok();
+        let status = found.status.unwrap_or_default();
+        Self { hard: pods(status.hard), used: pods(status.used) }
+    }
+}
+
+/// What has been counted for the quota; `None`: there is none.
+pub fn counted<'a>(client: &'a Client, quota: &'a Quota) -> Asking<'a, Option<Counted>> {
+    Box::pin(async move { Ok(get(client, quota).await?.map(Counted::from)) })
 }
 
 /// Makes it.
 ///
 /// # Errors
 /// [`KubernetesError::Changed`] if there is one of that name.
-pub async fn create(client: &Client, quota: &Quota) -> Result<(), KubernetesError> {
-    let labels = [(MADE_BY, MANAGER), (RUN, &quota.run)].map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let wanted = ResourceQuota {
-        metadata: ObjectMeta { name: Some(quota.name.clone()), labels: Some(labels.into()), ..ObjectMeta::default() },
-        spec: Some(ResourceQuotaSpec { hard: Some(quota.limits()), ..ResourceQuotaSpec::default() }),
-        ..ResourceQuota::default()
-    };
-    let how = PostParams { field_manager: Some(MANAGER.into()), ..PostParams::default() };
-    let made = quota.api(client).create(&how, &wanted).await;
-    made.map(drop).map_err(|error| KubernetesError::of(format!("create {}", quota.place()), error))
+pub fn create<'a>(client: &'a Client, quota: &'a Quota) -> Asking<'a, ()> {
+    Box::pin(async move {
+        let labels = [(MADE_BY, MANAGER), (RUN, &quota.run)].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let wanted = ResourceQuota {
+            metadata: ObjectMeta {
+                name: Some(quota.name.clone()),
+                labels: Some(labels.into()),
+                ..ObjectMeta::default()
+            },
+            spec: Some(ResourceQuotaSpec { hard: Some(quota.limits()), ..ResourceQuotaSpec::default() }),
+            ..ResourceQuota::default()
+        };
+        let how = PostParams { field_manager: Some(MANAGER.into()), ..PostParams::default() };
+        let made = quota.api(client).create(&how, &wanted).await;
+        made.map(drop).map_err(|error| KubernetesError::of(format!("create {}", quota.place()), error))
+    })
 }
 
 /// Takes it away, if it is the run's own and as the run made it.
@@ -108,4 +140,22 @@ pub(super) async fn take_away(client: &Client, quota: &Quota) -> Result<Back, Ku
     let gone = quota.api(client).delete(&quota.name, &how).await;
     gone.map_err(|error| KubernetesError::of(format!("delete {place}"), error))?;
     Ok(Back::Restored(format!("{place} is gone again, and {} takes new pods", quota.namespace.place())))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_the_cluster_has_counted_is_read_and_nothing_else_taken_for_it() {
+        let counted = |status: serde_json::Value| {
+            let found = json!({ "metadata": {}, "spec": { "hard": { "pods": "1" } }, "status": status });
+            Counted::from(serde_json::from_value::<ResourceQuota>(found).unwrap())
+        };
+        let both = counted(json!({ "hard": { "pods": "3" }, "used": { "pods": "5" } }));
+        assert_eq!(both, Counted { hard: Some(3), used: Some(5) });
+        assert_eq!(counted(json!({})), Counted::default());
+    }
 }

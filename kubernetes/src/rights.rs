@@ -7,7 +7,7 @@ use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessR
 use kube::api::PostParams;
 use kube::{Api, Client};
 
-use crate::KubernetesError;
+use crate::{Asking, KubernetesError};
 
 /// One verb on one resource.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -166,32 +166,35 @@ pub fn of_workers(namespace: &str) -> BTreeSet<Right> {
 }
 
 /// Those of these rights that the cluster would not grant. Every user may ask this of itself.
-pub async fn missing(client: &Client, needed: &BTreeSet<Right>) -> Result<Vec<Right>, KubernetesError> {
-    let reviews: Api<SelfSubjectAccessReview> = Api::all(client.clone());
-    let mut missing = Vec::new();
-    for right in needed {
-        let (resource, subresource) = match right.resource.split_once('/') {
-            Some((resource, subresource)) => (resource, Some(subresource.to_owned())),
-            None => (right.resource, None),
-        };
-        let attributes = ResourceAttributes {
-            group: Some(right.group.to_owned()),
-            name: right.name.map(str::to_owned),
-            namespace: right.namespace.clone(),
-            resource: Some(resource.to_owned()),
-            subresource,
-            verb: Some(right.verb.to_owned()),
-            ..ResourceAttributes::default()
-        };
-        let spec = SelfSubjectAccessReviewSpec { resource_attributes: Some(attributes), ..Default::default() };
-        let review = SelfSubjectAccessReview { spec, ..Default::default() };
-        let answered = reviews.create(&PostParams::default(), &review).await;
-        let answered = answered.map_err(|error| KubernetesError::of(format!("ask whether one may {right}"), error))?;
-        if !answered.status.is_some_and(|status| status.allowed) {
-            missing.push(right.clone());
+pub fn missing<'a>(client: &'a Client, needed: &'a BTreeSet<Right>) -> Asking<'a, Vec<Right>> {
+    Box::pin(async move {
+        let reviews: Api<SelfSubjectAccessReview> = Api::all(client.clone());
+        let mut missing = Vec::new();
+        for right in needed {
+            let (resource, subresource) = match right.resource.split_once('/') {
+                Some((resource, subresource)) => (resource, Some(subresource.to_owned())),
+                None => (right.resource, None),
+            };
+            let attributes = ResourceAttributes {
+                group: Some(right.group.to_owned()),
+                name: right.name.map(str::to_owned),
+                namespace: right.namespace.clone(),
+                resource: Some(resource.to_owned()),
+                subresource,
+                verb: Some(right.verb.to_owned()),
+                ..ResourceAttributes::default()
+            };
+            let spec = SelfSubjectAccessReviewSpec { resource_attributes: Some(attributes), ..Default::default() };
+            let review = SelfSubjectAccessReview { spec, ..Default::default() };
+            let answered = reviews.create(&PostParams::default(), &review).await;
+            let answered =
+                answered.map_err(|error| KubernetesError::of(format!("ask whether one may {right}"), error))?;
+            if !answered.status.is_some_and(|status| status.allowed) {
+                missing.push(right.clone());
+            }
         }
-    }
-    Ok(missing)
+        Ok(missing)
+    })
 }
 
 /// These rights as the YAML of roles of that name: one for each namespace, and a ClusterRole only for what has none.

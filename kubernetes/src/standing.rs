@@ -15,7 +15,7 @@ use kube::{Api, Client};
 use tokio::sync::OnceCell;
 
 use crate::finding::{is_rolled_out, namespace, pod};
-use crate::{Cluster, KubernetesError};
+use crate::{Asking, Cluster, KubernetesError};
 
 /// So many are named in a message.
 const NAMED: usize = 3;
@@ -78,16 +78,18 @@ impl Standing {
     ///
     /// # Errors
     /// It is not as it should be, or cannot be seen: [`NotSo`].
-    pub async fn ask(&self) -> Result<(), NotSo> {
-        let client = self.client.get_or_try_init(|| self.cluster.access().client()).await?;
-        let at = Place { client, namespace: &self.namespace };
-        match (self.expect, &self.wanted.owner) {
-            (Expect::PodsReady(wanted), _) => at.pods_ready(&self.wanted, wanted).await,
-            (Expect::ReplicasAvailable(wanted), Some(owner)) => at.available(owner, wanted).await,
-            (Expect::RolledOut, Some(owner)) => at.rolled_out(owner).await,
-            (Expect::JobDone, Some(owner)) => at.job_done(owner).await,
-            (_, None) => Err(NotSo::NoSuchObject("the target has no `owner` that could tell".into())),
-        }
+    pub fn ask(&self) -> Asking<'_, (), NotSo> {
+        Box::pin(async move {
+            let client = self.client.get_or_try_init(|| self.cluster.access().client()).await?;
+            let at = Place { client, namespace: &self.namespace };
+            match (self.expect, &self.wanted.owner) {
+                (Expect::PodsReady(wanted), _) => at.pods_ready(&self.wanted, wanted).await,
+                (Expect::ReplicasAvailable(wanted), Some(owner)) => at.available(owner, wanted).await,
+                (Expect::RolledOut, Some(owner)) => at.rolled_out(owner).await,
+                (Expect::JobDone, Some(owner)) => at.job_done(owner).await,
+                (_, None) => Err(NotSo::NoSuchObject("the target has no `owner` that could tell".into())),
+            }
+        })
     }
 }
 

@@ -4,14 +4,15 @@
 //! sent back whole, with the one field changed, tied to the version that was looked at.
 
 use k8s_openapi::api::apps::v1::Deployment;
-use kube::api::{DynamicObject, Patch, PatchParams};
+use k8s_openapi::api::core::v1::{ContainerState, Pod};
+use kube::api::{DynamicObject, ListParams, Patch, PatchParams};
 use kube::core::ApiResource;
 use kube::{Api, Client};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::inverse::Back;
-use crate::{KubernetesError, MANAGER, Object, change};
+use crate::{Asking, KubernetesError, MANAGER, Object, change};
 
 /// Where it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,8 +33,8 @@ impl Field {
     }
 
     /// What it is in that deployment; null where it is not there.
-    pub fn value(&self, found: &DynamicObject) -> Value {
-        let containers = found.data["spec"]["template"]["spec"]["containers"].as_array();
+    pub fn value(&self, found: &Found) -> Value {
+        let containers = found.spec()["template"]["spec"]["containers"].as_array();
         let container = containers.into_iter().flatten().find(|one| one["name"] == *self.container);
         container.map_or(Value::Null, |container| container[&self.name].clone())
     }
@@ -53,15 +54,74 @@ impl Field {
     }
 }
 
+/// A deployment as the API server has it, with what brunt does not know of.
+#[derive(Debug, Clone)]
+pub struct Found(DynamicObject);
+
+impl Found {
+    /// What it should be.
+    pub fn spec(&self) -> &Value {
+        &self.0.data["spec"]
+    }
+}
+
+/// A pod of the deployment that nobody has told to end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    /// What it was made with: the container of the field, if it has that.
+    pub container: Option<Value>,
+    /// Its kubelet has done something about that container.
+    pub taken: bool,
+    /// It takes requests.
+    pub ready: bool,
+}
+
+impl Made {
+    /// `None`: it was told to end.
+    fn of(pod: &Pod, container: &str) -> Option<Self> {
+        if pod.metadata.deletion_timestamp.is_some() {
+            return None;
+        }
+        let spec = serde_json::to_value(&pod.spec).unwrap_or_default();
+        let mut containers = spec["containers"].as_array().into_iter().flatten();
+        let made = containers.find(|one| one["name"] == *container).cloned();
+        let statuses = pod.status.as_ref().and_then(|status| status.container_statuses.as_ref());
+        let own = statuses.into_iter().flatten().find(|one| one.name == container);
+        let state = own.and_then(|own| own.state.as_ref());
+        // Until it has done something about the container, its kubelet only says that it will.
+        let only_planned = |state: &ContainerState| {
+            let why = state.waiting.as_ref().and_then(|waiting| waiting.reason.as_deref());
+            matches!(why, Some("ContainerCreating" | "PodInitializing"))
+        };
+        let taken = state.is_some_and(|state| !only_planned(state));
+        Some(Self { container: made, taken, ready: own.is_some_and(|own| own.ready) })
+    }
+}
+
+/// The pods that the deployment has made.
+pub fn pods<'a>(client: &'a Client, field: &'a Field, found: &'a Found) -> Asking<'a, Vec<Made>> {
+    Box::pin(async move {
+        let labels = found.spec()["selector"]["matchLabels"].as_object().into_iter().flatten();
+        let labels: Vec<String> =
+            labels.map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default())).collect();
+        let pods: Api<Pod> = Api::namespaced(client.clone(), field.deployment.namespace());
+        let listed = pods.list(&ListParams::default().labels(&labels.join(","))).await;
+        let listed = listed.map_err(|error| KubernetesError::of("list pods", error))?;
+        Ok(listed.items.iter().filter_map(|pod| Made::of(pod, &field.container)).collect())
+    })
+}
+
 fn api(client: &Client, object: &Object) -> Api<DynamicObject> {
     Api::namespaced_with(client.clone(), object.namespace(), &ApiResource::erase::<Deployment>(&()))
 }
 
 /// A deployment, if it is the one that was picked.
-pub async fn get(client: &Client, object: &Object) -> Result<Option<DynamicObject>, KubernetesError> {
-    let found = api(client, object).get_opt(&object.name).await;
-    let found = found.map_err(|error| KubernetesError::of(format!("get {}", object.place()), error))?;
-    Ok(found.filter(|found| found.metadata.uid.as_deref() == Some(&object.uid)))
+pub fn get<'a>(client: &'a Client, object: &'a Object) -> Asking<'a, Option<Found>> {
+    Box::pin(async move {
+        let found = api(client, object).get_opt(&object.name).await;
+        let found = found.map_err(|error| KubernetesError::of(format!("get {}", object.place()), error))?;
+        Ok(found.filter(|found| found.metadata.uid.as_deref() == Some(&object.uid)).map(Found))
+    })
 }
 
 /// Whether a change is made, or only what the API server would make of it is asked for.
@@ -77,28 +137,25 @@ pub enum Way {
 ///
 /// # Errors
 /// [`KubernetesError::Changed`] if it is another version by now, [`KubernetesError::Refused`] for what it must not be.
-pub async fn set(
-    client: &Client,
-    field: &Field,
-    seen: &DynamicObject,
-    to: &Value,
-    way: Way,
-) -> Result<DynamicObject, KubernetesError> {
-    let action = || format!("change {}", field.place());
-    let mut containers = seen.data["spec"]["template"]["spec"]["containers"].clone();
-    let all = containers.as_array_mut().into_iter().flatten();
-    let Some(container) = all.filter_map(Value::as_object_mut).find(|one| one["name"] == *field.container) else {
-        return Err(KubernetesError::Missing { action: action(), why: "there is no such container".into() });
-    };
-    match to {
-        Value::Null => drop(container.remove(&field.name)),
-        value => drop(container.insert(field.name.clone(), value.clone())),
-    }
-    let wanted = json!({ "spec": { "template": { "spec": { "containers": containers } } } });
-    let wanted = change::tied(&seen.metadata, wanted);
-    let how = PatchParams { field_manager: Some(MANAGER.into()), dry_run: way == Way::Try, ..PatchParams::default() };
-    let changed = api(client, &field.deployment).patch(&field.deployment.name, &how, &Patch::Merge(&wanted)).await;
-    changed.map_err(|error| KubernetesError::of(action(), error))
+pub fn set<'a>(client: &'a Client, field: &'a Field, seen: &'a Found, to: &'a Value, way: Way) -> Asking<'a, Found> {
+    Box::pin(async move {
+        let action = || format!("change {}", field.place());
+        let mut containers = seen.spec()["template"]["spec"]["containers"].clone();
+        let all = containers.as_array_mut().into_iter().flatten();
+        let Some(container) = all.filter_map(Value::as_object_mut).find(|one| one["name"] == *field.container) else {
+            return Err(KubernetesError::Missing { action: action(), why: "there is no such container".into() });
+        };
+        match to {
+            Value::Null => drop(container.remove(&field.name)),
+            value => drop(container.insert(field.name.clone(), value.clone())),
+        }
+        let wanted = json!({ "spec": { "template": { "spec": { "containers": containers } } } });
+        let wanted = change::tied(&seen.0.metadata, wanted);
+        let how =
+            PatchParams { field_manager: Some(MANAGER.into()), dry_run: way == Way::Try, ..PatchParams::default() };
+        let changed = api(client, &field.deployment).patch(&field.deployment.name, &how, &Patch::Merge(&wanted)).await;
+        changed.map(Found).map_err(|error| KubernetesError::of(action(), error))
+    })
 }
 
 /// Gives the field back what it `was`, if it still is what brunt has made of it.
@@ -128,6 +185,8 @@ pub(super) async fn put_back(client: &Client, field: &Field, was: &Value, is: &V
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
     use super::*;
     use crate::{Identity, Kind};
 
@@ -144,7 +203,7 @@ mod tests {
             "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "pay" },
             "spec": { "template": { "spec": { "containers": containers } } }
         });
-        let found: DynamicObject = serde_json::from_value(found).unwrap();
+        let found = Found(serde_json::from_value(found).unwrap());
         assert_eq!(field("image").value(&found), "web:1");
         assert_eq!(field("env").value(&found), Value::Null);
     }
@@ -158,5 +217,32 @@ mod tests {
         assert!(env.contains(r#"{"$patch":"replace"}"#), "{env}");
         let resources = field("resources").by_hand(&json!({ "limits": { "cpu": "1" } }));
         assert!(resources.contains(r#""$patch":"replace""#), "{resources}");
+    }
+
+    /// A pod with this container `web`, in that state.
+    fn pod(state: &Value) -> Pod {
+        let status = json!({
+            "name": "web", "image": "web:2", "imageID": "", "ready": true, "restartCount": 0, "state": state
+        });
+        let containers = json!([{ "name": "log", "image": "log:1" }, { "name": "web", "image": "web:2" }]);
+        let pod = json!({
+            "metadata": {}, "spec": { "containers": containers }, "status": { "containerStatuses": [status] }
+        });
+        serde_json::from_value(pod).unwrap()
+    }
+
+    #[test]
+    fn a_pod_counts_once_its_kubelet_has_acted_on_the_container_and_no_more_once_it_is_told_to_end() {
+        let taken = |state: Value| Made::of(&pod(&state), "web").unwrap().taken;
+        assert!(!taken(json!({ "waiting": { "reason": "ContainerCreating" } })));
+        // A version that cannot be had is rolled out, too.
+        assert!(taken(json!({ "waiting": { "reason": "ErrImagePull" } })));
+        let mut running = pod(&json!({ "running": { "startedAt": "2026-01-01T00:00:00Z" } }));
+        let made = Made::of(&running, "web").unwrap();
+        assert!(made.taken && made.ready && made.container.is_some_and(|it| it["image"] == "web:2"));
+        let other = Made::of(&running, "db").unwrap();
+        assert_eq!(other, Made { container: None, taken: false, ready: false });
+        running.metadata.deletion_timestamp = Some(Time("2026-01-01T00:00:00Z".parse().unwrap()));
+        assert_eq!(Made::of(&running, "web"), None);
     }
 }

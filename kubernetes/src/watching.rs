@@ -16,6 +16,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use brunt_scenario::plan::PodMatch;
+use futures_util::future::BoxFuture;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{Node, Pod};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
@@ -85,26 +86,28 @@ pub enum Told {
 /// Tells of the pods of a target, of the endpoint slices of their namespace, of their nodes and of the autoscalers of what they
 /// belong to, until the receiver is gone. Rights: those of [`crate::rights::to_watch`]; only pods must be granted, and what is
 /// not told for want of the others is said.
-pub async fn watch(cluster: Cluster, wanted: PodMatch, says: UnboundedSender<Told>) {
-    let namespace = finding::namespace(&cluster, &wanted);
-    let mut known = Known::default();
-    if let Some(owner) = &wanted.owner {
-        // Before the first list there is nothing to tell.
-        known.autoscalers.led_to(&owner.to_string());
-    }
-    let mut told = false;
-    loop {
-        let ended = match cluster.access().client().await {
-            Ok(client) => known.follow(client, &namespace, &wanted, &says).await,
-            Err(error) => error.to_string(),
-        };
-        let news = !std::mem::replace(&mut told, true) || std::mem::take(&mut known.is_told);
-        let heard = if news { says.send(Told::Unknown(ended)).is_ok() } else { !says.is_closed() };
-        if !heard {
-            return;
+pub fn watch(cluster: Cluster, wanted: PodMatch, says: UnboundedSender<Told>) -> BoxFuture<'static, ()> {
+    Box::pin(async move {
+        let namespace = finding::namespace(&cluster, &wanted);
+        let mut known = Known::default();
+        if let Some(owner) = &wanted.owner {
+            // Before the first list there is nothing to tell.
+            known.autoscalers.led_to(&owner.to_string());
         }
-        tokio::time::sleep(AGAIN).await;
-    }
+        let mut told = false;
+        loop {
+            let ended = match cluster.access().client().await {
+                Ok(client) => known.follow(client, &namespace, &wanted, &says).await,
+                Err(error) => error.to_string(),
+            };
+            let news = !std::mem::replace(&mut told, true) || std::mem::take(&mut known.is_told);
+            let heard = if news { says.send(Told::Unknown(ended)).is_ok() } else { !says.is_closed() };
+            if !heard {
+                return;
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    })
 }
 
 /// What has been told so far.

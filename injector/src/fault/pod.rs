@@ -4,7 +4,7 @@
 //! A name says nothing: the pods of a stateful set have the same one again and again. Every change carries the UID that was
 //! picked, and the API refuses it for any other pod.
 
-pub(crate) mod evict;
+mod evict;
 mod fail;
 mod kill;
 mod leave;
@@ -13,9 +13,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use brunt_kubernetes::finding::pod::{self, Facts};
-use brunt_kubernetes::{ANSWER, Access, Cluster, Kind, KubernetesError, Object};
-use k8s_openapi::api::core::v1::Pod;
-use kube::{Api, Client};
+use brunt_kubernetes::{ANSWER, Access, Client, Cluster, Kind, KubernetesError, Object};
 
 use self::leave::Way;
 use crate::agent::protocol::Order;
@@ -66,14 +64,6 @@ pub(super) fn names(objects: &[Object]) -> String {
     objects.iter().map(|object| object.name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-/// A pod as it is now, if it is the one that was picked.
-pub(super) async fn now(client: &Client, pod: &Object) -> Result<Option<Facts>, KubernetesError> {
-    let pods: Api<Pod> = Api::namespaced(client.clone(), pod.namespace());
-    let found = pods.get_opt(&pod.name).await;
-    let found = found.map_err(|error| KubernetesError::of(format!("get {}", pod.place()), error))?;
-    Ok(found.map(Facts::of).filter(|found| found.uid == pod.uid))
-}
-
 /// Why a pod cannot be used that is not there by its UID.
 fn is_another(pod: &Object) -> KubernetesError {
     let why = "it is gone, or another pod has its name, since it was picked".into();
@@ -96,7 +86,7 @@ impl Replacements {
     pub async fn before(client: &Client, pods: &[Object]) -> Result<Self, KubernetesError> {
         let mut noted = Self::default();
         for pod in pods {
-            let found = now(client, pod).await?;
+            let found = pod::now(client, pod).await?;
             let found = found.filter(|found| !found.ending).ok_or_else(|| is_another(pod))?;
             noted.makers.extend(found.maker);
         }
@@ -128,7 +118,7 @@ impl Replacements {
         let mut all = Vec::new();
         let namespaces: BTreeSet<&str> = pods.iter().map(Object::namespace).collect();
         for namespace in namespaces {
-            let found = pod::every(Api::namespaced(client.clone(), namespace), "", "").await?;
+            let found = pod::of(client, namespace).await?;
             all.extend(found.into_iter().filter(|pod| pod.maker.as_ref().is_some_and(|it| self.makers.contains(it))));
         }
         Ok(all)

@@ -10,8 +10,8 @@ use kube::{Api, Client};
 
 use super::workload::{self, Makers};
 use super::{Candidate, EXEMPT, nodes};
-use crate::KubernetesError;
 use crate::own::is_own;
+use crate::{Asking, KubernetesError, Object, change};
 
 /// As many as kubectl asks for at a time.
 const PAGE: u32 = 500;
@@ -165,8 +165,23 @@ fn made_by(pod: &Facts, uids: &BTreeSet<String>) -> bool {
     pod.maker.as_ref().is_some_and(|maker| uids.contains(maker))
 }
 
+/// All pods of a node.
+pub fn on<'a>(client: &'a Client, node: &'a Object) -> Asking<'a, Vec<Facts>> {
+    Box::pin(async move { every(Api::all(client.clone()), "", &format!("spec.nodeName={}", node.name)).await })
+}
+
+/// All pods of a namespace.
+pub fn of<'a>(client: &'a Client, namespace: &'a str) -> Asking<'a, Vec<Facts>> {
+    Box::pin(every(Api::namespaced(client.clone(), namespace), "", ""))
+}
+
+/// A pod as it is now, if it is the one that was picked.
+pub fn now<'a>(client: &'a Client, pod: &'a Object) -> Asking<'a, Option<Facts>> {
+    Box::pin(async move { Ok(change::pod(client, pod).await?.map(Facts::of)) })
+}
+
 /// All pods that have these labels and fields, page by page.
-pub async fn every(pods: Api<Pod>, labels: &str, fields: &str) -> Result<Vec<Facts>, KubernetesError> {
+async fn every(pods: Api<Pod>, labels: &str, fields: &str) -> Result<Vec<Facts>, KubernetesError> {
     let mut asked = ListParams::default().limit(PAGE);
     if !labels.is_empty() {
         asked = asked.labels(labels);

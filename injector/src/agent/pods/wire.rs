@@ -9,11 +9,8 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use brunt_kubernetes::ephemeral::Purpose;
-use brunt_kubernetes::{Cluster, KubernetesError, Object, change, ephemeral};
-use k8s_openapi::api::core::v1::Pod;
-use kube::api::{AttachParams, AttachedProcess};
-use kube::{Api, Client};
+use brunt_kubernetes::ephemeral::{Attached, Purpose};
+use brunt_kubernetes::{Client, Cluster, KubernetesError, Object, change, ephemeral};
 use tokio::io::{AsyncBufReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
@@ -284,11 +281,8 @@ async fn send(stdin: &mut (impl AsyncWrite + Unpin), line: &str) -> Result<(), S
     sent.map_err(|_| "the attach takes nothing any more")?.map_err(|error| format!("the attach broke: {error}"))
 }
 
-async fn attach(client: &Client, pod: &Object, container: &str) -> Result<AttachedProcess, String> {
-    let pods: Api<Pod> = Api::namespaced(client.clone(), pod.namespace());
-    let how = AttachParams::default().container(container).stdin(true).stdout(true).stderr(false);
-    let attached =
-        timeout(CALL, pods.attach(&pod.name, &how.max_stdin_buf_size(1 << 20).max_stdout_buf_size(1 << 16))).await;
+async fn attach(client: &Client, pod: &Object, container: &str) -> Result<Attached, String> {
+    let attached = timeout(CALL, ephemeral::attach(client, pod, container)).await;
     let attached = attached.map_err(|_| "the API server does not answer an attach".to_owned())?;
     attached.map_err(|error| format!("cannot attach: {}", in_full(&error)))
 }

@@ -4,20 +4,14 @@
 //! new ones come. Rights: get and patch of deployments. A deployment that is paused is refused, for nothing would happen.
 //! Verified by pods of the new template. It has no inverse; the annotation that makes the template a new one stays.
 
-use brunt_kubernetes::change;
-use brunt_kubernetes::finding::is_rolled_out;
+use brunt_kubernetes::deployment::{self, RESTARTED};
 use brunt_kubernetes::{ANSWER, Cluster, KubernetesError, Object};
-use k8s_openapi::jiff::Timestamp;
-use serde_json::json;
 
 use super::is_another;
 use crate::agent::services::Services;
 use crate::error::Error;
 use crate::fault::looking::Looking;
 use crate::fault::{Change, Fault, Reverted, Seen, Undo};
-
-/// What kubectl writes for the same purpose, so that either knows the other's restarts.
-const RESTARTED: &str = "kubectl.kubernetes.io/restartedAt";
 
 /// See the module.
 pub struct Restart {
@@ -41,16 +35,14 @@ fn look(
     move || {
         cluster.ask(ANSWER, async |client| {
             let place = object.place();
-            let Some(found) = change::deployment(&client, &object).await? else {
+            let Some(now) = deployment::now(&client, &object).await? else {
                 return Ok(Seen::Absent(format!("{place} is gone")));
             };
-            let status = found.status.clone().unwrap_or_default();
-            let new = status.updated_replicas.unwrap_or(0);
-            if status.observed_generation < generation || new == 0 {
+            if now.observed < generation || now.new == 0 {
                 return Ok(Seen::Absent(format!("{place} has no pod of the new template yet")));
             }
-            let how = if is_rolled_out(&found) { "rolled out" } else { "being rolled out" };
-            Ok(Seen::Yes(format!("{place} is {how}: {new} of {} pods are new", change::replicas_of(&found))))
+            let how = if now.is_rolled_out { "rolled out" } else { "being rolled out" };
+            Ok(Seen::Yes(format!("{place} is {how}: {} of {} pods are new", now.new, now.wanted)))
         })
     }
 }
@@ -60,15 +52,15 @@ impl Fault<Services> for Restart {
         let (cluster, object) = (&self.cluster, &self.deployment);
         let seen = cluster.ask(ANSWER, async |client| {
             cluster.check(&client, &object.cluster).await?;
-            change::deployment(&client, object).await
+            deployment::now(&client, object).await
         })?;
         let place = object.place();
         let seen = seen.ok_or_else(|| is_another(object))?;
-        if seen.spec.as_ref().is_some_and(|spec| spec.paused == Some(true)) {
+        if seen.is_paused {
             let resume = format!("`kubectl rollout resume {}`", object.by_hand());
             return Err(Error::Refused(format!("{place} is paused, so it would not be rolled out; {resume} first")));
         }
-        if change::replicas_of(&seen) == 0 {
+        if seen.wanted == 0 {
             return Err(Error::Refused(format!("{place} has no replicas, so there is nothing to restart")));
         }
         Ok(vec![Undo::Nothing { why: "a restart has no inverse; it ends by itself".into() }])
@@ -80,18 +72,7 @@ impl Fault<Services> for Restart {
         }
         self.injected = true;
         let object = &self.deployment;
-        let at = Timestamp::now().to_string();
-        let changed = self.cluster.ask(ANSWER, async |client| {
-            change::again(async || {
-                let action = || format!("restart {}", object.place());
-                let gone = || KubernetesError::gone(action());
-                let seen = change::deployment(&client, object).await?.ok_or_else(gone)?;
-                let change = json!({ "spec": { "template": { "metadata": { "annotations": { RESTARTED: at } } } } });
-                change::change_deployment(&client, object, &seen, change).await
-            })
-            .await
-        })?;
-        let generation = changed.metadata.generation;
+        let generation = deployment::restart(&self.cluster, object)?;
         self.looking = Some(Looking::new(look(self.cluster.clone(), object.clone(), generation)));
         Ok(())
     }

@@ -6,9 +6,9 @@
 //! Verified by the deployment's own count of pods, not by what its specification asks for.
 
 use brunt_kubernetes::change;
+use brunt_kubernetes::deployment::{self, DeploymentNow};
 use brunt_kubernetes::inverse::Inverse;
 use brunt_kubernetes::{ANSWER, Cluster, KubernetesError, Object};
-use k8s_openapi::api::apps::v1::Deployment;
 
 use super::is_another;
 use crate::agent::services::Services;
@@ -37,28 +37,23 @@ impl Scale {
 fn look(cluster: Cluster, object: Object, to: i32) -> impl FnMut() -> Result<Seen, KubernetesError> + Send + 'static {
     move || {
         cluster.ask(ANSWER, async |client| {
-            let found = change::deployment(&client, &object).await?;
-            Ok(found.map_or_else(
-                || Seen::Absent(format!("{} is gone", object.place())),
-                |found| judge(&found, &object, to),
-            ))
+            let now = deployment::now(&client, &object).await?;
+            Ok(now.map_or_else(|| Seen::Absent(format!("{} is gone", object.place())), |now| judge(&now, &object, to)))
         })
     }
 }
 
 /// By the account of the controller, once that is about this version.
-fn judge(found: &Deployment, object: &Object, to: i32) -> Seen {
+fn judge(now: &DeploymentNow, object: &Object, to: i32) -> Seen {
     let place = object.place();
-    let wanted = change::replicas_of(found);
+    let DeploymentNow { wanted, pods, ready, .. } = *now;
     if wanted != to {
         return Seen::Absent(format!("{place} should have {wanted} replicas, not {to}"));
     }
-    let status = found.status.clone().unwrap_or_default();
-    let pods = status.replicas.unwrap_or(0);
-    if status.observed_generation < found.metadata.generation || pods != to {
+    if now.observed < now.generation || pods != to {
         return Seen::Absent(format!("{place} still has {pods} pods, not {to}"));
     }
-    Seen::Yes(format!("{place} has {pods} pods, {} of them ready", status.ready_replicas.unwrap_or(0)))
+    Seen::Yes(format!("{place} has {pods} pods, {ready} of them ready"))
 }
 
 impl Fault<Services> for Scale {
@@ -67,7 +62,7 @@ impl Fault<Services> for Scale {
         let (seen, autoscaler) = cluster.ask(ANSWER, async |client| {
             cluster.check(&client, &object.cluster).await?;
             let autoscaler = change::autoscaler(&client, object.namespace(), &object.name).await?;
-            Ok((change::deployment(&client, object).await?, autoscaler))
+            Ok((deployment::now(&client, object).await?, autoscaler))
         })?;
         let place = object.place();
         let seen = seen.ok_or_else(|| is_another(object))?;
@@ -75,7 +70,7 @@ impl Fault<Services> for Scale {
             let why = "decides about its replicas, and would undo this fault while brunt undoes its work";
             return Err(Error::Refused(format!("{place}: the autoscaler `{name}` {why}")));
         }
-        let from = change::replicas_of(&seen);
+        let from = seen.wanted;
         if from == self.to {
             return Err(Error::Refused(format!("{place} has {from} replicas already; nothing would change")));
         }
@@ -121,20 +116,16 @@ impl Fault<Services> for Scale {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use brunt_kubernetes::{Identity, Kind};
 
     fn judged(replicas: i32, generation: i64, observed: i64, pods: i32) -> Seen {
         let cluster = Identity { context: None, files: Vec::new(), uid: "c".into() };
         let object = Object::new(Kind::Deployment, Some("shop".into()), "payment".into(), "u".into(), cluster);
-        let found = json!({
-            "metadata": {"name": "payment", "generation": generation},
-            "spec": {"replicas": replicas, "selector": {}, "template": {}},
-            "status": {"observedGeneration": observed, "replicas": pods, "readyReplicas": pods}
-        });
-        judge(&serde_json::from_value(found).unwrap(), &object, 1)
+        let (generation, observed) = (Some(generation), Some(observed));
+        let now =
+            DeploymentNow { wanted: replicas, pods, ready: pods, generation, observed, ..DeploymentNow::default() };
+        judge(&now, &object, 1)
     }
 
     #[test]

@@ -12,12 +12,9 @@
 use std::collections::BTreeMap;
 
 use brunt_kubernetes::inverse::Inverse;
-use brunt_kubernetes::template::{self, Field, Way};
-use brunt_kubernetes::{ANSWER, Cluster, KubernetesError, Object, change};
+use brunt_kubernetes::template::{self, Field, Found, Made, Way};
+use brunt_kubernetes::{ANSWER, Client, Cluster, KubernetesError, Object, change};
 use brunt_scenario::plan::{Fault as PlannedFault, ParamValue};
-use k8s_openapi::api::core::v1::Pod;
-use kube::api::{DynamicObject, ListParams};
-use kube::{Api, Client};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -152,8 +149,8 @@ impl Template {
 }
 
 /// The container that is meant: by its name, or the only one.
-fn container(found: &DynamicObject, wanted: &Wanted, place: &str) -> Result<String, String> {
-    let containers = found.data["spec"]["template"]["spec"]["containers"].as_array();
+fn container(spec: &Value, wanted: &Wanted, place: &str) -> Result<String, String> {
+    let containers = spec["template"]["spec"]["containers"].as_array();
     let names: Vec<&str> = containers.into_iter().flatten().filter_map(|one| one["name"].as_str()).collect();
     match (&wanted.container, names.as_slice()) {
         (None, [only]) => Ok((*only).to_owned()),
@@ -164,8 +161,7 @@ fn container(found: &DynamicObject, wanted: &Wanted, place: &str) -> Result<Stri
 }
 
 /// Why there would be nothing to roll out.
-fn stands_still(found: &DynamicObject, object: &Object) -> Option<String> {
-    let spec = &found.data["spec"];
+fn stands_still(spec: &Value, object: &Object) -> Option<String> {
     if spec["paused"] == true {
         let resume = format!("`kubectl rollout resume {}`", object.by_hand());
         return Some(format!("{} is paused, so it would not be rolled out; {resume} first", object.place()));
@@ -174,7 +170,7 @@ fn stands_still(found: &DynamicObject, object: &Object) -> Option<String> {
 }
 
 /// What the API server would store.
-async fn foreseen(client: &Client, field: &Field, seen: &DynamicObject, what: &What) -> Result<Value, KubernetesError> {
+async fn foreseen(client: &Client, field: &Field, seen: &Found, what: &What) -> Result<Value, KubernetesError> {
     let was = field.value(seen);
     let tried = template::set(client, field, seen, &what.made_of(&was), Way::Try).await;
     let tried = match (tried, what.made_of_with_requests(&was)) {
@@ -201,52 +197,29 @@ fn look(
             if field.value(&found) != is {
                 return Ok(Seen::Absent(format!("somebody else has changed {}", field.place())));
             }
-            let labels = found.data["spec"]["selector"]["matchLabels"].as_object().into_iter().flatten();
-            let labels: Vec<String> =
-                labels.map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default())).collect();
-            let pods: Api<Pod> = Api::namespaced(client, object.namespace());
-            let listed = pods.list(&ListParams::default().labels(&labels.join(","))).await;
-            let listed = listed.map_err(|error| KubernetesError::of("list pods", error))?;
-            Ok(judge(&listed.items, &field, &is, &what))
+            let pods = template::pods(&client, &field, &found).await?;
+            Ok(judge(&pods, &field, &is, &what))
         })
     }
 }
 
 /// By the pods that a kubelet has taken, and what it says of them.
-fn judge(pods: &[Pod], field: &Field, is: &Value, what: &What) -> Seen {
-    let staying: Vec<&Pod> = pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).collect();
-    let with_it = staying.iter().filter(|pod| {
-        let spec = serde_json::to_value(&pod.spec).unwrap_or_default();
-        let containers = spec["containers"].as_array();
-        let mut named = containers.into_iter().flatten().filter(|one| one["name"] == *field.container);
-        named.any(|container| what.is_in(container, is))
-    });
+fn judge(pods: &[Made], field: &Field, is: &Value, what: &What) -> Seen {
+    let with_it = pods.iter().filter(|pod| pod.container.as_ref().is_some_and(|container| what.is_in(container, is)));
     let (mut new, mut taken, mut ready) = (0, 0, 0);
     for pod in with_it {
-        let statuses = pod.status.as_ref().and_then(|status| status.container_statuses.as_ref());
-        let own = statuses.into_iter().flatten().find(|one| one.name == field.container);
-        let state = own.and_then(|own| own.state.as_ref());
-        // Until it has done something about the container, its kubelet only says that it will.
-        let only_planned = |state: &k8s_openapi::api::core::v1::ContainerState| {
-            let why = state.waiting.as_ref().and_then(|waiting| waiting.reason.as_deref());
-            matches!(why, Some("ContainerCreating" | "PodInitializing"))
-        };
         new += 1;
-        taken += usize::from(state.is_some_and(|state| !only_planned(state)));
-        ready += usize::from(own.is_some_and(|own| own.ready));
+        taken += usize::from(pod.taken);
+        ready += usize::from(pod.ready);
     }
     let place = field.deployment.place();
     if taken == 0 {
         return Seen::Absent(format!(
             "{new} of {} pods of {place} are of the new template, and none is started",
-            staying.len()
+            pods.len()
         ));
     }
-    Seen::Yes(format!(
-        "{taken} of {} pods of {place} have the new `{}`, {ready} of them ready",
-        staying.len(),
-        field.name
-    ))
+    Seen::Yes(format!("{taken} of {} pods of {place} have the new `{}`, {ready} of them ready", pods.len(), field.name))
 }
 
 impl Fault<Services> for Template {
@@ -255,10 +228,10 @@ impl Fault<Services> for Template {
         let prepared = cluster.ask(ANSWER, async |client| {
             cluster.check(&client, &object.cluster).await?;
             let Some(seen) = template::get(&client, object).await? else { return Ok(None) };
-            if let Some(why) = stands_still(&seen, object) {
+            if let Some(why) = stands_still(seen.spec(), object) {
                 return Ok(Some(Err(why)));
             }
-            let container = match container(&seen, wanted, &object.place()) {
+            let container = match container(seen.spec(), wanted, &object.place()) {
                 Ok(container) => container,
                 Err(why) => return Ok(Some(Err(why))),
             };

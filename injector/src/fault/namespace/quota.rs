@@ -7,12 +7,9 @@
 //! status, which the cluster itself fills in and by which it admits pods: as long as fewer pods are there than it lets in, the
 //! fault has not acted on anything.
 
-use std::collections::BTreeMap;
-
 use brunt_kubernetes::inverse::Inverse;
-use brunt_kubernetes::quota::{self, Quota};
+use brunt_kubernetes::quota::{self, Counted, Quota};
 use brunt_kubernetes::{ANSWER, Cluster, KubernetesError, Object};
-use k8s_openapi::api::core::v1::ResourceQuota;
 
 use crate::agent::services::Services;
 use crate::error::Error;
@@ -57,24 +54,19 @@ impl Shrink {
 fn look(cluster: Cluster, quota: Quota) -> impl FnMut() -> Result<Seen, KubernetesError> + Send + 'static {
     move || {
         cluster.ask(ANSWER, async |client| {
-            let found = quota::get(&client, &quota).await?;
+            let found = quota::counted(&client, &quota).await?;
             Ok(found.map_or_else(
                 || Seen::Absent(format!("somebody has taken {} away", quota.place())),
-                |found| judge(&found, &quota),
+                |found| judge(found, &quota),
             ))
         })
     }
 }
 
 /// By what the cluster has counted, and lets in.
-fn judge(found: &ResourceQuota, quota: &Quota) -> Seen {
-    let status = found.status.clone().unwrap_or_default();
-    let pods = |counts: Option<BTreeMap<String, _>>| {
-        let quantity: k8s_openapi::apimachinery::pkg::api::resource::Quantity = counts?.remove("pods")?;
-        quantity.0.parse::<u64>().ok()
-    };
+fn judge(found: Counted, quota: &Quota) -> Seen {
     let place = quota.namespace.place();
-    match (pods(status.hard), pods(status.used)) {
+    match (found.hard, found.used) {
         (Some(hard), _) if hard != quota.pods => {
             Seen::Absent(format!("{} lets {hard} pods in, not {}: somebody else is at it", quota.place(), quota.pods))
         }
@@ -122,8 +114,6 @@ impl Fault<Services> for Shrink {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use brunt_kubernetes::{Identity, Kind};
 
@@ -135,15 +125,14 @@ mod tests {
 
     #[test]
     fn only_a_namespace_that_is_full_takes_no_pod() {
-        let judged = |status: serde_json::Value| {
-            judge(&serde_json::from_value(json!({ "metadata": {}, "status": status })).unwrap(), &quota("full"))
-        };
-        let counted = |hard: &str, used: &str| judged(json!({ "hard": { "pods": hard }, "used": { "pods": used } }));
-        assert!(matches!(counted("3", "5"), Seen::Yes(why) if why.contains("has 5, and may have 3")));
-        assert!(matches!(counted("3", "3"), Seen::Yes(_)));
-        assert!(matches!(counted("3", "2"), Seen::NotExercised(why) if why.contains("the next 1 ")));
-        assert!(matches!(counted("7", "9"), Seen::Absent(why) if why.contains("somebody else")));
-        assert!(matches!(judged(json!({})), Seen::Absent(why) if why.contains("does not count")));
+        let counted = |hard, used| judge(Counted { hard: Some(hard), used: Some(used) }, &quota("full"));
+        assert!(matches!(counted(3, 5), Seen::Yes(why) if why.contains("has 5, and may have 3")));
+        assert!(matches!(counted(3, 3), Seen::Yes(_)));
+        assert!(matches!(counted(3, 2), Seen::NotExercised(why) if why.contains("the next 1 ")));
+        assert!(matches!(counted(7, 9), Seen::Absent(why) if why.contains("somebody else")));
+        assert!(
+            matches!(judge(Counted::default(), &quota("full")), Seen::Absent(why) if why.contains("does not count"))
+        );
     }
 
     #[test]

@@ -5,9 +5,9 @@
 //! be uncordoned afterwards. Verified by the taint that the cluster puts on such a node, by which its scheduler goes.
 
 use brunt_kubernetes::inverse::Inverse;
-use brunt_kubernetes::{ANSWER, Cluster, KubernetesError, Object};
+use brunt_kubernetes::{ANSWER, Cluster, KubernetesError, Object, cordon};
 
-use super::{cordon, inverses, names, not_left_out};
+use super::names;
 use crate::agent::services::Services;
 use crate::error::Error;
 use crate::fault::looking::Looking;
@@ -33,7 +33,7 @@ impl Cordon {
 fn look(cluster: Cluster, nodes: Vec<Object>) -> impl FnMut() -> Result<Seen, KubernetesError> + Send + 'static {
     move || {
         cluster.ask(ANSWER, async |client| {
-            let absent = not_left_out(&client, &nodes).await?;
+            let absent = cordon::not_left_out(&client, &nodes).await?;
             Ok(absent.map_or_else(|| Seen::Yes(format!("take no new pods: {}", names(&nodes))), Seen::Absent))
         })
     }
@@ -42,7 +42,7 @@ fn look(cluster: Cluster, nodes: Vec<Object>) -> impl FnMut() -> Result<Seen, Ku
 impl Fault<Services> for Cordon {
     fn prepare(&mut self, _: &mut Services) -> Result<Vec<Undo>, Error> {
         let (cluster, nodes) = (&self.cluster, &self.nodes);
-        self.inverses = cluster.ask(ANSWER, async |client| inverses(cluster, &client, nodes).await)?;
+        self.inverses = cluster.ask(ANSWER, async |client| cordon::inverses(cluster, &client, nodes).await)?;
         Ok(self.inverses.iter().map(|inverse| Undo::Cluster { inverse: Box::new(inverse.clone()) }).collect())
     }
 
@@ -51,7 +51,7 @@ impl Fault<Services> for Cordon {
             return Ok(());
         }
         self.injected = true;
-        cordon(&self.cluster, &self.nodes).map_err(Error::from)
+        cordon::cordon(&self.cluster, &self.nodes).map_err(Error::from)
     }
 
     fn verify(&mut self, _: &mut Services) -> Result<Seen, Error> {

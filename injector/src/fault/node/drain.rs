@@ -16,16 +16,14 @@ use std::time::Duration;
 use brunt_kubernetes::finding::EXEMPT;
 use brunt_kubernetes::finding::pod::{self, Facts};
 use brunt_kubernetes::inverse::Inverse;
-use brunt_kubernetes::is_own;
-use brunt_kubernetes::{ANSWER, Cluster, Kind, KubernetesError, Object};
+use brunt_kubernetes::leaving::evict;
+use brunt_kubernetes::{ANSWER, Client, Cluster, Kind, KubernetesError, Object, cordon, is_own};
 use brunt_scenario::plan::OwnerKind;
-use kube::{Api, Client};
 
-use super::{cordon, inverses, names, not_left_out};
+use super::names;
 use crate::agent::services::Services;
 use crate::error::Error;
 use crate::fault::looking::Looking;
-use crate::fault::pod::evict::evict;
 use crate::fault::put_back::put_all_back;
 use crate::fault::{Change, Fault, Reverted, Seen, Undo};
 
@@ -99,7 +97,7 @@ async fn round(
 ) -> Result<(), KubernetesError> {
     let mut held = BTreeMap::new();
     for node in nodes {
-        for pod in leaving(on(client, node).await?) {
+        for pod in leaving(pod::on(client, node).await?) {
             if shared.stop.load(Ordering::SeqCst) || pod.ending || locked(&shared.told).contains(&pod.uid) {
                 continue;
             }
@@ -124,11 +122,6 @@ fn object_of(pod: &Facts, node: &Object) -> Object {
         grace: pod.grace,
         ..Object::new(Kind::Pod, namespace, name, uid, node.cluster.clone())
     }
-}
-
-/// All pods of a node.
-async fn on(client: &Client, node: &Object) -> Result<Vec<Facts>, KubernetesError> {
-    pod::every(Api::all(client.clone()), "", &format!("spec.nodeName={}", node.name)).await
 }
 
 /// Those that a drain moves: not the ones that belong to this very node, nor those that have ended.
@@ -173,12 +166,12 @@ fn look(
 ) -> impl FnMut() -> Result<Seen, KubernetesError> + Send + 'static {
     move || {
         cluster.ask(ANSWER, async |client| {
-            if let Some(absent) = not_left_out(&client, &nodes).await? {
+            if let Some(absent) = cordon::not_left_out(&client, &nodes).await? {
                 return Ok(Seen::Absent(absent));
             }
             let mut left = Vec::new();
             for node in &nodes {
-                left.extend(leaving(on(&client, node).await?).iter().map(|pod| object_of(pod, node).place()));
+                left.extend(leaving(pod::on(&client, node).await?).iter().map(|pod| object_of(pod, node).place()));
             }
             let told = locked(&shared.told).len();
             if left.is_empty() {
@@ -195,10 +188,10 @@ impl Fault<Services> for Drain {
     fn prepare(&mut self, _: &mut Services) -> Result<Vec<Undo>, Error> {
         let (cluster, nodes) = (&self.cluster, &self.nodes);
         let (inverses, spared) = cluster.ask(ANSWER, async |client| {
-            let inverses = inverses(cluster, &client, nodes).await?;
+            let inverses = cordon::inverses(cluster, &client, nodes).await?;
             let mut why = None;
             for node in nodes {
-                why = why.or(spared(node, &on(&client, node).await?));
+                why = why.or(spared(node, &pod::on(&client, node).await?));
             }
             Ok((inverses, why))
         })?;
@@ -214,7 +207,7 @@ impl Fault<Services> for Drain {
             return Ok(());
         }
         self.injected = true;
-        cordon(&self.cluster, &self.nodes)?;
+        cordon::cordon(&self.cluster, &self.nodes)?;
         self.evicting.begin(self.cluster.clone(), self.nodes.clone(), self.grace)
     }
 

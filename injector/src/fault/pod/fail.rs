@@ -9,7 +9,6 @@
 use brunt_kubernetes::change;
 use brunt_kubernetes::inverse::Inverse;
 use brunt_kubernetes::{ANSWER, Cluster, KubernetesError, Object};
-use k8s_openapi::api::core::v1::Pod;
 
 use super::{is_another, names};
 use crate::agent::services::Services;
@@ -44,21 +43,13 @@ fn look(cluster: Cluster, pods: Vec<Object>) -> impl FnMut() -> Result<Seen, Kub
                 let Some(pod) = change::pod(&client, object).await? else {
                     return Ok(Seen::Absent(format!("{} is gone", object.place())));
                 };
-                if let Some(running) = running(&pod) {
+                if let Some(running) = change::running(&pod) {
                     return Ok(Seen::Absent(format!("the container `{running}` of {} still runs", object.place())));
                 }
             }
             Ok(Seen::Yes(format!("no container runs in {}", names(&pods))))
         })
     }
-}
-
-/// A container that runs, by the kubelet's account.
-fn running(pod: &Pod) -> Option<&str> {
-    let statuses = pod.status.as_ref().and_then(|status| status.container_statuses.as_ref());
-    let runs =
-        statuses.into_iter().flatten().find(|one| one.state.as_ref().is_some_and(|state| state.running.is_some()));
-    runs.map(|one| one.name.as_str())
 }
 
 impl Fault<Services> for Fail {
@@ -110,24 +101,5 @@ impl Fault<Services> for Fail {
             reverted.residue.push(format!("the containers of {} count one restart more", names(&self.pods)));
         }
         put_all_back(&self.cluster, &self.inverses, &mut self.injected, reverted)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_container_that_waits_for_an_image_does_not_run() {
-        let pod = |second: serde_json::Value| -> Pod {
-            let status = |name: &str, state: serde_json::Value| json!({"name": name, "state": state, "image": "", "imageID": "", "ready": false, "restartCount": 1});
-            let waiting = json!({"waiting": {"reason": "ErrImagePull"}});
-            let statuses = [status("web", waiting), status("log", second)];
-            serde_json::from_value(json!({"metadata": {}, "status": {"containerStatuses": statuses}})).unwrap()
-        };
-        assert_eq!(running(&pod(json!({"terminated": {"exitCode": 0}}))), None);
-        assert_eq!(running(&pod(json!({"running": {"startedAt": "2026-01-01T00:00:00Z"}}))), Some("log"));
     }
 }

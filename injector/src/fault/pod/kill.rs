@@ -7,16 +7,14 @@
 
 use std::time::Duration;
 
-use brunt_kubernetes::{KubernetesError, Object};
-use k8s_openapi::api::core::v1::Pod;
-use kube::{Api, Client};
+use brunt_kubernetes::{ANSWER, Cluster, KubernetesError, Object, leaving};
 
-use super::leave::only_this;
-
-/// Deletes one pod.
-pub(super) async fn delete(client: &Client, pod: &Object, grace: Option<Duration>) -> Result<(), KubernetesError> {
-    let pods: Api<Pod> = Api::namespaced(client.clone(), pod.namespace());
-    let how = only_this(pod, grace);
-    let deleted = pods.delete(&pod.name, &how).await;
-    deleted.map(drop).map_err(|error| KubernetesError::of(format!("delete {}", pod.place()), error))
+/// Deletes them, one after the other.
+pub(super) fn delete(cluster: &Cluster, pods: &[Object], grace: Option<Duration>) -> Result<(), KubernetesError> {
+    cluster.ask(ANSWER, async |client| {
+        for pod in pods {
+            leaving::delete(&client, pod, grace).await?;
+        }
+        Ok(())
+    })
 }

@@ -4,10 +4,10 @@
 
 use std::time::Duration;
 
+use brunt_kubernetes::finding::pod;
 use brunt_kubernetes::{ANSWER, Cluster, KubernetesError, Object};
-use kube::api::{DeleteParams, Preconditions};
 
-use super::{Replacements, evict, kill, names, now};
+use super::{Replacements, evict, kill, names};
 use crate::agent::services::Services;
 use crate::error::Error;
 use crate::fault::looking::Looking;
@@ -45,10 +45,12 @@ fn gone(cluster: Cluster, pods: Vec<Object>) -> impl FnMut() -> Result<Seen, Kub
     move || {
         cluster.ask(ANSWER, async |client| {
             let mut ending = Vec::new();
-            for pod in &pods {
-                match now(&client, pod).await? {
-                    Some(left) if left.ending => ending.push(pod.name.as_str()),
-                    Some(_) => return Ok(Seen::Absent(format!("{} is still there (uid {})", pod.place(), pod.uid))),
+            for object in &pods {
+                match pod::now(&client, object).await? {
+                    Some(left) if left.ending => ending.push(object.name.as_str()),
+                    Some(_) => {
+                        return Ok(Seen::Absent(format!("{} is still there (uid {})", object.place(), object.uid)));
+                    }
                     None => {}
                 }
             }
@@ -76,15 +78,10 @@ impl Fault<Services> for Leave {
         }
         self.injected = true;
         let (way, pods, grace) = (self.way, &self.pods, self.grace);
-        let told = self.cluster.ask(ANSWER, async |client| {
-            for pod in pods {
-                match way {
-                    Way::Kill => kill::delete(&client, pod, grace).await?,
-                    Way::Evict => evict::evict(&client, pod, grace).await?,
-                }
-            }
-            Ok(())
-        });
+        let told = match way {
+            Way::Kill => kill::delete(&self.cluster, pods, grace),
+            Way::Evict => evict::evict(&self.cluster, pods, grace),
+        };
         told.map_err(Error::from)
     }
 
@@ -109,16 +106,5 @@ impl Fault<Services> for Leave {
             Err(error) => reverted.residue.push(format!("whether others came in their place is not known: {error}")),
         }
         reverted
-    }
-}
-
-/// Only the pod that was picked, whoever has its name now.
-pub(super) fn only_this(pod: &Object, grace: Option<Duration>) -> DeleteParams {
-    // The API counts whole seconds; a fraction is rounded up, so that nobody is killed early.
-    let seconds = grace.map(|grace| grace.as_secs() + u64::from(grace.subsec_nanos() > 0));
-    DeleteParams {
-        grace_period_seconds: seconds.map(|seconds| u32::try_from(seconds).unwrap_or(u32::MAX)),
-        preconditions: Some(Preconditions { uid: Some(pod.uid.clone()), resource_version: None }),
-        ..DeleteParams::default()
     }
 }

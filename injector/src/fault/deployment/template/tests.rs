@@ -40,10 +40,9 @@ fn limits_that_are_not_named_stay_and_what_is_asked_for_goes_down_with_them() {
 
 #[test]
 fn one_container_needs_no_name_and_of_several_one_is_named() {
-    let found = |names: &[&str]| -> DynamicObject {
+    let found = |names: &[&str]| {
         let containers: Vec<Value> = names.iter().map(|name| json!({ "name": name })).collect();
-        let spec = json!({ "template": { "spec": { "containers": containers } } });
-        serde_json::from_value(json!({ "metadata": { "name": "pay" }, "spec": spec })).unwrap()
+        json!({ "template": { "spec": { "containers": containers } } })
     };
     let wanted = |name: Option<&str>| Wanted { container: name.map(str::to_owned), what: What::Image("x".into()) };
     assert_eq!(container(&found(&["web"]), &wanted(None), "it"), Ok("web".into()));
@@ -52,35 +51,21 @@ fn one_container_needs_no_name_and_of_several_one_is_named() {
     assert!(container(&found(&["web"]), &wanted(Some("x")), "it").unwrap_err().contains("no container `x`"));
 }
 
-/// A pod with this image, in that state.
-fn pod(image: &str, state: Value, ready: bool) -> Pod {
-    let status = json!({
-        "name": "web", "image": image, "imageID": "", "ready": ready, "restartCount": 0, "state": state
-    });
-    let containers = json!([{ "name": "log", "image": "log:1" }, { "name": "web", "image": image }]);
-    let pod = json!({
-        "metadata": {}, "spec": { "containers": containers }, "status": { "containerStatuses": [status] }
-    });
-    serde_json::from_value(pod).unwrap()
+fn pod(image: &str, taken: bool, ready: bool) -> Made {
+    Made { container: Some(json!({ "name": "web", "image": image })), taken, ready }
 }
 
 #[test]
 fn a_template_is_no_effect_before_a_kubelet_has_acted_on_it() {
-    let judged = |pods: &[Pod]| judge(pods, &field("image"), &json!("web:2"), &What::Image("web:2".into()));
-    let running = json!({ "running": { "startedAt": "2026-01-01T00:00:00Z" } });
-    let old = pod("web:1", running.clone(), true);
+    let judged = |pods: &[Made]| judge(pods, &field("image"), &json!("web:2"), &What::Image("web:2".into()));
+    let old = pod("web:1", true, true);
     assert!(matches!(judged(std::slice::from_ref(&old)), Seen::Absent(why) if why.starts_with("0 of 1 pods")));
-    let planned = pod("web:2", json!({ "waiting": { "reason": "ContainerCreating" } }), false);
-    assert!(matches!(judged(&[old.clone(), planned]), Seen::Absent(why) if why.starts_with("1 of 2 pods")));
-    // A version that cannot be had is rolled out, too.
-    let bad = pod("web:2", json!({ "waiting": { "reason": "ErrImagePull" } }), false);
     assert!(
-        matches!(judged(&[old.clone(), bad]), Seen::Yes(said) if said.contains("1 of 2 pods") && said.contains("0 of them ready"))
+        matches!(judged(&[old.clone(), pod("web:2", false, false)]), Seen::Absent(why) if why.starts_with("1 of 2 pods"))
     );
-    let good = pod("web:2", running, true);
-    assert!(matches!(judged(&[good]), Seen::Yes(said) if said.contains("1 of them ready")));
-    let mut ending = old;
-    ending.metadata.deletion_timestamp =
-        Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time("2026-01-01T00:00:00Z".parse().unwrap()));
-    assert!(matches!(judged(&[ending]), Seen::Absent(why) if why.starts_with("0 of 0 pods")));
+    // A version that cannot be had is rolled out, too.
+    let bad = judged(&[old, pod("web:2", true, false)]);
+    assert!(matches!(bad, Seen::Yes(said) if said.contains("1 of 2 pods") && said.contains("0 of them ready")));
+    assert!(matches!(judged(&[pod("web:2", true, true)]), Seen::Yes(said) if said.contains("1 of them ready")));
+    assert!(matches!(judged(&[]), Seen::Absent(why) if why.starts_with("0 of 0 pods")));
 }
