@@ -199,6 +199,42 @@ fn what_is_paused_in_a_pod_goes_on_at_the_lease_when_everything_of_brunt_is_kill
 }
 
 #[test]
+fn a_worker_of_the_pod_that_replaces_a_victim_is_paused_too_and_goes_on_at_the_end() {
+    let _machine = machine::alone();
+    let cluster = Cluster::shared();
+    let workers = Workers::start(cluster, "processes-follow", 2, None);
+    let before = workers.all();
+    let follows = paused(40).replace("target: workers,", "target: workers, follow: true,");
+    let run = cluster.run(&workers.scenario(CHILD, &follows)).start();
+    run.wait_for("fault.verified");
+    let first = stopped(&before);
+    assert_eq!(first.len(), 1, "{before:?}");
+    cluster.kubectl(&[
+        "delete",
+        "pod",
+        &first[0].pod,
+        "--namespace",
+        "processes-follow",
+        "--grace-period=0",
+        "--force",
+    ]);
+    run.wait_for("fault.followed");
+    let hit = || stopped(&workers.all());
+    assert!(host::comes_true(Duration::from_secs(25), || hit().len() == 1), "{:?}", workers.all());
+    let second = hit();
+    let ended = run.wait().expect_done();
+
+    assert!(!before.iter().any(|one| one.pod == second[0].pod), "the one that was spared stays so: {second:?}");
+    let results = ended.results();
+    let frozen = fault(&results, "frozen");
+    assert!(frozen.verified && frozen.rollback_verified == Some(true), "{frozen:#?}");
+    let named =
+        frozen.instances.iter().zip([&first[0].pod, &second[0].pod]).all(|(hit, pod)| hit.starts_with(pod.as_str()));
+    assert!(named && frozen.instances.len() == 2, "{frozen:#?}");
+    assert!(hit().is_empty() && workers.all().contains(&second[0]), "it is the same process, and goes on");
+}
+
+#[test]
 fn what_an_agent_that_was_killed_has_left_stopped_is_continued_by_another_one() {
     let _machine = machine::alone();
     let cluster = Cluster::shared();
