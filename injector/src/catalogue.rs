@@ -132,6 +132,9 @@ pub const FANOTIFY: &str = "fanotify";
 /// The mechanism of faults by a worker in the target's cgroup.
 pub const CGROUP: &str = "workers in cgroups";
 
+/// The mechanism of what weighs on a pod from inside.
+pub const IN_POD: &str = "workers in the pod";
+
 const HELD: &str = "the first message that it acted on was held for the drawn delay";
 const DROPPED: &str = "every packet that came along was dropped, by the kernel's counters";
 const SHARED: &str = "the share of packets that it counted has the one that was asked for in its 99.99 % interval";
@@ -264,6 +267,15 @@ pub const ALL: &[Entry] = &[
         "others use up its share of the processors, or its quota: it waits for its turn",
         "the time that the kernel charged its cgroup for, and that the worker ran or waited for a turn",
     ),
+    Entry {
+        kind: "stress.cpu",
+        on: &[TargetKind::Kubernetes],
+        feels: "others use up the quota of its pod: it is throttled; only where each container of the pod has a limit of processors",
+        privilege: "patch of pods/ephemeralcontainers and attach; no capability inside",
+        rung: IN_POD,
+        verified: "the time that the worker ran, or waited for a turn",
+        undone: "the worker ends, with the agent in the pod at its lease at the latest; its container stays in the pod's list, ended",
+    },
     weight(
         "stress.memory",
         "little is left below its limit; what wants more has the worker killed first",

@@ -17,6 +17,8 @@ use crate::{ANSWER, Asking, Cluster, Identity, KubernetesError, MANAGER, Object,
 
 /// Where brunt is in its image.
 const PROGRAM: &str = "/brunt";
+/// Who has no rights anywhere.
+const NOBODY: i64 = 65_534;
 /// How the names of all of them begin.
 const PREFIX: &str = "brunt-";
 /// The longest name of a container, less what [`free_name`] may append.
@@ -30,12 +32,18 @@ pub enum Purpose {
     Packets,
     /// Signals to the processes of one container, whose pids it sees.
     Processes,
+    /// Using up what the pod may use of processors.
+    Processors,
 }
 
 impl Purpose {
     /// What faults of this kind need.
     pub fn of(kind: &str) -> Self {
-        if kind.starts_with("process.") { Self::Processes } else { Self::Packets }
+        match kind {
+            "stress.cpu" => Self::Processors,
+            _ if kind.starts_with("process.") => Self::Processes,
+            _ => Self::Packets,
+        }
     }
 
     /// Who it runs as, and all the capabilities that it gets. A signal needs no right where both have the same user, so it takes
@@ -46,6 +54,7 @@ impl Purpose {
             (Self::Packets, _) => (0, &["NET_ADMIN", "NET_RAW"]),
             (Self::Processes, Some(user)) if user != 0 => (user, &[]),
             (Self::Processes, _) => (0, &["KILL"]),
+            (Self::Processors, _) => (NOBODY, &[]),
         }
     }
 }
@@ -70,6 +79,7 @@ pub enum State {
 pub fn name_of(run_id: &str, purpose: Purpose, beside: Option<&str>) -> String {
     let mut name = match (purpose, beside) {
         (Purpose::Processes, Some(beside)) => format!("{PREFIX}{run_id}-in-{beside}"),
+        (Purpose::Processors, _) => format!("{PREFIX}{run_id}-cpu"),
         _ => format!("{PREFIX}{run_id}"),
     };
     name.truncate(LONGEST);
@@ -162,11 +172,11 @@ fn container(name: &str, image: &str, purpose: Purpose, beside: Option<&str>, us
             "capabilities": { "drop": ["ALL"], "add": capabilities },
         },
     });
-    if purpose == Purpose::Processes {
+    if purpose != Purpose::Packets {
         // Signals pass it, and Pod Security at its strictest asks for it.
         container["securityContext"]["seccompProfile"] = json!({ "type": "RuntimeDefault" });
     }
-    if let Some(beside) = beside {
+    if let Some(beside) = beside.filter(|_| purpose != Purpose::Processors) {
         container["targetContainerName"] = json!(beside);
     }
     container
@@ -281,6 +291,16 @@ mod tests {
         assert_eq!(made["securityContext"]["runAsUser"], 0);
         assert_eq!((&made["stdin"], &made["stdinOnce"]), (&json!(true), &json!(false)));
         assert!(made["targetContainerName"].is_null(), "the pids of others are none of its business");
+    }
+
+    #[test]
+    fn for_processors_it_has_no_right_and_sees_nobody() {
+        let made = container("a", "b", Purpose::of("stress.cpu"), Some("app"), Some(0));
+        let context = &made["securityContext"];
+        assert_eq!((&context["runAsUser"], &context["runAsNonRoot"]), (&json!(NOBODY), &json!(true)));
+        assert_eq!(context["capabilities"], json!({ "drop": ["ALL"], "add": [] }));
+        assert!(made["targetContainerName"].is_null() && !context["seccompProfile"].is_null(), "{made:#}");
+        assert_eq!(name_of("7-1", Purpose::Processors, Some("app")), "brunt-7-1-cpu");
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod namespaces;
 pub(crate) mod nodes;
 mod peers;
 pub mod pod;
+mod processors;
 mod workload;
 
 use std::collections::BTreeSet;
@@ -195,6 +196,8 @@ pub struct Candidate {
     pub grace: u64,
     /// Of a pod: the names of its containers.
     pub containers: Vec<String>,
+    /// Of a pod: what they may use of processors together, if each of them has a limit.
+    pub processors: Option<u64>,
     /// Of a pod: it takes requests.
     pub ready: bool,
     /// It opts out.
@@ -208,8 +211,8 @@ pub struct Candidate {
 impl Candidate {
     /// As a fault hits it.
     pub fn object(self, kind: Kind, cluster: &Identity) -> Object {
-        let Self { namespace, name, uid, node, owner, grace, .. } = self;
-        Object { node, owner, grace, ..Object::new(kind, namespace, name, uid, cluster.clone()) }
+        let Self { namespace, name, uid, node, owner, grace, processors, .. } = self;
+        Object { node, owner, grace, processors, ..Object::new(kind, namespace, name, uid, cluster.clone()) }
     }
 }
 
@@ -223,11 +226,15 @@ async fn candidates(
         Kind::Pod => {
             let pods = pod::list(client, namespace, wanted).await?;
             let candidate = |pod: pod::Facts| {
-                let of_node = pod.host_pids && ephemeral::Purpose::of(kind) == ephemeral::Purpose::Processes;
+                let purpose = ephemeral::Purpose::of(kind);
+                let of_node = pod.host_pids && purpose == ephemeral::Purpose::Processes;
                 let mut candidate = pod.candidate(wanted.container.as_deref());
                 if of_node && candidate.protected.is_none() {
                     candidate.protected =
                         Some("it has the pids of its node (hostPID): all that runs there is among them".into());
+                }
+                if purpose == ephemeral::Purpose::Processors && candidate.processors.is_none() {
+                    candidate.protected.get_or_insert_with(|| processors::NO_QUOTA.into());
                 }
                 candidate
             };

@@ -61,13 +61,16 @@ pub struct Object {
     /// Of a pod: which processes in that container are meant.
     #[serde(default)]
     pub process: Option<ProcessMatch>,
+    /// Of a pod: how many thousandths of a processor all of its containers together may use, if each of them has a limit.
+    #[serde(default)]
+    pub processors: Option<u64>,
 }
 
 impl Object {
     /// One of which no more is known than what it is.
     pub fn new(kind: Kind, namespace: Option<String>, name: String, uid: String, cluster: Identity) -> Self {
-        let (node, owner, grace, container, process) = (None, None, 0, None, None);
-        Self { kind, namespace, name, uid, cluster, node, owner, grace, container, process }
+        let (node, owner, grace, container, process, processors) = (None, None, 0, None, None, None);
+        Self { kind, namespace, name, uid, cluster, node, owner, grace, container, process, processors }
     }
 
     /// What it is and where: `pod shop/payment-0`.
@@ -133,6 +136,7 @@ mod tests {
             grace: 30,
             container: None,
             process: None,
+            processors: None,
         };
         assert_eq!(pod.to_string(), "payment-0 (of statefulset/payment, on worker-2, uid 1a2b)");
         assert_eq!(pod.place(), "pod shop/payment-0");

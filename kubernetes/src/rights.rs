@@ -39,7 +39,7 @@ impl std::fmt::Display for Right {
 
 /// Whether faults of this kind act inside of pods, by an agent there, and not through the API.
 pub fn acts_inside(kind: &str) -> bool {
-    kind.starts_with("network.") || kind.starts_with("process.")
+    kind.starts_with("network.") || kind.starts_with("process.") || kind == "stress.cpu"
 }
 
 /// The least that a fault of this kind on such a target needs.

@@ -18,7 +18,7 @@ use crate::fault::packet::ladder::Ladder;
 use crate::fault::pod::on_pods;
 use crate::fault::pool::exhaust::Exhaust;
 use crate::fault::process::on_processes;
-use crate::fault::stress;
+use crate::fault::stress::{self, CpuOfPod, Stress};
 use crate::packets::Beats;
 use crate::target::process::in_container;
 
@@ -34,6 +34,10 @@ pub(super) fn fault_of(
     }
     if let Some(bandwidth) = order.bandwidth {
         return Ok(Box::new(BandwidthFault::new(order, bandwidth, run_id, Arc::clone(beats))));
+    }
+    if let (Some(Stress::Cpu { workers, load }), Some(processors)) = (&order.stress, order.processors) {
+        let fault = CpuOfPod::new(order, *workers, *load, processors, run_id, Arc::clone(beats));
+        return Ok(Box::new(fault));
     }
     if let Some(stress) = &order.stress {
         return Ok(stress::on_target(order, stress, run_id, beats));

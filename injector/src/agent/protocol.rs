@@ -216,6 +216,9 @@ pub struct Order {
     /// In a pod only: which of the processes that the agent there sees are hit.
     #[serde(default)]
     pub process: Option<ProcessMatch>,
+    /// In a pod only: how many thousandths of a processor its containers together may use.
+    #[serde(default)]
+    pub processors: Option<u64>,
     /// What decisions of this fault about single packets follow from.
     pub seed: u64,
 }

@@ -10,8 +10,10 @@ mod cpu;
 mod fds;
 mod io;
 mod memory;
+mod pod;
 
 pub(crate) use fds::{Moved, give_back};
+pub(crate) use pod::CpuOfPod;
 
 use std::path::PathBuf;
 use std::sync::Arc;

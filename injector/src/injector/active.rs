@@ -359,6 +359,8 @@ fn order(fault: &PlannedFault, first: &Victim, victims: &Victims, inner: &Inner)
         in_pods: (acts_inside(fault.kind) && first.object().is_some()).then(|| inner.image.clone()),
         follow: fault.follow,
         process: first.object().and_then(|pod| pod.process.clone()),
+        // Each pod has its own.
+        processors: None,
         seed: inner.seed,
     })
 }

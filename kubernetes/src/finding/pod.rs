@@ -9,7 +9,7 @@ use kube::api::ListParams;
 use kube::{Api, Client};
 
 use super::workload::{self, Makers};
-use super::{Candidate, EXEMPT, nodes};
+use super::{Candidate, EXEMPT, nodes, processors};
 use crate::own::is_own;
 use crate::{Asking, KubernetesError, Object, change};
 
@@ -39,6 +39,8 @@ pub struct Facts {
     pub grace: u64,
     /// The names of its containers.
     pub containers: Vec<String>,
+    /// How many thousandths of a processor they may use together; without a limit for each there is no such quota.
+    pub processors: Option<u64>,
     /// `Running`, `Pending`, ...
     pub phase: String,
     /// Its labels.
@@ -89,6 +91,7 @@ impl Facts {
         } else {
             None
         };
+        let processors = processors::of(&spec);
         Self {
             namespace: meta.namespace.unwrap_or_default(),
             name: meta.name.unwrap_or_default(),
@@ -98,6 +101,7 @@ impl Facts {
             maker: controller.map(|owner| owner.uid),
             grace: u64::try_from(spec.termination_grace_period_seconds.unwrap_or(GRACE)).unwrap_or(0),
             containers: spec.containers.into_iter().map(|container| container.name).collect(),
+            processors,
             phase: status.phase.unwrap_or_default(),
             addresses,
             is_static,
@@ -123,7 +127,8 @@ impl Facts {
             (false, true) => Some("is ending".into()),
             (false, false) => Some(format!("is {}", self.phase)),
         };
-        let Self { namespace, name, uid, node, owner, grace, containers, ready, exempt, protected, .. } = self;
+        let Self { namespace, name, uid, node, owner, grace, containers, processors, ready, exempt, protected, .. } =
+            self;
         Candidate {
             namespace: Some(namespace),
             name,
@@ -132,6 +137,7 @@ impl Facts {
             owner,
             grace,
             containers,
+            processors,
             ready,
             exempt,
             protected,

@@ -1,6 +1,6 @@
 //! What the facts mean for a run, and what helps.
 
-use brunt_injector::catalogue::{CGROUP, Entry, FANOTIFY, HTB, NETEM, QUEUE};
+use brunt_injector::catalogue::{CGROUP, Entry, FANOTIFY, HTB, IN_POD, NETEM, QUEUE};
 use brunt_report::render::format;
 use brunt_scenario::catalogue::{self as language, TargetKind};
 
@@ -303,6 +303,7 @@ fn can(entry: &Entry, facts: &Facts) -> (bool, String) {
             Ok(()) => (true, "needs no more: tried on the root folder".to_owned()),
             Err(why) => (false, format!("lacks it: {why}")),
         },
+        _ if entry.rung == IN_POD => in_cluster(facts),
         Some("stress") => (true, format!("needs no more for processes of uid {}; root for those of others", facts.uid)),
         Some("disk") => (true, "needs a folder that may be written to".to_owned()),
         Some("exec") => (true, "needs --allow-exec, and what the commands need".to_owned()),
@@ -316,12 +317,16 @@ fn can(entry: &Entry, facts: &Facts) -> (bool, String) {
             Ok(socket) => (true, format!("needs {socket}, which answers; root or CAP_KILL for container.kill")),
             Err(why) => (false, format!("lacks it: {why}")),
         },
-        Some("pod" | "deployment" | "node") => match &facts.kubernetes {
-            Ok(cluster) => (true, format!("needs {cluster}, which answers; rights: `brunt kube rbac SCENARIO`")),
-            Err(why) => (false, format!("lacks it: {why}")),
-        },
+        Some("pod" | "deployment" | "node") => in_cluster(facts),
         _ if facts.loopback.is_err() => (false, "lacks 127.0.0.1: see `loopback`".to_owned()),
         _ => (true, "needs no rights".to_owned()),
+    }
+}
+
+fn in_cluster(facts: &Facts) -> (bool, String) {
+    match &facts.kubernetes {
+        Ok(cluster) => (true, format!("needs {cluster}, which answers; rights: `brunt kube rbac SCENARIO`")),
+        Err(why) => (false, format!("lacks it: {why}")),
     }
 }
 

@@ -434,7 +434,7 @@ pub const ALL: &[FaultKind] = &[
         "stress.cpu",
         "keeps processors busy in the target's cgroup",
         RUNNING,
-        &[Process, Docker],
+        &[Process, Docker, Kubernetes],
         &[
             optional("workers", Number, "how many work at the same time; as many as the target may use if not given"),
             default("load", Percent, "how much of a processor each keeps busy", "100%"),

@@ -18,6 +18,7 @@ mod rights;
 mod rollout;
 mod safety;
 mod shopping;
+mod stress;
 mod templates;
 mod throttled;
 mod undo;

@@ -170,7 +170,7 @@ impl Wire {
         let Some(seen) = seen else { return Some(Over::PodGone) };
         match ephemeral::state(&seen, container) {
             Some(ephemeral::State::Ended { .. })
-                if self.begin.purpose == Purpose::Packets && seen.metadata.deletion_timestamp.is_some() =>
+                if self.begin.purpose != Purpose::Processes && seen.metadata.deletion_timestamp.is_some() =>
             {
                 Some(Over::PodGone)
             }

@@ -57,10 +57,11 @@ impl Inside {
         let agent = way.agent_in(pod)?;
         let victims = match way.purpose {
             Purpose::Packets => vec![Victim::OwnNetwork { name: pod.to_string() }],
-            // The agent there looks for them.
-            Purpose::Processes => Vec::new(),
+            // The agent there looks for them, or needs none.
+            Purpose::Processes | Purpose::Processors => Vec::new(),
         };
-        let asked = Order { victims, process: pod.process.clone(), ..order.clone() };
+        let (process, processors) = (pod.process.clone(), pod.processors);
+        let asked = Order { victims, process, processors, ..order.clone() };
         let prepared = agent.ask(Ask::Prepare(Box::new(asked)));
         Ok(Self {
             agent,
@@ -175,6 +176,9 @@ impl Inside {
             Life::Over(Over::PodGone) if self.purpose == Purpose::Processes => {
                 format!("{place} is gone, and its processes with it")
             }
+            Life::Over(Over::PodGone) if self.purpose == Purpose::Processors => {
+                format!("{place} is gone, and what kept its processors busy with it")
+            }
             Life::Over(Over::PodGone) => format!("{place} is gone, and its network with it"),
             Life::Over(Over::Ended { how, code: 0, .. }) => {
                 format!("the agent in {place} has ended ({how}), and has undone the fault")
@@ -184,6 +188,9 @@ impl Inside {
             }
             Life::Over(Over::Ended { how, .. }) if self.stops => {
                 format!("the agent in {place} has ended ({how}), and has left stopped what it had stopped")
+            }
+            Life::Over(Over::Ended { how, .. }) if self.purpose == Purpose::Processors => {
+                format!("the agent in {place} has ended ({how}), and its worker with it")
             }
             Life::Over(Over::Ended { how, .. }) if self.purpose == Purpose::Processes => {
                 format!("the agent in {place} has ended ({how})")

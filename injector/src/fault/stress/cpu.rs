@@ -15,11 +15,11 @@ use crate::cgroup::site::{CPU, Site};
 use crate::process::ProcessId;
 
 /// The shortest time over which a use is told: some rounds of the workers, and some periods of a quota.
-const WINDOW: Duration = Duration::from_millis(300);
+pub(super) const WINDOW: Duration = Duration::from_millis(300);
 /// Of what was asked for; the rest are starts, ends and other people's turns.
-const ENOUGH: f64 = 0.85;
+pub(super) const ENOUGH: f64 = 0.85;
 /// Where the worker waits for its turn, at least so much of what was asked for must have been its own.
-const SOME: f64 = 0.02;
+pub(super) const SOME: f64 = 0.02;
 
 /// See the module.
 pub(super) struct Cpu {
@@ -118,7 +118,7 @@ impl Pressure for Cpu {
 }
 
 /// The seconds that all threads of a process ran, and waited for a turn.
-fn turns(pid: u32) -> std::io::Result<(f64, f64)> {
+pub(super) fn turns(pid: u32) -> std::io::Result<(f64, f64)> {
     let (mut ran, mut waited) = (0.0, 0.0);
     for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
         let text = fs::read_to_string(thread?.path().join("schedstat"))?;
@@ -130,7 +130,7 @@ fn turns(pid: u32) -> std::io::Result<(f64, f64)> {
 }
 
 /// How many processors a process may run on, by its cpuset and its own wish.
-fn processors_of(pid: u32) -> std::io::Result<f64> {
+pub(super) fn processors_of(pid: u32) -> std::io::Result<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap_or_default();
     Ok(list_length(list).max(1) as f64)
