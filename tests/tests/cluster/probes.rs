@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use brunt_tests::brunt::Brunt;
-use brunt_tests::cluster::{Cluster, SHOP_IMAGE, Shop};
+use brunt_tests::cluster::{Asked, Cluster, SHOP_IMAGE, Shop};
 use brunt_tests::scenario::Scenario;
 use brunt_tests::{host, machine};
 use serde_json::{Value, json};
@@ -174,6 +174,10 @@ fn a_probe_tells_a_missing_right_from_a_missing_object_from_one_that_is_not_read
     let plan = || as_prober(Brunt::with(["plan".into(), scenario.path().as_os_str().to_owned()])).go();
     assert!(host::comes_true(Duration::from_secs(20), || plan().code == 3), "{}", plan());
     plan().expect_said(right);
+    // The run's own probe asks in its own time; of two that were refused the first has been told.
+    let refused = |asked: &Asked| asked.namespace == "probing" && asked.resource == "deployments" && asked.code == 403;
+    let heard = || cluster.audit().iter().filter(|asked| refused(asked)).count() >= 2;
+    assert!(host::comes_true(Duration::from_secs(20), heard), "the probe does not ask any more");
     run.signal(nix::sys::signal::Signal::SIGINT);
     let ended = run.wait();
     let failure = ended.results().probes[0].last_failure.clone().unwrap_or_default();
