@@ -152,7 +152,10 @@ impl Resolver<'_> {
         } else if let Some(target) = target.filter(|target| *target != TargetKind::Kubernetes || !inside) {
             let what = match target {
                 TargetKind::Kubernetes => {
-                    format!("`follow` at `{}` is not built yet; faults inside of pods have it", kind.name)
+                    format!(
+                        "`follow` at `{}` is not built yet; faults on packets and `process.pause` in pods have it",
+                        kind.name
+                    )
                 }
                 other => format!("`follow` on a {} target is not built yet; kubernetes targets have it", other.word()),
             };

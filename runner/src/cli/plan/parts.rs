@@ -119,6 +119,10 @@ pub fn faults(page: &mut Page, look: &Look<'_>, image: &str) {
         let cluster = cluster.map(|object| vec![String::new(), "in".into(), object.cluster.to_string()]);
         rows.push(vec![fault.id.clone(), "hits".into(), in_words(found)]);
         rows.extend(cluster);
+        if let Some((name, _)) = &fault.from {
+            let text = format!("only what is exchanged with the addresses of `{name}`, as they are at that time");
+            rows.push(vec![String::new(), "of that".into(), text]);
+        }
         if fault.follow {
             let text = "and pods that replace one of them, once they are ready: as many are hit as were picked";
             rows.push(vec![String::new(), "follows".into(), text.into()]);

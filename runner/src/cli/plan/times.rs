@@ -137,7 +137,8 @@ fn walk(items: &[Item], mut now: Between, entries: &mut Entries) -> Between {
 fn rounds(fault: &Fault, now: Between, entries: &mut Vec<(Between, String)>) {
     const SHOWN: u32 = 20;
     let span = fault.lasts.map_or_else(|| "one act".to_owned(), |span| format!("for {}", print_duration(span)));
-    let what = format!("{}: {} on {}, {span}", fault.id, fault.kind, fault.target);
+    let between = fault.from.as_ref().map_or_else(String::new, |(name, _)| format!(" from {name}"));
+    let what = format!("{}: {} on {}{between}, {span}", fault.id, fault.kind, fault.target);
     let Some(repeat) = fault.repeat else {
         entries.push((now, what));
         return;
