@@ -151,7 +151,9 @@ impl PacketFault {
         rules
     }
 
-    fn tell_peers(&self, peers: &[IpAddr]) -> Result<(), Error> {
+    /// Its rules mean those at the other end, if the fault is between two.
+    fn tell_peers(&self) -> Result<(), Error> {
+        let Some(peers) = &self.treatment.peers else { return Ok(()) };
         let mut tables = self.places.iter().filter_map(|place| place.table.as_ref());
         tables.try_for_each(|(table, _)| table.meet(peers)).map_err(|refused| self.failed("tell the peers to", refused))
     }
@@ -272,15 +274,12 @@ impl Fault<Services> for PacketFault {
             let table = installed.map_err(|refused| self.failed("install", refused))?;
             self.places[at].table = Some((table, rules));
         }
-        match &self.treatment.peers {
-            Some(peers) => self.tell_peers(peers),
-            None => Ok(()),
-        }
+        self.tell_peers()
     }
 
     fn meet(&mut self, _: &mut Services, peers: &[IpAddr]) -> Result<(), Error> {
         self.treatment.peers = Some(peers.to_vec());
-        self.tell_peers(peers)
+        self.tell_peers()
     }
 
     fn verify(&mut self, _: &mut Services) -> Result<Seen, Error> {

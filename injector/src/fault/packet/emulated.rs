@@ -243,7 +243,9 @@ impl EmulatedFault {
         Ok(())
     }
 
-    fn tell_peers(&self, peers: &[IpAddr]) -> Result<(), Error> {
+    /// Its rules mean those at the other end, if the fault is between two.
+    fn tell_peers(&self) -> Result<(), Error> {
+        let Some(peers) = &self.asked.peers else { return Ok(()) };
         let wires = self.places.iter().flat_map(|place| &place.wires);
         let mut tables = wires.filter_map(|wire| wire.table.as_ref());
         tables
@@ -362,15 +364,12 @@ impl Fault<Services> for EmulatedFault {
 
     fn inject(&mut self, _: &mut Services, change: Change) -> Result<(), Error> {
         (0..self.places.len()).try_for_each(|at| self.install(at, change))?;
-        match &self.asked.peers {
-            Some(peers) => self.tell_peers(peers),
-            None => Ok(()),
-        }
+        self.tell_peers()
     }
 
     fn meet(&mut self, _: &mut Services, peers: &[IpAddr]) -> Result<(), Error> {
         self.asked.peers = Some(peers.to_vec());
-        self.tell_peers(peers)
+        self.tell_peers()
     }
 
     fn verify(&mut self, _: &mut Services) -> Result<Seen, Error> {

@@ -149,7 +149,9 @@ impl QueuedFault {
         failed(action, table, &self.victims, source)
     }
 
-    fn tell_peers(&self, peers: &[IpAddr]) -> Result<(), Error> {
+    /// Its rules mean those at the other end, if the fault is between two.
+    fn tell_peers(&self) -> Result<(), Error> {
+        let Some(peers) = &self.asked.peers else { return Ok(()) };
         self.places.iter().flat_map(|place| &place.queues).try_for_each(|(table, kept)| {
             let told = locked(&kept.queue).meet(peers);
             told.map_err(|error| self.failed("tell the peers to", table, &error))
@@ -220,15 +222,12 @@ impl Fault<Services> for QueuedFault {
                 self.places[at].queues.push((table, kept));
             }
         }
-        match &self.asked.peers {
-            Some(peers) => self.tell_peers(peers),
-            None => Ok(()),
-        }
+        self.tell_peers()
     }
 
     fn meet(&mut self, _: &mut Services, peers: &[IpAddr]) -> Result<(), Error> {
         self.asked.peers = Some(peers.to_vec());
-        self.tell_peers(peers)
+        self.tell_peers()
     }
 
     fn verify(&mut self, _: &mut Services) -> Result<Seen, Error> {
