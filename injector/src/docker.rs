@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use brunt_kubernetes::in_full;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::{Method, Request, StatusCode};
@@ -19,7 +20,7 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use crate::error::{DockerError, in_full};
+use crate::error::DockerError;
 
 /// How long the engine may take to answer a question, and to do what it does at once.
 const ANSWER: Duration = Duration::from_secs(4);

@@ -195,8 +195,8 @@ fn list(paths: &[PathBuf]) -> String {
     paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" and no ")
 }
 
-/// An error with all of its causes.
-pub(crate) fn in_full(error: &dyn StdError) -> String {
+/// An error with all of its causes, for what keeps only words of it.
+pub fn in_full(error: &dyn StdError) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(source) = cause {

@@ -84,9 +84,7 @@ pub fn rights_to_meet(wanted: &PodMatch) -> BTreeSet<Right> {
 /// # Errors
 /// The cluster cannot be asked.
 pub fn missing_to_meet(wanted: &PodMatch) -> Result<Vec<Right>, KubernetesError> {
-    let cluster = Cluster::of_context(wanted.context.as_deref())?;
-    let needed = rights::to_meet(wanted, &namespace(&cluster, wanted));
-    cluster.ask(ANSWER, async |client| rights::missing(&client, &needed).await)
+    missing(wanted, |namespace| rights::to_meet(wanted, namespace))
 }
 
 /// The context and the namespace that are meant; nothing is asked. No context: the cluster that brunt runs in.
@@ -120,8 +118,13 @@ pub fn rights_to_watch(wanted: &PodMatch) -> BTreeSet<Right> {
 /// # Errors
 /// The cluster cannot be asked.
 pub fn missing_to_see(expect: Expect, wanted: &PodMatch) -> Result<Vec<Right>, KubernetesError> {
+    missing(wanted, |namespace| rights::to_see(expect, wanted, namespace))
+}
+
+/// Those of the rights in a target's namespace that its cluster would not grant.
+fn missing(wanted: &PodMatch, needed: impl FnOnce(&str) -> BTreeSet<Right>) -> Result<Vec<Right>, KubernetesError> {
     let cluster = Cluster::of_context(wanted.context.as_deref())?;
-    let needed = rights::to_see(expect, wanted, &namespace(&cluster, wanted));
+    let needed = needed(&namespace(&cluster, wanted));
     cluster.ask(ANSWER, async |client| rights::missing(&client, &needed).await)
 }
 

@@ -44,7 +44,7 @@ use serde::{Deserialize, Serialize};
 use tokio::runtime::Runtime;
 
 pub use access::Access;
-pub use error::KubernetesError;
+pub use error::{KubernetesError, in_full};
 pub use object::{Kind, Object};
 pub use own::is_own;
 

@@ -32,6 +32,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use brunt_kubernetes::in_full;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use guide::{Example, Guide};
@@ -282,21 +283,6 @@ fn unknown_command(answer: &clap::Error) -> Option<String> {
     let names = program.get_subcommands().filter(|command| !command.is_hide_set()).map(clap::Command::get_name);
     let close = brunt_scenario::words::nearest(word, names)?;
     Some(format!("\nDid you mean: brunt {close}"))
-}
-
-/// An error with all of its causes, on one line.
-fn in_full(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use brunt_kubernetes::ephemeral::{Attached, Purpose};
-use brunt_kubernetes::{Client, Cluster, KubernetesError, Object, change, ephemeral};
+use brunt_kubernetes::{Client, Cluster, KubernetesError, Object, change, ephemeral, in_full};
 use tokio::io::{AsyncBufReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
@@ -18,7 +18,6 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use super::Asked;
 use super::place::{Known, Life, Over, locked};
 use crate::agent::protocol::{Answer, FromAgent, Join, ToAgent};
-use crate::error::in_full;
 use crate::packets::Beats;
 
 /// How long a container may take to run: its image may have to be pulled.
