@@ -1,6 +1,5 @@
 //! Faults between the pods of two targets.
 
-use std::fs;
 use std::time::Duration;
 
 use brunt_injector::namespace::Namespace;
@@ -10,7 +9,7 @@ use brunt_tests::{host, machine};
 use serde_json::Value;
 
 use crate::inpod::soonest_from;
-use crate::shopping::{payments, scenario};
+use crate::shopping::{payments, process_in, scenario};
 
 /// What the fault adds to what orders sends to payments.
 const ADDED: Duration = Duration::from_millis(300);
@@ -19,17 +18,9 @@ fn name(pod: &Value) -> &str {
     pod["metadata"]["name"].as_str().expect("every pod has a name")
 }
 
-/// The network of a pod of the shop, by a process in it: each knows what it is called.
+/// The network of a pod of the shop.
 fn network_of(pod: &Value) -> Namespace {
-    let called = format!("INSTANCE={}", name(pod));
-    let pids = fs::read_dir("/proc").expect("/proc is mounted").flatten();
-    let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let is_it = |pid: &u32| {
-        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        environment.split(|byte| *byte == 0).any(|one| one == called.as_bytes())
-    };
-    let pid = pids.into_iter().find(is_it).unwrap_or_else(|| panic!("no process is in {}", name(pod)));
-    Namespace::of_process(pid).expect("root may look")
+    Namespace::of_process(process_in(pod)).expect("root may look")
 }
 
 #[test]

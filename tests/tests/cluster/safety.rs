@@ -12,7 +12,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::json;
 
-use crate::shopping::{asked_by_brunt, payments, scenario};
+use crate::shopping::{asked_by_brunt, payments, process_in, scenario};
 
 /// One pod that is called `ledger-0` however often it is made anew.
 fn ledger() -> serde_json::Value {
@@ -148,8 +148,18 @@ fn s20_undo_when_hpa_or_human_changed_it() {
     let fewer = fault(&results, "fewer");
     assert!(fewer.residue.iter().any(|line| line.contains('2')), "{fewer:#?}");
 
-    // An autoscaler decides about it: nothing is begun.
-    shop.kubectl(&["autoscale", "deployment/payments", "--min=2", "--max=4"]);
+    // An autoscaler comes meanwhile, and has nothing against what brunt has set: it decides from now on.
+    let run = cluster.run(&scaled_down(&shop, "6s")).start();
+    run.wait_for("fault.active");
+    shop.kubectl(&["autoscale", "deployment/payments", "--min=1", "--max=4"]);
+    let ended = run.wait();
+    assert_eq!(replicas(&shop), "1", "{ended}");
+    let results = ended.results();
+    let fewer = fault(&results, "fewer");
+    assert!(fewer.residue.iter().any(|line| line.contains("the autoscaler `payments`")), "{fewer:#?}");
+
+    // It decides already: nothing is begun.
+    shop.kubectl(&["scale", "deployment/payments", "--replicas=2"]);
     let ended = cluster.run(&scaled_down(&shop, "2s")).start().wait();
     assert_ne!(ended.code, 0, "{ended}");
     ended.expect_said("autoscaler");
@@ -168,9 +178,21 @@ fn s24_drain_spares_the_observer() {
     let text = text.replace("window: baseline", "window: run");
     // As a program of node 1 it has that node's addresses.
     let on_node_1 = format!("--net=/run/netns/{}-n1", cluster.network());
-    let brunt =
-        Brunt::run(&Scenario::new(&text)).env("KUBECONFIG", cluster.kubeconfig()).under(["nsenter", &on_node_1]);
-    let ended = brunt.start().wait().expect_code(3).expect_said("brunt itself runs on it");
-    let asked = asked_by_brunt(cluster, |asked| asked.namespace == "s24" || asked.name == "n1");
-    assert!(asked.is_empty(), "{asked:#?}\n{ended}");
+    let is_of_this = |asked: &Asked| asked.namespace == "s24" || asked.resource.starts_with("nodes");
+    let changes = || asked_by_brunt(cluster, is_of_this).len();
+    let before = changes();
+    let from = |network: &str, text: &str| {
+        Brunt::run(&Scenario::new(text)).env("KUBECONFIG", cluster.kubeconfig()).under(["nsenter", network])
+    };
+    let ended = from(&on_node_1, &text).start().wait().expect_code(3).expect_said("brunt itself runs on it");
+
+    // As a program of a pod it has that pod's.
+    let pod = shop.pods("payments").remove(0);
+    let its_node = pod["spec"]["nodeName"].as_str().expect("it runs somewhere");
+    let in_pod = format!("--net=/proc/{}/ns/net", process_in(&pod));
+    let text = text.replace("node: n1", &format!("node: {its_node}"));
+    let ended_too = from(&in_pod, &text).start().wait().expect_said("brunt itself runs there, in pod s24/payments");
+    assert_ne!(ended_too.code, 0, "{ended_too}");
+
+    assert_eq!(changes(), before, "{ended}\n{ended_too}");
 }

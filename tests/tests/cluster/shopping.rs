@@ -1,8 +1,11 @@
 //! Shoppers in front of the shop in pods, and what the API server knows of what was done to it.
 
+use std::fs;
+
 use brunt_report::results::{FaultData, Results};
 use brunt_tests::cluster::{Asked, Cluster, Shop, seconds_since_1970};
 use brunt_tests::scenario::Scenario;
+use serde_json::Value;
 
 /// Fails unless what was heard of the API server's doings was heard after they were asked for, and soon: one of them as soon as
 /// everything else, all of them within a second, because the server itself takes its time to tell.
@@ -55,6 +58,20 @@ pub fn scenario(shop: &Shop<'_>, targets: &str, timeline: &str, gates: &str) -> 
 /// The line of a target that is the payments of that shop.
 pub fn payments(shop: &Shop<'_>) -> String {
     format!("          payments: {{ kubernetes: {{ namespace: {}, owner: deployment/payments }} }}", shop.namespace)
+}
+
+/// A process in a pod of the shop: each knows what its pod is called.
+#[track_caller]
+pub fn process_in(pod: &Value) -> u32 {
+    let name = pod["metadata"]["name"].as_str().expect("every pod has a name");
+    let called = format!("INSTANCE={name}");
+    let pids = fs::read_dir("/proc").expect("/proc is mounted").flatten();
+    let mut pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let is_it = |pid: &u32| {
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|one| one == called.as_bytes())
+    };
+    pids.find(is_it).unwrap_or_else(|| panic!("no process is in {name}"))
 }
 
 /// What brunt asked to be changed in a namespace, or without one, in order of time.
