@@ -7,6 +7,7 @@ mod between;
 mod deployed;
 mod dying;
 mod inpod;
+mod kinds;
 mod many;
 mod nodes;
 mod outage;
