@@ -9,6 +9,7 @@ mod demo_service;
 mod doctor;
 mod explain;
 mod faults;
+mod folded;
 mod guide;
 mod image;
 mod init;

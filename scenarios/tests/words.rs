@@ -24,6 +24,9 @@ fn with(word: &str, at: Place) -> String {
         }
         Place::Key("an item of the timeline") => ("timeline", item(&format!("{word}: 1,"))),
         Place::Key("a target") => ("targets", TARGETS.replace("wire }", &format!("wire, {word}: 1 }}"))),
+        Place::Key("a kubernetes target") => {
+            ("targets", TARGETS.replace("{ link: wire }", &format!("{{ kubernetes: {{ {word}: 1 }} }}")))
+        }
         Place::Key("a service") => ("services", format!("services: {{ shop: {{ run: [shop], {word}: 1 }} }}")),
         Place::Key("a link") => ("links", LINKS.replace(" } }", &format!(", {word}: 1 }} }}"))),
         Place::Key("a gate") => ("gates", format!("gates: [ {{ metric: error_rate, max: 1%, {word}: 1 }} ]")),

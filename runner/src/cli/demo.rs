@@ -11,7 +11,7 @@ use super::guide::{self, Example, Guide};
 use super::image::Image;
 use super::run::carry_out;
 use super::scenario::{self, Overrides};
-use super::{Failure, complain, print, streams};
+use super::{Failure, complain, folded, print, streams};
 use crate::demo::{PACKETS, SCENARIO};
 use crate::isolation;
 use crate::run::Options;
@@ -99,23 +99,23 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
         return lossy(&out_folder(args.out.as_deref())?.join("packets"));
     }
     let out = out_folder(args.out.as_deref())?;
-    print(INTRODUCTION)?;
+    print(&folded::for_reader(INTRODUCTION.to_owned()))?;
     let naive = half(&out.join("naive"), "false")?;
     if interrupted(&naive) {
         return Ok(naive.summary.exit_code);
     }
-    print(SECOND)?;
+    print(&folded::for_reader(SECOND.to_owned()))?;
     let resilient = half(&out.join("resilient"), "true")?;
     if interrupted(&resilient) {
         return Ok(resilient.summary.exit_code);
     }
-    print(&conclusion(&naive, &resilient, &out))?;
+    print(&folded::for_reader(conclusion(&naive, &resilient, &out)))?;
     Ok(u8::from(!(failed_as_expected(&naive) && resilient.summary.verdict == Verdict::Pass)))
 }
 
 /// The shop whose wires lose packets.
 fn lossy(out: &Path) -> Result<u8, Failure> {
-    print(LOSSY)?;
+    print(&folded::for_reader(LOSSY.to_owned()))?;
     let plan = scenario::plan_of_text(PACKETS_NAME, PACKETS, &[], &Overrides::default(), &[])?;
     isolation::enter(std::slice::from_ref(&plan))?;
     let results = show(plan, out)?;

@@ -1,8 +1,9 @@
-//! `brunt explain [WORD]`: what a code, a metric, a fault, a window, a verdict or an exit code means.
+//! `brunt explain [WORD]`: what a code, a metric, a fault, a key, a window, a verdict or an exit code means.
 //!
-//! What is said comes from the tables that everything else works with (codes, metrics, the catalogue of faults); only words
+//! What is said comes from the tables that everything else works with (codes, metrics, faults, the schema); only words
 //! that are in none of them stand here, in `words`.
 
+mod keys;
 mod lines;
 mod words;
 
@@ -25,6 +26,7 @@ pub const GUIDE: Guide = Guide {
         guide::Example { line: "brunt explain E020", does: "a code: a wrong and a right example" },
         guide::Example { line: "brunt explain recovery_time", does: "a metric" },
         guide::Example { line: "brunt explain network.latency", does: "a fault" },
+        guide::Example { line: "brunt explain listen", does: "a key of a scenario, and where it may stand" },
         guide::Example { line: "brunt explain baseline", does: "a window; so are verdicts, and exit codes" },
     ],
     exit_status: &[("0", "told"), ("2", "nothing is known by that word")],
@@ -32,11 +34,11 @@ pub const GUIDE: Guide = Guide {
     environment: &[],
 };
 
-/// Say what a code, a metric, a fault or a word of the outputs means.
+/// Say what a code, a metric, a fault, a key or a word of the outputs means.
 #[derive(Debug, clap::Args)]
 #[command(after_help = GUIDE.short(), after_long_help = GUIDE.long())]
 pub struct Args {
-    /// E020, latency.p99, network.latency, baseline, inconclusive, 99 ...; without it all that can be asked.
+    /// E020, latency.p99, network.latency, listen, baseline, inconclusive, 99 ...; without it all that can be asked.
     #[arg(value_name = "WORD", add = values::words())]
     word: Option<String>,
 }
@@ -66,7 +68,10 @@ fn explained(word: &str) -> Option<String> {
     if lower == "example" {
         return Some(format!("What the examples stand on:\n\n{}", indented(&whole(""))));
     }
-    words::page(&lower).or_else(|| family(&lower)).or_else(|| elsewhere(word))
+    // `baseline` is a window and a key, `selector` a key here and of other tools at another place.
+    let pages = [words::page(&lower).or_else(|| family(&lower)), keys::page(&lower), elsewhere(word)];
+    let pages: Vec<String> = pages.into_iter().flatten().collect();
+    (!pages.is_empty()).then(|| pages.join("\n"))
 }
 
 /// A word of other tools, and what to write instead.
@@ -137,6 +142,8 @@ fn everything() -> String {
     out.push_str("\nFaults (`brunt faults` says what each does):\n");
     let faults: Vec<&str> = catalogue::ALL.iter().map(|kind| kind.name).collect();
     out.push_str(&wrapped(&faults.join("  "), 2));
+    out.push_str("\nKeys of a scenario:\n");
+    out.push_str(&wrapped(&keys::names().join("  "), 2));
     out.push_str("\nErrors in scenarios:\n");
     out.push_str(&rows(&codes('E')));
     out.push_str("\nWarnings about scenarios (`validate --strict` refuses them):\n");
@@ -144,15 +151,20 @@ fn everything() -> String {
     out
 }
 
-/// The words that are neither codes, metrics nor faults.
-pub fn words() -> Vec<&'static str> {
-    words::names()
+/// The words that are neither codes, metrics nor faults, keys of a scenario among them.
+pub fn words() -> Vec<String> {
+    let mut all: Vec<String> = words::names().into_iter().map(str::to_owned).collect();
+    let more: Vec<String> = keys::names().into_iter().filter(|key| !all.contains(key)).collect();
+    all.extend(more);
+    all
 }
 
 fn unknown(word: &str) -> String {
     let metrics: Vec<String> = Metric::all().iter().map(ToString::to_string).collect();
     let candidates = Code::ALL.iter().map(|code| code.id()).chain(metrics.iter().map(String::as_str));
-    let candidates = candidates.chain(catalogue::ALL.iter().map(|kind| kind.name)).chain(words::names());
+    let others = words();
+    let candidates =
+        candidates.chain(catalogue::ALL.iter().map(|kind| kind.name)).chain(others.iter().map(String::as_str));
     let shown: String = word.chars().take(60).collect();
     match nearest(word, candidates.clone()).or_else(|| nearest(&word.to_ascii_uppercase(), candidates)) {
         Some(near) => format!("nothing is known by `{}`; did you mean `{near}`?", shown.escape_debug()),

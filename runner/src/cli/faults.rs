@@ -8,7 +8,7 @@ use brunt_scenario::words::nearest;
 
 use super::explain::rows;
 use super::guide::{self, Example, Guide};
-use super::{Failure, print, values};
+use super::{Failure, folded, print, values};
 
 /// Examples and the rest of the help.
 pub const GUIDE: Guide = Guide {
@@ -33,7 +33,7 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<u8, Failure> {
     let Some(wanted) = &args.kind else {
-        print(&table(catalogue::ALL))?;
+        print(&folded::for_reader(table(catalogue::ALL)))?;
         return Ok(0);
     };
     let family = format!("{wanted}.");

@@ -21,6 +21,13 @@ pub fn meant(command: &str, what: &str) -> Option<String> {
         return None;
     }
     let missing = format!("there is no file `{what}`");
+    if what.contains("://") {
+        let (url, alone) = (quoted(what), "a URL is for `brunt run` alone, which takes one");
+        return Some(match command {
+            "run" => format!("{missing}; a URL begins with http:// or https://"),
+            _ => format!("{alone} without a file; `brunt init --url {url}` writes a scenario"),
+        });
+    }
     if looks_like_an_address(what) {
         let url = format!("http://{what}");
         return Some(match command {
@@ -110,6 +117,10 @@ mod tests {
         insta::assert_snapshot!(told);
         assert_eq!(meant("run", &at("other.yaml")), None, "whoever names a file knows what it is");
         assert_eq!(meant("run", "/dev/null"), None);
+        let url = "a URL is for `brunt run` alone, which takes one without a file; `brunt init --url http://h:1/x` writes a scenario";
+        assert_eq!(meant("plan", "http://h:1/x").as_deref(), Some(url));
+        let told = meant("run", "ftp://h/x").expect("no file");
+        assert_eq!(told, "there is no file `ftp://h/x`; a URL begins with http:// or https://");
         assert!(meant("plan", "localhost:1").expect("no file").contains("`brunt run http://localhost:1`"));
     }
 }

@@ -14,7 +14,7 @@ use super::guide::{self, Example, Guide};
 use super::image::Image;
 use super::on::On;
 use super::scenario::{self, Overrides};
-use super::{Failure, print, values};
+use super::{Failure, folded, print, values};
 use crate::exit;
 use crate::isolation::{self, Way};
 use crate::load::pods::How;
@@ -78,7 +78,7 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
         .chunk_by(|one, next| !next.plan.cell.is_empty() && one.plan.source == next.plan.source)
         .map(|cells| file(cells, image))
         .collect();
-    print(&described.join("\n"))?;
+    print(&folded::for_reader(described.join("\n")))?;
     let isolated = isolated(&plans)?;
     let pods = args.on.how(&plans, args.workers.map(usize::from), &args.image)?;
     let pods = match (pods, plans.first()) {

@@ -6,7 +6,7 @@ use brunt_scenario::{Code, Diagnostics, Scenario, diagnostic};
 
 use super::guide::{self, Example, Guide};
 use super::scenario::{self, Overrides};
-use super::{Failure, complain, print, values};
+use super::{Failure, complain, not_a_file, print, url, values};
 
 /// Examples and the rest of the help.
 pub const GUIDE: Guide = Guide {
@@ -67,6 +67,9 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
     let mut code = 0;
     let mut all = Vec::new();
     for file in &args.files {
+        if let Some(why) = not_a_file::meant("validate", file).filter(|_| url::is_url(file)) {
+            return Err(Failure::Usage(why));
+        }
         let read = scenario::read(file, &args.overrides)?;
         let problems = match &read {
             Ok(scenario) => scenario.lint(),

@@ -29,13 +29,13 @@ pub fn fault_kinds() -> ArgValueCandidates {
     })
 }
 
-/// What `brunt explain` knows: codes, metrics, faults and the words of the outputs.
+/// What `brunt explain` knows: codes, metrics, faults, keys and the words of the outputs.
 pub fn words() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
         let codes = Code::ALL.iter().map(|code| candidate(code.id(), code.label()));
         let metrics = Metric::all().into_iter().map(|metric| candidate(&metric.to_string(), "a metric"));
         let faults = catalogue::ALL.iter().map(|kind| candidate(kind.name, kind.does));
-        let others = explain::words().into_iter().map(|word| candidate(word, ""));
+        let others = explain::words().into_iter().map(|word| candidate(&word, ""));
         codes.chain(metrics).chain(faults).chain(others).collect()
     })
 }

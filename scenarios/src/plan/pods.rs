@@ -37,6 +37,11 @@ impl PodMatch {
         self.namespace.is_some() && self.node.is_none() && self.zone.is_none() && self.means_all_pods()
     }
 
+    /// A deployment is named, whose pods are meant.
+    pub fn names_a_deployment(&self) -> bool {
+        self.owner.as_ref().is_some_and(|owner| owner.kind == OwnerKind::Deployment)
+    }
+
     /// Nothing but the zone says which nodes are meant.
     pub fn is_whole_zone(&self) -> bool {
         self.zone.is_some() && self.node.is_none() && self.means_all_pods()

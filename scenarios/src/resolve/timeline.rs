@@ -205,7 +205,8 @@ impl Resolver<'_> {
         Some((name.clone(), resolved(target)?))
     }
 
-    /// A target that is a whole namespace is for faults on namespaces, and those take no other one.
+    /// A target that is a whole namespace is for faults on namespaces, and those take no other one. Those on deployments want
+    /// the name of one.
     fn check_who(&mut self, kind: &FaultKind, fault: &written::Fault) {
         let named = self.root.targets.as_ref().and_then(|targets| targets.get(&fault.target.value));
         let Some(Target::Kubernetes(wanted)) = named.and_then(resolved) else { return };
@@ -218,6 +219,11 @@ impl Resolver<'_> {
             (false, true) => {
                 let help = "give the target a `selector`, `fields`, an `owner`, a `node` or a `zone`";
                 self.problems.error(Code::E013, fault.target.span, "nothing says which pods are meant", help);
+            }
+            (false, false) if kind.name.starts_with("deployment.") && !wanted.names_a_deployment() => {
+                let message = format!("`{}` acts on a deployment, and this target names none", kind.name);
+                let help = "name it in the target: `owner: deployment/payment`";
+                self.problems.error(Code::E013, fault.target.span, message, help);
             }
             _ => {}
         }

@@ -45,6 +45,7 @@ const CHECK: Place = Place::Key("a check");
 const ITEM: Place = Place::Key("an item of the timeline");
 const TARGET: Place = Place::Key("a target");
 const SERVICE: Place = Place::Key("a service");
+const KUBERNETES: Place = Place::Key("a kubernetes target");
 const LINK: Place = Place::Key("a link");
 const GATE: Place = Place::Key("a gate");
 const GUARDRAIL: Place = Place::Key("a guardrail");
@@ -266,6 +267,56 @@ pub const ALL: &[Foreign] = &[
     word(TARGET, "host", "", "write `url: \"http://host:port\"`"),
     word(TARGET, "address", "", "write `url: \"http://host:port\"`"),
     word(TARGET, "proxy", "Toxiproxy", "called `link` here: a name under `links`"),
+    word(
+        KUBERNETES,
+        "labelSelectors",
+        "Chaos Mesh",
+        "called `selector` here, one text: `selector: app=payment,tier=web`",
+    ),
+    word(KUBERNETES, "matchLabels", "Kubernetes", "called `selector` here, one text: `selector: app=payment,tier=web`"),
+    word(KUBERNETES, "labels", "", "called `selector` here, one text: `selector: app=payment,tier=web`"),
+    word(KUBERNETES, "applabel", "Litmus", "called `selector` here: `selector: app=payment`"),
+    word(KUBERNETES, "expressionSelectors", "Chaos Mesh", "called `selector` here: `selector: tier in (web, api)`"),
+    word(
+        KUBERNETES,
+        "fieldSelectors",
+        "Chaos Mesh",
+        "called `fields` here, one text: `fields: spec.nodeName=worker-2`",
+    ),
+    word(
+        KUBERNETES,
+        "namespaces",
+        "Chaos Mesh",
+        "called `namespace` here, and is one: give each namespace a target of its own",
+    ),
+    word(KUBERNETES, "appns", "Litmus", "called `namespace` here"),
+    word(KUBERNETES, "nodes", "Chaos Mesh", "called `node` here, and is one; `zone` means all nodes of a zone"),
+    word(KUBERNETES, "containerNames", "Chaos Mesh", "called `container` here, and is one"),
+    word(KUBERNETES, "kind", "Kubernetes", "kind and name stand in one text: `owner: deployment/payment`"),
+    word(
+        KUBERNETES,
+        "name",
+        "",
+        "write what made it, `owner: deployment/payment`, or one pod by `fields: metadata.name=payment-0`",
+    ),
+    word(
+        KUBERNETES,
+        "pod",
+        "",
+        "one pod is meant by `fields: metadata.name=payment-0`, several by `selector` or `owner`",
+    ),
+    word(
+        KUBERNETES,
+        "pods",
+        "Chaos Mesh",
+        "one pod is meant by `fields: metadata.name=payment-0`, several by `selector` or `owner`",
+    ),
+    word(KUBERNETES, "deployment", "", "called `owner` here: `owner: deployment/payment`"),
+    word(KUBERNETES, "service", "", "the pods of a Service have its labels: `selector: app=payment`"),
+    word(KUBERNETES, "mode", "Chaos Mesh", "called `pick` here, at the fault: `one`, `all`, `2` or `50%`"),
+    word(KUBERNETES, "value", "Chaos Mesh", "called `pick` here, at the fault: `one`, `all`, `2` or `50%`"),
+    word(LINK, "listen_address", "", "called `listen` here: `listen: \"127.0.0.1:15432\"`"),
+    word(LINK, "port", "", "called `listen` here: `listen: \"127.0.0.1:15432\"`"),
     word(LINK, "upstream", "Toxiproxy", "called `to` here: a service, `host:port`, or a URL"),
     word(LINK, "target", "", "called `to` here: a service, `host:port`, or a URL"),
     word(SERVICE, "command", "Docker Compose", "called `run` here: `run: [program, argument]`"),

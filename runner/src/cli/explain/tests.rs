@@ -6,7 +6,7 @@ fn everything_that_is_listed_can_be_asked() {
     let metrics = Metric::all().into_iter().map(|metric| metric.to_string());
     let names = catalogue::ALL.iter().map(|kind| kind.name.to_owned());
     let codes = Code::ALL.iter().map(|code| code.id().to_owned());
-    for word in metrics.chain(names).chain(codes).chain(words::names().into_iter().map(str::to_owned)) {
+    for word in metrics.chain(names).chain(codes).chain(words()) {
         let page = explained(&word).unwrap_or_else(|| panic!("{word}"));
         assert!(page.contains(&word), "{word}: {page}");
         assert!(page.lines().all(|line| line.chars().count() <= 150), "{page}");
@@ -26,6 +26,11 @@ fn a_page_says_what_it_is_and_shows_what_to_write() {
         "exec",
         "baseline",
         "99",
+        "listen",
+        "follow",
+        "selector",
+        "from",
+        "jitter",
     ] {
         insta::assert_snapshot!(word, explained(word).expect("it is known"));
     }

@@ -65,7 +65,8 @@ pub fn links(page: &mut Page, plan: &Plan) {
                 LinkTo::Service(name) => format!("{name}, {}", plural(members(plan, name), "listener")),
                 LinkTo::Address { host, port, .. } => format!("{host}:{port}, 1 listener"),
             };
-            vec![link.name.clone(), format!("-> {to}")]
+            let listen = link.listen.as_ref().map(|listen| format!("{listen} ")).unwrap_or_default();
+            vec![link.name.clone(), format!("{listen}-> {to}")]
         })
         .collect();
     page.section("links, through brunt's proxy", &rows);
@@ -74,7 +75,11 @@ pub fn links(page: &mut Page, plan: &Plan) {
 /// The hypothesis.
 pub fn steady_state(page: &mut Page, plan: &Plan) {
     let Some(steady) = &plan.steady_state else { return };
-    page.section(&format!("steady state: {}", steady.title), &hypothesis(plan, steady));
+    let heading = match steady.title.as_str() {
+        "" => "steady state".to_owned(),
+        title => format!("steady state: {title}"),
+    };
+    page.section(&heading, &hypothesis(plan, steady));
 }
 
 fn hypothesis(plan: &Plan, steady: &SteadyState) -> Vec<Vec<String>> {
@@ -142,7 +147,7 @@ pub fn faults(page: &mut Page, look: &Look<'_>, image: &str) {
         } else if let Some((target, entry)) = mechanism(plan, fault) {
             let limit = entry.limit().map(|limit| format!(", {limit}")).unwrap_or_default();
             let inside = match entry.is_in_pods(target) {
-                true => format!(" inside of each pod, by an agent in an ephemeral container (image {image})"),
+                true => format!(", by an agent in an ephemeral container of each pod (image {image})"),
                 false => String::new(),
             };
             let by = format!("{}{inside}{limit}; rights: {}", entry.rung, entry.privilege);

@@ -34,6 +34,7 @@ fn the_plan_of_a_mixed_load_says_who_does_what_with_which_rows_and_connections()
     let text = "
 version: 1
 seed: 7
+links: { database: { to: \"localhost:5432\", listen: \"127.0.0.1:15432\" } }
 targets: { site: { url: \"http://127.0.0.1:1\" } }
 feeders:
   users: { values: [ann, bob], strategy: unique }
@@ -46,6 +47,8 @@ load:
   shoppers: { mix: { browse: 90%, order: 10% }, rate: 100/s, for: 1m, max_in_flight: 500, max_per_host: 20, reuse: 100 }
   members: { journey: join, rate: 1/s, for: 1m, reuse: never }
   few: { journey: browse, users: 3, for: 1m, max_age: 30s }
+slos: { works: { metric: success_rate, min: 99%, over: 2s } }
+steady_state: { all_of: [works] }
 ";
     let plan = scenario::plan_of_text("mixed.brunt.yaml", text, &[], &Overrides::default(), &[]);
     insta::assert_snapshot!(describe(&Look::at(&plan.expect("the scenario is valid"), "brunt:test"), "brunt:test"));
