@@ -16,7 +16,7 @@ mod workload;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use brunt_scenario::plan::{Expect, Fault, Owner, OwnerKind, PodMatch};
+use brunt_scenario::plan::{Expect, Fault, Owner, PodMatch};
 use kube::Client;
 
 use crate::rights::{self, Right};
@@ -151,8 +151,8 @@ pub struct Found {
 
 impl Found {
     /// What was looked for, as a sentence goes on after "no pod".
-    pub fn in_words(&self, wanted: &PodMatch) -> String {
-        in_words(wanted, &self.namespace, &self.cluster)
+    pub fn in_words(&self, kind: Kind, wanted: &PodMatch) -> String {
+        format!("{}, in {}", in_words(kind, wanted, &self.namespace), self.cluster)
     }
 }
 
@@ -259,21 +259,30 @@ async fn candidates(
     }
 }
 
-fn in_words(wanted: &PodMatch, namespace: &str, cluster: &Identity) -> String {
+fn in_words(kind: Kind, wanted: &PodMatch, namespace: &str) -> String {
     let PodMatch { selector, fields, owner, node, container, zone, .. } = wanted;
-    let mut words = format!("runs in the namespace `{namespace}`");
-    let mut add = |name: &str, value: Option<String>| {
-        if let Some(value) = value {
-            words += &format!(" with {name} `{value}`");
+    match (kind, owner, node, zone) {
+        (Kind::Namespace, ..) => return format!("is called `{namespace}`"),
+        (Kind::Deployment, Some(Owner { name, .. }), ..) => {
+            return format!("is called `{name}` in the namespace `{namespace}`");
         }
-    };
-    add("the labels", selector.clone());
-    add("the fields", fields.clone());
-    add("the owner", owner.as_ref().map(ToString::to_string));
-    add("the node", node.clone());
-    add("the container", container.clone());
-    add("the zone", zone.clone());
-    format!("{words}, in {cluster}")
+        (Kind::Node, _, Some(node), _) => return format!("is called `{node}`"),
+        (Kind::Node, _, None, Some(zone)) if wanted.is_whole_zone() => return format!("stands in the zone `{zone}`"),
+        _ => {}
+    }
+    let conditions = [
+        ("labels", selector.clone()),
+        ("fields", fields.clone()),
+        ("owner", owner.as_ref().map(ToString::to_string)),
+        ("node", node.clone()),
+        ("container", container.clone()),
+        ("zone", zone.clone()),
+    ];
+    let conditions = conditions.into_iter().filter_map(|(name, value)| Some(format!("the {name} `{}`", value?)));
+    let conditions: Vec<String> = conditions.collect();
+    let has_pods = if kind == Kind::Node { "has a pod that runs" } else { "runs" };
+    let with = if conditions.is_empty() { "" } else { " with " };
+    format!("{has_pods} in the namespace `{namespace}`{with}{}", conditions.join(" and "))
 }
 
 /// Whether a fault of this kind can act on this target: what names the object must be there.
@@ -287,11 +296,30 @@ pub fn check_fit(fault: &Fault, wanted: &PodMatch) -> Result<(), &'static str> {
             Err("nothing says which pods are meant: give `selector`, `fields`, `owner`, `node` or `zone`")
         }
         Some(Kind::Pod | Kind::Node | Kind::Job) => Ok(()),
-        Some(Kind::Deployment) => match &wanted.owner {
-            Some(owner) if owner.kind == OwnerKind::Deployment => Ok(()),
-            _ => Err("it acts on a deployment: name it with `owner: deployment/NAME`"),
-        },
+        Some(Kind::Deployment) if wanted.names_a_deployment() => Ok(()),
+        Some(Kind::Deployment) => Err("it acts on a deployment: name it with `owner: deployment/NAME`"),
         None if rights::acts_inside(fault.kind) => Ok(()),
         None => Err("it does not act through the API of a cluster"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_finds_nothing_is_told_what_was_looked_for() {
+        let owner = Owner::parse("deployment/payment");
+        let wanted = PodMatch { owner, container: Some("app".into()), ..PodMatch::default() };
+        let told = |kind, wanted: &PodMatch| format!("no {} {}", kind.word(), in_words(kind, wanted, "shop"));
+        let pods = "runs in the namespace `shop` with the owner `deployment/payment` and the container `app`";
+        assert_eq!(told(Kind::Pod, &wanted), format!("no pod {pods}"));
+        assert_eq!(told(Kind::Node, &wanted), format!("no node has a pod that {pods}"));
+        assert_eq!(told(Kind::Deployment, &wanted), "no deployment is called `payment` in the namespace `shop`");
+        let node = PodMatch { node: Some("n9".into()), ..wanted };
+        assert_eq!(told(Kind::Node, &node), "no node is called `n9`");
+        let zone = PodMatch { zone: Some("eu-1".into()), ..PodMatch::default() };
+        assert_eq!(told(Kind::Node, &zone), "no node stands in the zone `eu-1`");
+        assert_eq!(told(Kind::Namespace, &PodMatch::default()), "no namespace is called `shop`");
     }
 }

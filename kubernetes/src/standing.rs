@@ -264,7 +264,9 @@ fn enough(there: &[pod::Facts], all: usize, at_least: CountOrShare) -> Result<()
     if enough && !stray {
         return Ok(());
     }
-    Err(format!("{} of {all} pods are ready{}", ready.len(), named(&not_ready)))
+    // Whoever reads `3 of 3` has to be told what else is wanted.
+    let but = if enough { ", but others are there" } else { "" };
+    Err(format!("{} of {all} pods are ready{but}{}", ready.len(), named(&not_ready)))
 }
 
 #[cfg(test)]
@@ -307,6 +309,8 @@ mod tests {
         };
         let (stays, ends) = (pod("stays", None), pod("ends", Some("2026-01-01T00:00:00Z")));
         assert_eq!(enough(std::slice::from_ref(&stays), 1, CountOrShare::All), Ok(()));
+        let told = enough(&[stays.clone(), ends.clone()], 1, CountOrShare::All).unwrap_err();
+        assert_eq!(told, "1 of 1 pods are ready, but others are there: ends is ending");
         let told = enough(&[stays, ends], 2, CountOrShare::Count(2)).unwrap_err();
         assert!(told.starts_with("1 of 2 pods are ready") && told.contains("ends is ending"), "{told}");
     }

@@ -7,6 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use brunt_injector::catalogue::{self, API, Entry};
+use brunt_scenario::catalogue::TargetKind;
+
 fn docs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs")
 }
@@ -69,6 +72,66 @@ fn the_role_that_is_deployed_is_the_least_one_of_its_scenario() {
         fs::write(&file, &role).expect("it is ours");
     }
     assert_eq!(fs::read_to_string(&file).expect("it is there"), role, "out of date: see the module");
+}
+
+/// Every way in which a fault acts on a Kubernetes target, in the order of the catalogue.
+fn on_pods() -> Vec<Entry> {
+    let on = TargetKind::Kubernetes;
+    let fits = |entry: &&Entry| entry.on.contains(&on);
+    let kinds = brunt_scenario::catalogue::ALL.iter();
+    kinds.flat_map(|kind| catalogue::of(kind.name)).filter(fits).map(|entry| entry.on_target(on)).collect()
+}
+
+/// A row a fault, and the cells that follow its name.
+fn table<const N: usize>(heads: [&str; N], entries: &[&Entry], cells: fn(&Entry) -> [&'static str; N]) -> String {
+    let row = |first: &str, others: [&str; N]| format!("| {first} | {} |\n", others.join(" | "));
+    let rows = entries.iter().map(|entry| row(&format!("`{}`", entry.kind), cells(entry)));
+    row("fault", heads) + &row("---", ["---"; N]) + &rows.collect::<String>()
+}
+
+/// What faults with the same rights and the same undo have in common, a line each.
+fn in_common(entries: &[&Entry]) -> String {
+    let mut groups: Vec<(&Entry, Vec<String>)> = Vec::new();
+    for entry in entries {
+        let name = format!("`{}`", entry.kind);
+        let same = |(other, _): &&mut (&Entry, Vec<String>)| {
+            (other.privilege, other.undone) == (entry.privilege, entry.undone)
+        };
+        match groups.iter_mut().find(same) {
+            Some((_, names)) if names.contains(&name) => {}
+            Some((_, names)) => names.push(name),
+            None => groups.push((entry, vec![name])),
+        }
+    }
+    let line = |(entry, names): &(&Entry, Vec<String>)| {
+        format!("* {}: rights: {}. Undone: {}.\n", names.join(", "), entry.privilege, entry.undone)
+    };
+    groups.iter().map(line).collect()
+}
+
+#[test]
+fn the_page_about_kubernetes_has_every_fault_as_the_catalogue_tells_it() {
+    let all = on_pods();
+    let (api, inside): (Vec<&Entry>, Vec<&Entry>) = all.iter().partition(|entry| entry.rung == API);
+    let told = ["what is felt", "rights", "seen by", "undone"];
+    let api = table(told, &api, |entry| [entry.feels, entry.privilege, entry.verified, entry.undone]);
+    let told = ["what is felt", "seen by"];
+    let inside = table(told, &inside, |entry| [entry.feels, entry.verified]) + "\n" + &in_common(&inside);
+    let file = docs().join("kubernetes.md");
+    let mut page = fs::read_to_string(&file).expect("the page");
+    for (what, text) in [("faults through the API", api), ("faults inside of pods", inside)] {
+        let (begin, end) = (format!("<!-- {what}: written by generated_files -->\n"), "<!-- end -->");
+        let from = page.find(&begin).expect("the page has the place for it") + begin.len();
+        let to = from + page[from..].find(end).expect("it ends");
+        page.replace_range(from..to, &format!("\n{text}\n"));
+    }
+    if std::env::var_os("BRUNT_UPDATE").is_some() {
+        fs::write(&file, &page).expect("it is ours");
+    }
+    assert!(
+        fs::read_to_string(&file).expect("it is there") == page,
+        "docs/kubernetes.md is out of date: see the module"
+    );
 }
 
 #[test]

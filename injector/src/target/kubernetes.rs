@@ -110,7 +110,7 @@ fn look(fault: &Fault, wanted: &PodMatch, known: Known<'_>) -> Result<Found, Res
     }
     alive.sort();
     if alive.is_empty() && !fault.allow_empty {
-        let mut why = format!("no {} {}", kind.word(), found.in_words(wanted));
+        let mut why = format!("no {} {}", kind.word(), found.in_words(kind, wanted));
         if !others.is_empty() {
             why += &format!(" ({})", others.join(", "));
         } else if !exempt.is_empty() {

@@ -189,15 +189,19 @@ pub fn now<'a>(client: &'a Client, pod: &'a Object) -> Asking<'a, Option<Facts>>
 /// All pods that have these labels and fields, page by page.
 async fn every(pods: Api<Pod>, labels: &str, fields: &str) -> Result<Vec<Facts>, KubernetesError> {
     let mut asked = ListParams::default().limit(PAGE);
+    // What the API server cannot read it does not name.
+    let mut action = "list pods".to_owned();
     if !labels.is_empty() {
         asked = asked.labels(labels);
+        action += &format!(" with the labels `{labels}`");
     }
     if !fields.is_empty() {
         asked = asked.fields(fields);
+        action += &format!(" with the fields `{fields}`");
     }
     let mut all = Vec::new();
     loop {
-        let page = pods.list(&asked).await.map_err(|error| KubernetesError::of("list pods", error))?;
+        let page = pods.list(&asked).await.map_err(|error| KubernetesError::of(action.as_str(), error))?;
         all.extend(page.items.into_iter().map(Facts::of));
         match page.metadata.continue_.filter(|more| !more.is_empty()) {
             Some(more) => asked = asked.continue_token(&more),

@@ -102,7 +102,7 @@ fn the_quota_of_one_pod_is_used_up_from_inside_and_a_pod_without_one_is_refused(
     assert!(host::comes_true(Duration::from_secs(30), gone));
     let pods = shop.pods("payments");
     let folder = tempfile::tempdir().expect("a temporary folder");
-    plan(&busy_for(&shop, 10)).expect_code(0).expect_said("inside of each pod, by an agent in an ephemeral container");
+    plan(&busy_for(&shop, 10)).expect_code(0).expect_said("by an agent in an ephemeral container of each pod");
     let run = cluster.run(&busy_for(&shop, 10)).start();
     run.wait_for("fault.verified");
     let during = use_of(&pods);

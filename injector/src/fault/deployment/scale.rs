@@ -47,13 +47,14 @@ fn look(cluster: Cluster, object: Object, to: i32) -> impl FnMut() -> Result<See
 fn judge(now: &DeploymentNow, object: &Object, to: i32) -> Seen {
     let place = object.place();
     let DeploymentNow { wanted, pods, ready, .. } = *now;
+    let counted = if pods == 1 { "1 pod".to_owned() } else { format!("{pods} pods") };
     if wanted != to {
         return Seen::Absent(format!("{place} should have {wanted} replicas, not {to}"));
     }
     if now.observed < now.generation || pods != to {
-        return Seen::Absent(format!("{place} still has {pods} pods, not {to}"));
+        return Seen::Absent(format!("{place} still has {counted}, not {to}"));
     }
-    Seen::Yes(format!("{place} has {pods} pods, {ready} of them ready"))
+    Seen::Yes(format!("{place} has {counted}, {ready} of them ready"))
 }
 
 impl Fault<Services> for Scale {
@@ -130,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_specification_is_no_effect() {
-        assert!(matches!(judged(1, 5, 5, 1), Seen::Yes(_)));
+        assert!(matches!(judged(1, 5, 5, 1), Seen::Yes(said) if said.ends_with(" has 1 pod, 1 of them ready")));
         assert!(matches!(judged(1, 5, 5, 3), Seen::Absent(why) if why.contains("still has 3 pods")));
         assert!(matches!(judged(1, 5, 4, 1), Seen::Absent(_)), "the controller has not looked at it yet");
         assert!(matches!(judged(4, 6, 6, 4), Seen::Absent(why) if why.contains("should have 4")), "somebody else");
