@@ -267,7 +267,8 @@
         const key = keys.appendChild(document.createElement('li'));
         const mark = key.appendChild(document.createElement('i'));
         mark.style.borderTop = `${line.area ? 8 : Math.max(line.width, 1.5)}px ${line.dash?.length ? 'dotted' : 'solid'} ${variable(line.colour)}`;
-        key.append(line.name);
+        // A long name breaks behind its dot: `connect.` `refused`.
+        for (const part of line.name.split(/(?<=\.)/)) key.append(part, document.createElement('wbr'));
         key.title = line.name;
       }
       return new uPlot(options(panel, width, left * scale, (natural - right) * scale), [times, ...panel.lines.map(line => line.values)], place);

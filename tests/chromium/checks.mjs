@@ -51,6 +51,29 @@ export function misplacedTexts() {
   return found;
 }
 
+/** Names of the charts that can be zoomed: none stands on another, and none is cut. */
+export function misplacedKeys() {
+  const found = [];
+  for (const panel of document.querySelectorAll('.live .panel')) {
+    if (!panel.getClientRects().length) continue;
+    const frame = panel.getBoundingClientRect();
+    const keys = [...panel.querySelectorAll('p b, p span, li')].map(key => ({ said: key.textContent, box: key.getBoundingClientRect() }))
+      .filter(key => key.box.width > 0);
+    keys.forEach((one, at) => {
+      if (one.box.left < frame.left - 1.5 || one.box.right > frame.right + 1.5) found.push(`leaves its panel: ${one.said}`);
+      for (const two of keys.slice(at + 1)) {
+        const wide = Math.min(one.box.right, two.box.right) - Math.max(one.box.left, two.box.left);
+        const high = Math.min(one.box.bottom, two.box.bottom) - Math.max(one.box.top, two.box.top);
+        if (wide > 1 && high > 4) found.push(`"${one.said}" stands on "${two.said}"`);
+      }
+    });
+    for (const key of panel.querySelectorAll('li')) {
+      if (key.scrollWidth > key.clientWidth + 1) found.push(`cut: ${key.textContent}`);
+    }
+  }
+  return found;
+}
+
 /** The cells of the tables that hold figures, by section: the first text of row heads, the whole text of other cells. */
 export function tables() {
   const said = cell => (cell.tagName === 'TH' ? [...cell.childNodes].find(node => node.nodeType === 3 && node.data.trim())?.data ?? '' : cell.innerText)

@@ -118,7 +118,8 @@ pub fn margin(gate: &GateData) -> Option<String> {
     if gate.unit == "fraction" {
         let points = room.abs() * 100.0;
         let points = format::number(if points < 1.0 { points } else { (points * 10.0).round() / 10.0 });
-        return Some(format!("{points} points {}", if room < 0.0 { beyond } else { within }));
+        let counted = if points == "1" { "point" } else { "points" };
+        return Some(format!("{points} {counted} {}", if room < 0.0 { beyond } else { within }));
     }
     if limit <= 0.0 {
         return None;
@@ -232,10 +233,12 @@ pub fn recovery_from_s(fault: &FaultData, round: &RoundData) -> Option<f64> {
     if instant { round.active_at_s } else { round.removed_at_s }
 }
 
-/// `recovered in 0.4 s`, or what came instead of a recovery; of several rounds the worst.
+/// `recovered in 0.4 s`, `held throughout`, or what came instead of a recovery; of several rounds the worst.
 pub fn recovery(fault: &FaultData) -> String {
     match (fault.recovered, fault.recovery_time_s) {
         _ if fault.injecting_at_s.is_none() => format::NONE.to_owned(),
+        // Nothing was lost that could come back.
+        (Some(true), Some(0.0)) if fault.degraded_for_s == Some(0.0) => "held throughout".to_owned(),
         (Some(true), Some(seconds)) if fault.rounds.len() > 1 => {
             format!("recovered in {} at worst", format::seconds(seconds))
         }
@@ -373,7 +376,22 @@ mod tests {
         assert_eq!(margin(&gate("max", 62.0, 100.0, "ms")).as_deref(), Some("38 % to spare"));
         assert_eq!(margin(&gate("min", 90.0, 100.0, "per_s")).as_deref(), Some("10 % short"));
         assert_eq!(margin(&gate("min", 0.982, 0.99, "fraction")).as_deref(), Some("0.8 points short"));
+        assert_eq!(margin(&gate("max", 0.0, 0.01, "fraction")).as_deref(), Some("1 point to spare"));
         assert_eq!(margin(&gate("max", 3.0, 0.0, "count")), None);
+    }
+
+    #[test]
+    fn what_was_never_lost_has_not_recovered() {
+        let unharmed = FaultData {
+            injecting_at_s: Some(5.0),
+            recovered: Some(true),
+            recovery_time_s: Some(0.0),
+            degraded_for_s: Some(0.0),
+            ..FaultData::unreached("kill")
+        };
+        assert_eq!(recovery(&unharmed), "held throughout");
+        let hurt = FaultData { degraded_for_s: Some(1.5), ..unharmed };
+        assert_eq!(recovery(&hurt), "recovered in 0 s", "it was well again at once");
     }
 
     #[test]

@@ -17,7 +17,8 @@ pub fn prose(sentence: impl AsRef<str>) -> String {
         left = after;
     }
     html.push_str(&escape(left));
-    html
+    // A share stays with its sign.
+    html.replace(" %", "\u{a0}%")
 }
 
 #[cfg(test)]
@@ -29,6 +30,7 @@ mod tests {
         assert_eq!(prose("`slow`: p99 of `a` < 1"), "<code>slow</code>: p99 of <code>a</code> &lt; 1");
         assert_eq!(prose("one ` alone <b>"), "one ` alone &lt;b&gt;");
         assert_eq!(prose("`<script>`"), "<code>&lt;script&gt;</code>");
+        assert_eq!(prose("5 % of all"), "5\u{a0}% of all", "no line begins with the sign");
         assert_eq!(prose(""), "");
     }
 }

@@ -151,6 +151,13 @@ pub fn invalid() -> Results {
     summary.faults[1].residue = vec!["payments-2 did not come back within 10 s".to_owned()];
     summary.findings.insert(0, ended_by_itself());
     results.slos[1].broken = vec![[19.4, 25.0]];
+    // As many classes as the chart has shades for, with the longest names that there are.
+    let classes = ["connect.refused", "connect.timeout", "status.5xx", "reset"];
+    let slices = results.series.iter_mut().flat_map(|series| &mut series.slices);
+    for (slice, class) in slices.filter(|slice| !slice.errors.is_empty()).zip(classes.into_iter().cycle()) {
+        let count = slice.errors.values().sum();
+        slice.errors = [(class.to_owned(), count)].into();
+    }
     results
 }
 

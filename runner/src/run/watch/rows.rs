@@ -101,7 +101,7 @@ pub fn objectives(plan: &Plan, statuses: Vec<SloStatus>, orchestrator: &Orchestr
         since_s: None,
         text: match (probe.holds, probe.last_failure) {
             (Some(false), Some(why)) => why.to_owned(),
-            (Some(true), _) => "answers".to_owned(),
+            (Some(true), _) => "holds".to_owned(),
             _ => "not asked yet".to_owned(),
         },
         latency_limit_ms: None,

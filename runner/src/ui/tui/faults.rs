@@ -44,6 +44,7 @@ fn row(index: usize, fault: &Fault, at_s: f64) -> Row {
                 Seen::Absent(why) => format!("absent: {why}"),
             },
             match fault.undone {
+                Some(true) if fault.lasts_s.is_none() => "over: the target is whole again".to_owned(),
                 Some(true) => "undone: everything is as it was before".to_owned(),
                 Some(false) => "NOT undone: run `brunt cleanup`".to_owned(),
                 None => "nothing has been undone".to_owned(),

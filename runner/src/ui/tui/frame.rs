@@ -45,11 +45,19 @@ pub fn table_of(snapshot: &Snapshot, page: usize) -> Option<Table<'static>> {
     }
 }
 
-/// Writes pieces of a line behind each other, as far as there is room; returns the column behind the last one.
+/// Writes pieces of a line behind each other, as far as there is room; what is cut off is shown to be. Returns the column
+/// behind the last one.
 pub fn put(buffer: &mut Buffer, area: Rect, x: u16, y: u16, pieces: &[(String, Tone)], look: Look) -> u16 {
     let mut at = x;
     for (text, tone) in pieces {
-        at = put_styled(buffer, area, at, y, &look.text(text), look.style(*tone));
+        let (text, style) = (look.text(text), look.style(*tone));
+        let room = usize::from(area.width.saturating_sub(at));
+        if room == 0 && at > x && !text.trim().is_empty() {
+            put_styled(buffer, area, at - 1, y, look.pick("…", "~"), style);
+            break;
+        }
+        let text = if width(&text) > room { fitted(text.trim_end(), room) } else { text };
+        at = put_styled(buffer, area, at, y, &look.text(&text), style);
     }
     at
 }

@@ -6,7 +6,7 @@ use brunt_report::render::format;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::frame::{clock, fitted, put, put_right, rule, width};
+use super::frame::{clock, put, put_right, rule, width};
 use super::latency_plot::slices_of;
 use super::look::{Look, Tone};
 use super::state::State;
@@ -51,8 +51,8 @@ fn draw_middle(snapshot: &Snapshot, state: &State, look: Look, area: Rect, buffe
     let left = if beside { Rect { width: area.width - FIGURES - 1, ..area } } else { area };
     let sparks: u16 = 2;
     let line = |text: &str, tone| (text.to_owned(), tone);
-    let axis = if state.log_axis { "log" } else { "linear" };
-    let mut title = vec![line("latency ", Tone::Strong), line(axis, Tone::Dim)];
+    let axis = if state.log_axis { ", log axis" } else { ", linear axis" };
+    let mut title = vec![line("latency", Tone::Strong), line(axis, Tone::Dim)];
     title.extend([line("  p50", Tone::Low), line("  p90", Tone::Mid), line("  p99", Tone::High)]);
     if snapshot.objectives.iter().any(|objective| objective.latency_limit_ms.is_some()) {
         title.push((format!("  {} objective", look.pick("╌", "-")), Tone::Warn));
@@ -325,12 +325,11 @@ fn put_wrapped(
 fn draw_events(snapshot: &Snapshot, look: Look, area: Rect, buffer: &mut Buffer) {
     put(buffer, area, 1, 0, &[("EVENTS  ".to_owned(), Tone::Dim)], look);
     for (y, event) in (0..area.height).zip(snapshot.events.iter().rev()) {
-        let text = fitted(&look.text(&event.text), usize::from(area.width).saturating_sub(20));
         let pieces = [
             (format!("{} ", clock(event.at_s)), Tone::Dim),
             (event.kind.clone(), log::tone(event)),
             (format!(" {}", event.subject), Tone::Plain),
-            (format!("  {text}"), Tone::Dim),
+            (format!("  {}", event.text), Tone::Dim),
         ];
         put(buffer, area, 9, y, &pieces, look);
     }

@@ -42,7 +42,7 @@ impl Lanes<'_> {
             "held".to_owned()
         } else {
             let total: f64 = fewer.iter().map(|[from, to]| to - from).sum();
-            format!("fewer for {}", format::seconds(total))
+            format!("fewer pods for {}", format::seconds(total))
         };
         self.held(svg, top, (target, &remark), &fewer, said);
         true

@@ -32,7 +32,14 @@ pub struct PodRow {
 /// Those of which there is something to tell.
 pub fn pods(results: &Results) -> Vec<PodRow> {
     let told = |pod: &&PodData| pod.ending_s.or(pod.gone_s).is_some() || !pod.restarts.is_empty();
-    results.pods.iter().filter(told).map(row).collect()
+    // In the order in which they went; those that have only been started again come last.
+    let mut pods: Vec<&PodData> = results.pods.iter().filter(told).collect();
+    pods.sort_by(|one, other| went_s(one).total_cmp(&went_s(other)));
+    pods.into_iter().map(row).collect()
+}
+
+fn went_s(pod: &PodData) -> f64 {
+    pod.ending_s.or(pod.gone_s).unwrap_or(f64::INFINITY)
 }
 
 fn row(pod: &PodData) -> PodRow {
