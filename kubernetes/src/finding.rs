@@ -311,7 +311,7 @@ mod tests {
     fn whoever_finds_nothing_is_told_what_was_looked_for() {
         let owner = Owner::parse("deployment/payment");
         let wanted = PodMatch { owner, container: Some("app".into()), ..PodMatch::default() };
-        let told = |kind, wanted: &PodMatch| format!("no {} {}", kind.word(), in_words(kind, wanted, "shop"));
+        let told = |kind: Kind, wanted: &PodMatch| format!("no {} {}", kind.word(), in_words(kind, wanted, "shop"));
         let pods = "runs in the namespace `shop` with the owner `deployment/payment` and the container `app`";
         assert_eq!(told(Kind::Pod, &wanted), format!("no pod {pods}"));
         assert_eq!(told(Kind::Node, &wanted), format!("no node has a pod that {pods}"));
