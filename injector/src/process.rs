@@ -28,6 +28,9 @@ impl fmt::Display for ProcessId {
     }
 }
 
+/// The flag of a thread of the kernel's own (`PF_KTHREAD`, include/linux/sched.h).
+const KERNEL_THREAD: u32 = 0x0020_0000;
+
 /// What `/proc/<pid>/stat` says, as far as it is needed here (proc_pid_stat(5)).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stat {
@@ -45,6 +48,9 @@ pub struct Stat {
     pub session: u32,
     /// Its terminal's device number, 0 for none.
     pub terminal: i32,
+    /// It is a thread of the kernel's own. In a container's pid namespace, none is: whoever has pid 2 there is a process like any
+    /// other.
+    pub is_of_kernel: bool,
 }
 
 impl Stat {
@@ -73,6 +79,7 @@ impl Stat {
             group: fields.get(2)?.parse().ok()?,
             session: fields.get(3)?.parse().ok()?,
             terminal: fields.get(4)?.parse().ok()?,
+            is_of_kernel: fields.get(6)?.parse::<u32>().ok()? & KERNEL_THREAD != 0,
         })
     }
 
@@ -227,6 +234,15 @@ mod tests {
         assert_eq!(stat.state, 'T');
         assert_eq!(stat.id, ProcessId { pid: 42, start: 98765 });
         assert_eq!((stat.parent, stat.group, stat.session, stat.terminal), (7, 42, 41, 34816));
+        assert!(!stat.is_of_kernel);
+    }
+
+    #[test]
+    fn a_thread_of_the_kernel_is_told_by_its_flag_and_not_by_its_pid() {
+        let is_of_kernel = |text| Stat::parse(text).unwrap().is_of_kernel;
+        let of_kernel = "2 (kthreadd) S 0 0 0 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0 3 0 0";
+        let of_container = "2 (worker) S 1 1 1 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 1 0 3 0 0";
+        assert_eq!((is_of_kernel(of_kernel), is_of_kernel(of_container)), (true, false));
     }
 
     #[test]

@@ -142,6 +142,14 @@ pub fn is_anew_since(pod: &Pod, name: &str, container: Option<&str>) -> bool {
     runs_since.is_none_or(|since| since > began)
 }
 
+/// How a pod has ended whose kubelet ends its containers, or whose containers have ended by themselves, and which stays listed: in
+/// the words of the kubelet. Nothing in it is ever started again.
+pub fn end_of(pod: &Pod) -> Option<String> {
+    let status = pod.status.as_ref()?;
+    let phase = status.phase.as_deref().filter(|phase| matches!(*phase, "Failed" | "Succeeded"))?;
+    Some(status.reason.as_ref().map_or_else(|| phase.to_owned(), |reason| format!("{phase}, {reason}")))
+}
+
 /// The user as whom a container runs, if the pod's spec says so.
 fn user_of(pod: &Pod, container: Option<&str>) -> Option<i64> {
     let spec = pod.spec.as_ref()?;
@@ -279,6 +287,15 @@ mod tests {
         assert_eq!(of(&waits), Some(State::Waiting("ErrImagePull: no such image".into())));
         assert!(matches!(state(&pod(&listed, &json!([])), "brunt-7-1"), Some(State::Waiting(_))));
         assert_eq!(state(&pod(&json!([]), &json!([])), "brunt-7-1"), None);
+    }
+
+    #[test]
+    fn a_pod_that_has_ended_and_stays_listed_says_how() {
+        let of = |status: Value| end_of(&serde_json::from_value(json!({ "metadata": {}, "status": status })).unwrap());
+        let late = json!({ "phase": "Failed", "reason": "DeadlineExceeded" });
+        assert_eq!(of(late).as_deref(), Some("Failed, DeadlineExceeded"));
+        assert_eq!(of(json!({ "phase": "Succeeded" })).as_deref(), Some("Succeeded"));
+        assert_eq!(of(json!({ "phase": "Running" })), None);
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub mod pod;
 mod processors;
 mod workload;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use brunt_scenario::plan::{Expect, Fault, Owner, PodMatch};
@@ -201,6 +201,8 @@ pub struct Candidate {
     pub containers: Vec<String>,
     /// Of a pod: what they may use of processors together, if each of them has a limit.
     pub processors: Option<u64>,
+    /// Of a pod whose containers see each other's processes: the id of the container that is meant.
+    pub container_id: Option<String>,
     /// Of a pod: it takes requests.
     pub ready: bool,
     /// It opts out.
@@ -212,10 +214,27 @@ pub struct Candidate {
 }
 
 impl Candidate {
+    /// An agent beside one of its containers sees the processes of all of them: by this id it knows which are meant.
+    fn tell_apart(&mut self, named: Option<&str>, ids: &BTreeMap<String, String>) {
+        // Where there are several, and none is named, the caller refuses it.
+        let Some(meant) = named.or(self.containers.first().map(String::as_str)) else { return };
+        self.container_id = ids.get(meant).cloned();
+        if self.container_id.is_none() {
+            self.down.get_or_insert_with(|| format!("does not run its container `{meant}`"));
+        }
+    }
+
     /// As a fault hits it.
     pub fn object(self, kind: Kind, cluster: &Identity) -> Object {
-        let Self { namespace, name, uid, node, owner, grace, processors, .. } = self;
-        Object { node, owner, grace, processors, ..Object::new(kind, namespace, name, uid, cluster.clone()) }
+        let Self { namespace, name, uid, node, owner, grace, processors, container_id, .. } = self;
+        Object {
+            node,
+            owner,
+            grace,
+            processors,
+            container_id,
+            ..Object::new(kind, namespace, name, uid, cluster.clone())
+        }
     }
 }
 
@@ -231,7 +250,11 @@ async fn candidates(
             let candidate = |pod: pod::Facts| {
                 let purpose = ephemeral::Purpose::of(kind);
                 let of_node = pod.host_pids && purpose == ephemeral::Purpose::Processes;
+                let sharing = pod.sharing.clone().filter(|_| purpose == ephemeral::Purpose::Processes);
                 let mut candidate = pod.candidate(wanted.container.as_deref());
+                if let Some(ids) = sharing {
+                    candidate.tell_apart(wanted.container.as_deref(), &ids);
+                }
                 if of_node && candidate.protected.is_none() {
                     candidate.protected =
                         Some("it has the pids of its node (hostPID): all that runs there is among them".into());

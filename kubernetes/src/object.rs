@@ -61,6 +61,10 @@ pub struct Object {
     /// Of a pod: which processes in that container are meant.
     #[serde(default)]
     pub process: Option<ProcessMatch>,
+    /// Of a pod whose containers see each other's processes: the id of that container, which is another one once it was started
+    /// again.
+    #[serde(default)]
+    pub container_id: Option<String>,
     /// Of a pod: how many thousandths of a processor all of its containers together may use, if each of them has a limit.
     #[serde(default)]
     pub processors: Option<u64>,
@@ -69,8 +73,20 @@ pub struct Object {
 impl Object {
     /// One of which no more is known than what it is.
     pub fn new(kind: Kind, namespace: Option<String>, name: String, uid: String, cluster: Identity) -> Self {
-        let (node, owner, grace, container, process, processors) = (None, None, 0, None, None, None);
-        Self { kind, namespace, name, uid, cluster, node, owner, grace, container, process, processors }
+        Self {
+            kind,
+            namespace,
+            name,
+            uid,
+            cluster,
+            node: None,
+            owner: None,
+            grace: 0,
+            container: None,
+            process: None,
+            container_id: None,
+            processors: None,
+        }
     }
 
     /// What it is and where: `pod shop/payment-0`.
@@ -136,6 +152,7 @@ mod tests {
             grace: 30,
             container: None,
             process: None,
+            container_id: None,
             processors: None,
         };
         assert_eq!(pod.to_string(), "payment-0 (of statefulset/payment, on worker-2, uid 1a2b)");

@@ -56,7 +56,7 @@ pub(super) fn fault_of(
         _ => {}
     }
     if let Some(wanted) = &order.process {
-        let victims = in_container(wanted).map_err(Error::Refused)?;
+        let victims = in_container(wanted, order.container_id.as_deref()).map_err(Error::Refused)?;
         return on_processes(&Order { victims, ..order.clone() });
     }
     let Some(treatment) = order.packets.clone() else {

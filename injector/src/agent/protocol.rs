@@ -216,6 +216,9 @@ pub struct Order {
     /// In a pod only: which of the processes that the agent there sees are hit.
     #[serde(default)]
     pub process: Option<ProcessMatch>,
+    /// In a pod only: the id of the container whose processes they are, where the agent there sees those of others, too.
+    #[serde(default)]
+    pub container_id: Option<String>,
     /// In a pod only: how many thousandths of a processor its containers together may use.
     #[serde(default)]
     pub processors: Option<u64>,

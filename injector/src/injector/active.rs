@@ -360,6 +360,7 @@ fn order(fault: &PlannedFault, first: &Victim, victims: &Victims, inner: &Inner)
         follow: fault.follow,
         process: first.object().and_then(|pod| pod.process.clone()),
         // Each pod has its own.
+        container_id: None,
         processors: None,
         seed: inner.seed,
     })

@@ -9,6 +9,7 @@ use std::path::Path;
 use brunt_scenario::plan::{Fault, ProcessMatch};
 use regex::Regex;
 
+use crate::cgroup::Membership;
 use crate::error::ResolveError;
 use crate::fault::packet::dns;
 use crate::process::{self, Stat};
@@ -83,8 +84,8 @@ fn matching(wanted: &ProcessMatch) -> Result<Vec<Stat>, String> {
     let mut found = Vec::new();
     for stat in process::all().map_err(|error| format!("cannot read /proc: {error}"))? {
         let pid = stat.id.pid;
-        // Zombies cannot be hit, kernel threads (children of kthreadd, pid 2) have no program.
-        if stat.is_zombie() || pid == 2 || stat.parent == 2 {
+        // Zombies cannot be hit, and the kernel's own threads have no program.
+        if stat.is_zombie() || stat.is_of_kernel {
             continue;
         }
         let fits = wanted.pid.is_none_or(|wanted| wanted == pid)
@@ -99,18 +100,28 @@ fn matching(wanted: &ProcessMatch) -> Result<Vec<Stat>, String> {
     Ok(found)
 }
 
-/// The processes that are meant of the container beside which this process is, in a pod.
+/// The processes that are meant of the container beside which this process is, in a pod. Where the containers of the pod see each
+/// other's processes, their cgroups tell whose they are: that of a container has its `id` in its path.
 ///
 /// # Errors
 /// None fits, or another number than `count`; its first process is among them; or this process sees none of them.
-pub fn in_container(wanted: &ProcessMatch) -> Result<Vec<Victim>, String> {
+pub fn in_container(wanted: &ProcessMatch, id: Option<&str>) -> Result<Vec<Victim>, String> {
     if std::process::id() == 1 {
         return Err("the agent sees no process but itself: the runtime of the node does not let an ephemeral container share the \
                     pids of another one (`targetContainerName`)"
             .into());
     }
+    let is_there = |pid: u32| id.is_none_or(|id| Membership::of(pid).is_ok_and(|of| of.names(id)));
+    let all = process::all().map_err(|error| format!("cannot read /proc: {error}"))?;
+    if let Some(id) = id.filter(|_| !all.iter().any(|stat| is_there(stat.id.pid))) {
+        return Err(format!(
+            "the pod has `shareProcessNamespace: true`, and no process that the agent there sees is in a cgroup of the container \
+             that is meant ({id}): it was started again in this moment, or the node does not tell whose a process is"
+        ));
+    }
     let mut found = Vec::new();
-    for stat in matching(wanted)?.into_iter().filter(|stat| !is_agent(stat.id.pid)) {
+    let meant = |stat: &Stat| is_there(stat.id.pid) && !is_agent(stat.id.pid);
+    for stat in matching(wanted)?.into_iter().filter(meant) {
         if stat.id.pid == 1 {
             return Err(format!(
                 "{} (pid 1) is the first process of its pid namespace: the kernel drops KILL and STOP for it that come from \

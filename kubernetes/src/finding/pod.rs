@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use brunt_scenario::plan::{Owner, OwnerKind, PodMatch};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, PodStatus};
 use kube::api::ListParams;
 use kube::{Api, Client};
 
@@ -51,6 +51,8 @@ pub struct Facts {
     pub is_static: bool,
     /// It sees the processes of its node as its own.
     pub host_pids: bool,
+    /// Where its containers see each other's processes: the ids of those that run, by their names.
+    pub sharing: Option<BTreeMap<String, String>>,
     /// It was asked to end.
     pub ending: bool,
     /// It takes requests.
@@ -92,6 +94,7 @@ impl Facts {
             None
         };
         let processors = processors::of(&spec);
+        let sharing = (spec.share_process_namespace == Some(true)).then(|| ids_of_running(&status));
         Self {
             namespace: meta.namespace.unwrap_or_default(),
             name: meta.name.unwrap_or_default(),
@@ -106,6 +109,7 @@ impl Facts {
             addresses,
             is_static,
             host_pids: spec.host_pid == Some(true),
+            sharing,
             ending: meta.deletion_timestamp.is_some(),
             ready,
             exempt: labels.get(EXEMPT).is_some_and(|value| value == "true"),
@@ -138,12 +142,21 @@ impl Facts {
             grace,
             containers,
             processors,
+            container_id: None,
             ready,
             exempt,
             protected,
             down,
         }
     }
+}
+
+/// As their runtime calls them: `containerd://4f1c` is `4f1c` there.
+fn ids_of_running(status: &PodStatus) -> BTreeMap<String, String> {
+    let running = status.container_statuses.iter().flatten();
+    let running = running.filter(|one| one.state.as_ref().is_some_and(|state| state.running.is_some()));
+    let id = |whole: &str| whole.rsplit('/').next().map(str::to_owned).filter(|id| !id.is_empty());
+    running.filter_map(|one| Some((one.name.clone(), id(one.container_id.as_deref()?)?))).collect()
 }
 
 /// All pods that fit, whatever state they are in.
@@ -254,6 +267,33 @@ mod tests {
         let other = pod(|pod| pod["spec"]["containers"] = json!([{ "name": "web" }]));
         assert_eq!(other.clone().candidate(Some("web")).down, None);
         assert_eq!(other.candidate(Some("db")).down.as_deref(), Some("has no container `db`"));
+    }
+
+    #[test]
+    fn whose_processes_they_are_is_known_only_where_containers_share_them_and_run() {
+        let status = json!([
+            { "name": "app", "containerID": "containerd://4f1c", "state": { "running": {} }, "ready": true, "image": "",
+              "imageID": "", "restartCount": 0 },
+            { "name": "beside", "containerID": "containerd://77aa", "state": { "waiting": {} }, "ready": false, "image": "",
+              "imageID": "", "restartCount": 3 },
+        ]);
+        let of = |shares: bool| {
+            pod(|pod| {
+                pod["spec"]["shareProcessNamespace"] = json!(shares);
+                pod["status"]["containerStatuses"] = status.clone();
+            })
+            .sharing
+        };
+        assert_eq!(of(false), None);
+        let ids = of(true).unwrap();
+        assert_eq!(ids, BTreeMap::from([("app".to_owned(), "4f1c".to_owned())]));
+        let told = |named: &str| {
+            let mut candidate = Candidate::default();
+            candidate.tell_apart(Some(named), &ids);
+            (candidate.container_id, candidate.down)
+        };
+        assert_eq!(told("app"), (Some("4f1c".into()), None));
+        assert_eq!(told("beside"), (None, Some("does not run its container `beside`".into())));
     }
 
     #[test]

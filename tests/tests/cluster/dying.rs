@@ -1,4 +1,4 @@
-//! An agent in a pod that dies because its pod is sent away, or because its node is lost.
+//! An agent in a pod that dies because its pod is sent away or ended, or because its node is lost.
 
 use std::fs;
 use std::time::Duration;
@@ -83,4 +83,36 @@ fn s21_agent_death_in_pod_whose_node_is_lost() {
         pods.iter().all(has_address) && late(cluster, &pods).is_empty()
     };
     assert!(host::comes_true(Duration::from_secs(90), all_soon), "{:#?}", shop.pods("payments"));
+}
+
+#[test]
+fn s21_agent_death_in_pod_that_its_kubelet_ends() {
+    let _machine = machine::alone();
+    let cluster = Cluster::shared();
+    let shop = Shop::open(cluster, "s21-ended", 2);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let run = cluster.run(&slow_for(&shop, 15)).state_in(folder.path()).start();
+    run.wait_for("fault.verified");
+    let hit = late(cluster, &shop.pods("payments"));
+    assert_eq!(hit.len(), 1);
+    // It has run for longer, so its kubelet ends all of its containers, and leaves the pod in the list.
+    shop.kubectl(&["patch", "pod", &hit[0], "--patch", r#"{"spec":{"activeDeadlineSeconds":1}}"#]);
+    let ended = run.wait();
+
+    let results = ended.results();
+    let slow = fault(&results, "slow");
+    assert_eq!((slow.rollback_verified, ended.code), (Some(true), 5), "the fault did not last: {ended} {slow:#?}");
+    assert!(slow.reason.contains("has ended (Failed, DeadlineExceeded), and its network with it"), "{slow:#?}");
+    let pods = shop.pods("payments");
+    let dead = pods.iter().find(|pod| name(pod) == hit[0]).expect("it stays in the list");
+    assert_eq!(dead["status"]["phase"], "Failed", "{dead:#}");
+    assert_eq!(slow.residue.len(), 1, "{slow:#?}");
+    assert!(slow.residue[0].contains("stays in the list of pod s21-ended/"), "{slow:#?}");
+    shop.rolled_out("payments");
+    let mut alive = shop.pods("payments");
+    alive.retain(|pod| pod["status"]["phase"] == "Running");
+    assert_eq!(alive.len(), 2, "{alive:#?}");
+    all_soon_again(cluster, &alive, Duration::from_secs(1));
+    assert!(host::comes_true(Duration::from_secs(10), || agents_in_pods().is_empty()));
+    cleanup(cluster, folder.path()).expect_code(0);
 }

@@ -18,6 +18,7 @@ mod processes;
 mod rights;
 mod rollout;
 mod safety;
+mod sharing;
 mod shopping;
 mod stress;
 mod templates;

@@ -14,33 +14,38 @@ use serde_json::{Value, json};
 
 use crate::inpod::{agents_in_pods, cleanup, kill_all_of};
 
-const IMAGE: &str = "brunt.test/workers:1";
+pub const IMAGE: &str = "brunt.test/workers:1";
 /// How long the agent in a pod goes on when it hears of nobody.
 const LEASE: Duration = Duration::from_secs(5);
 /// A shell that starts the worker, and starts another one when that ends.
 const SUPERVISOR: &str = "while :; do /busybox httpd -f -p 8081 -h /; done";
 
 /// Pods with a first process that has a child, in a namespace of their own; dropping it removes the namespace.
-struct Workers<'cluster> {
+pub struct Workers<'cluster> {
     cluster: &'cluster Cluster,
     namespace: String,
 }
 
 /// A worker in one of the pods, as the node sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Worker {
-    pod: String,
-    pid: u32,
+pub struct Worker {
+    pub pod: String,
+    pub pid: u32,
 }
 
 impl<'cluster> Workers<'cluster> {
     /// So many pods, as this user if one is given.
     fn start(cluster: &'cluster Cluster, namespace: &str, pods: u32, user: Option<u32>) -> Self {
-        cluster.import(Path::new("/usr/bin/busybox"), IMAGE);
-        cluster.kubectl(&["create", "namespace", namespace]);
-        cluster.kubectl(&["wait", "--for=create", "serviceaccount/default", "--namespace", namespace, "--timeout=60s"]);
-        let own = json!({ "allowPrivilegeEscalation": false, "capabilities": { "drop": ["ALL"] } });
-        let own = if user.is_some() { own } else { json!({}) };
+        // What Pod Security at its strictest asks for, nothing of it for the whole pod: an agent there must bring its own.
+        let own = user.map(|user| {
+            json!({
+                "runAsUser": user,
+                "runAsNonRoot": true,
+                "allowPrivilegeEscalation": false,
+                "capabilities": { "drop": ["ALL"] },
+                "seccompProfile": { "type": "RuntimeDefault" },
+            })
+        });
         let container = json!({
             "name": "app",
             "image": IMAGE,
@@ -49,13 +54,18 @@ impl<'cluster> Workers<'cluster> {
             "env": [{ "name": "WHERE", "valueFrom": { "fieldRef": { "fieldPath": "metadata.name" } } }],
             "readinessProbe": { "tcpSocket": { "port": 8081 }, "periodSeconds": 1 },
             "securityContext": own,
+            "resources": { "limits": { "cpu": "200m", "memory": "64Mi" }, "requests": { "cpu": "10m" } },
         });
-        let mut spec = json!({ "terminationGracePeriodSeconds": 1, "automountServiceAccountToken": false });
-        spec["containers"] = json!([container]);
-        if let Some(user) = user {
-            spec["securityContext"] =
-                json!({ "runAsUser": user, "runAsNonRoot": true, "seccompProfile": { "type": "RuntimeDefault" } });
-        }
+        Self::with(cluster, namespace, pods, json!({ "containers": [container] }))
+    }
+
+    /// So many pods as this spec says, whose images are [`IMAGE`].
+    pub fn with(cluster: &'cluster Cluster, namespace: &str, pods: u32, mut spec: Value) -> Self {
+        cluster.import(Path::new("/usr/bin/busybox"), IMAGE);
+        cluster.kubectl(&["create", "namespace", namespace]);
+        cluster.kubectl(&["wait", "--for=create", "serviceaccount/default", "--namespace", namespace, "--timeout=60s"]);
+        spec["terminationGracePeriodSeconds"] = json!(1);
+        spec["automountServiceAccountToken"] = json!(false);
         let deployment = json!({
             "apiVersion": "apps/v1",
             "kind": "Deployment",
@@ -71,13 +81,13 @@ impl<'cluster> Workers<'cluster> {
         Self { cluster, namespace: namespace.to_owned() }
     }
 
-    fn pods(&self) -> Vec<Value> {
+    pub fn pods(&self) -> Vec<Value> {
         let list = self.cluster.get(&["pods", "--namespace", &self.namespace]);
         list["items"].as_array().expect("a list").clone()
     }
 
     /// One in each pod, by the names of their pods.
-    fn all(&self) -> Vec<Worker> {
+    pub fn all(&self) -> Vec<Worker> {
         let names: Vec<String> =
             self.pods().iter().map(|pod| pod["metadata"]["name"].as_str().expect("it has one").to_owned()).collect();
         let pids = fs::read_dir("/proc").expect("/proc is mounted").flatten();
@@ -96,7 +106,7 @@ impl<'cluster> Workers<'cluster> {
     }
 
     /// Somebody asks the first pod for something; this timeline hits processes that are found so.
-    fn scenario(&self, process: &str, timeline: &str) -> Scenario {
+    pub fn scenario(&self, process: &str, timeline: &str) -> Scenario {
         let address = self.pods()[0]["status"]["podIP"].as_str().expect("it runs").to_owned();
         let namespace = &self.namespace;
         Scenario::new(&format!(
@@ -130,7 +140,7 @@ impl Drop for Workers<'_> {
 const CHILD: &str = "{ cmdline: '^/busybox httpd' }";
 
 /// Those of the workers that do not run.
-fn stopped(workers: &[Worker]) -> Vec<Worker> {
+pub fn stopped(workers: &[Worker]) -> Vec<Worker> {
     workers.iter().filter(|worker| host::state(worker.pid) == Some('T')).cloned().collect()
 }
 
@@ -257,14 +267,18 @@ fn what_an_agent_that_was_killed_has_left_stopped_is_continued_by_another_one() 
 }
 
 #[test]
-fn pod_security_at_its_strictest_admits_an_agent_that_is_who_the_container_is() {
+fn pod_security_at_its_strictest_admits_an_agent_that_is_who_the_container_is_and_one_that_is_nobody() {
     let _machine = machine::alone();
     let cluster = Cluster::shared();
     let workers = Workers::start(cluster, "processes-strict", 1, Some(1000));
     let label = "pod-security.kubernetes.io/enforce=restricted";
     cluster.kubectl(&["label", "namespace", "processes-strict", label]);
     let all = workers.all();
-    let run = cluster.run(&workers.scenario(CHILD, &paused(3))).start();
+    let timeline = paused(3) + "\n          - { id: busy, fault: stress.cpu, target: whole, for: 3s }";
+    let text = fs::read_to_string(workers.scenario(CHILD, &timeline).path()).expect("it was just written");
+    let line = text.lines().find(|line| line.contains(" workers: {")).expect("it is one of its targets");
+    let whole = line.replace("workers: {", "whole: {").replace(&format!(", process: {CHILD}"), "");
+    let run = cluster.run(&Scenario::new(&text.replace(line, &format!("{line}\n{whole}")))).start();
     run.wait_for("fault.verified");
     let during = stopped(&all);
     let ended = run.wait().expect_done();
@@ -273,7 +287,12 @@ fn pod_security_at_its_strictest_admits_an_agent_that_is_who_the_container_is() 
     let results = ended.results();
     let frozen = fault(&results, "frozen");
     assert!(frozen.verified && frozen.rollback_verified == Some(true), "{frozen:#?}");
-    let agent = &workers.pods()[0]["spec"]["ephemeralContainers"][0]["securityContext"];
-    assert_eq!((&agent["runAsUser"], &agent["capabilities"]["add"]), (&json!(1000), &Value::Null), "{agent:#}");
+    let busy = fault(&results, "busy");
+    assert!(busy.verified && busy.rollback_verified == Some(true), "{busy:#?}");
+    let mut agents = workers.pods()[0]["spec"]["ephemeralContainers"].as_array().expect("there are two").clone();
+    agents.sort_by_key(|agent| agent["securityContext"]["runAsUser"].as_i64());
+    let users: Vec<&Value> = agents.iter().map(|agent| &agent["securityContext"]["runAsUser"]).collect();
+    assert_eq!(users, [&json!(1000), &json!(65_534)], "{agents:#?}");
+    assert!(agents.iter().all(|agent| agent["securityContext"]["capabilities"]["add"].is_null()), "{agents:#?}");
     assert!(stopped(&all).is_empty(), "{all:?}");
 }

@@ -33,6 +33,8 @@ pub enum Over {
     AsAsked,
     /// The pod is gone, and its network and processes with it.
     PodGone,
+    /// The pod has ended and stays listed, in the words of its kubelet. Its network and processes are gone.
+    PodEnded(String),
     /// Its container has ended; the kernel removed what it held of the network.
     Ended {
         /// In the words of the kubelet.

@@ -173,7 +173,11 @@ impl Wire {
             {
                 Some(Over::PodGone)
             }
+            // Nothing in it is started again, whoever of its containers was seen to end first.
             Some(ephemeral::State::Ended { how, code }) => {
+                if let Some(how) = ephemeral::end_of(&seen) {
+                    return Some(Over::PodEnded(how));
+                }
                 let anew = ephemeral::is_anew_since(&seen, container, self.begin.pod.container.as_deref());
                 Some(Over::Ended { how, code, anew })
             }

@@ -60,8 +60,8 @@ impl Inside {
             // The agent there looks for them, or needs none.
             Purpose::Processes | Purpose::Processors => Vec::new(),
         };
-        let (process, processors) = (pod.process.clone(), pod.processors);
-        let asked = Order { victims, process, processors, ..order.clone() };
+        let (process, container_id, processors) = (pod.process.clone(), pod.container_id.clone(), pod.processors);
+        let asked = Order { victims, process, container_id, processors, ..order.clone() };
         let prepared = agent.ask(Ask::Prepare(Box::new(asked)));
         Ok(Self {
             agent,
@@ -172,14 +172,14 @@ impl Inside {
     /// How the agent in the pod ended, and what that means.
     fn over(&self) -> String {
         let place = self.agent.pod.place();
+        let with_it = match self.purpose {
+            Purpose::Packets => "its network with it",
+            Purpose::Processes => "its processes with it",
+            Purpose::Processors => "what kept its processors busy with it",
+        };
         match self.agent.life() {
-            Life::Over(Over::PodGone) if self.purpose == Purpose::Processes => {
-                format!("{place} is gone, and its processes with it")
-            }
-            Life::Over(Over::PodGone) if self.purpose == Purpose::Processors => {
-                format!("{place} is gone, and what kept its processors busy with it")
-            }
-            Life::Over(Over::PodGone) => format!("{place} is gone, and its network with it"),
+            Life::Over(Over::PodGone) => format!("{place} is gone, and {with_it}"),
+            Life::Over(Over::PodEnded(how)) => format!("{place} has ended ({how}), and {with_it}"),
             Life::Over(Over::Ended { how, code: 0, .. }) => {
                 format!("the agent in {place} has ended ({how}), and has undone the fault")
             }
@@ -209,9 +209,9 @@ impl Inside {
     fn at_the_end(&self) -> Seen {
         let kills = self.purpose == Purpose::Processes && !self.stops;
         match self.agent.life() {
-            Life::Over(Over::Ended { anew: true, .. }) if kills => Seen::Yes(self.over()),
+            Life::Over(Over::Ended { anew: true, .. } | Over::PodEnded(_)) if kills => Seen::Yes(self.over()),
             // Another one has taken its place, or will: that it acted before it went stays true.
-            Life::Over(Over::PodGone) if self.follows => match &self.last {
+            Life::Over(Over::PodGone | Over::PodEnded(_)) if self.follows => match &self.last {
                 Seen::Yes(how) => Seen::Yes(format!("{how}, before it was gone")),
                 _ => Seen::NotExercised(self.over()),
             },

@@ -35,7 +35,11 @@ impl Inside {
         let Some((agent, coming)) = &self.mending else { return Ok(()) };
         let failed = match coming.recv_timeout(PATIENCE) {
             Ok(Ok(_)) => return Ok(()),
-            Err(RecvTimeoutError::Disconnected) if agent.life() == Life::Over(Over::PodGone) => return Ok(()),
+            Err(RecvTimeoutError::Disconnected)
+                if matches!(agent.life(), Life::Over(Over::PodGone | Over::PodEnded(_))) =>
+            {
+                return Ok(());
+            }
             Err(RecvTimeoutError::Timeout) => return Err("another one begins there, to continue it".into()),
             Ok(Err(why)) => format!("another one could not continue it: {why}"),
             Err(RecvTimeoutError::Disconnected) => format!("another one has ended, too: {:?}", agent.life()),
