@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::change::tied;
-use crate::{ANSWER, Asking, Cluster, Identity, KubernetesError, MANAGER, Object, change};
+use crate::{ANSWER, Asking, Cluster, Identity, KubernetesError, MANAGER, Object, change, waiting};
 
 /// Where brunt is in its image.
 const PROGRAM: &str = "/brunt";
@@ -122,10 +122,7 @@ pub fn state(pod: &Pod, name: &str) -> Option<State> {
             State::Ended { how: format!("{reason}, exit code {}{said}", end.exit_code), code: end.exit_code }
         }
         ContainerState { running: Some(_), .. } => State::Running,
-        ContainerState { waiting: Some(waiting), .. } => {
-            let message = waiting.message.map_or_else(String::new, |message| format!(": {message}"));
-            State::Waiting(waiting.reason.unwrap_or_default() + &message)
-        }
+        ContainerState { waiting: Some(waiting), .. } => State::Waiting(waiting::in_words(waiting)),
         _ => State::Waiting("its kubelet has not said anything of it yet".into()),
     })
 }
@@ -283,8 +280,9 @@ mod tests {
         assert_eq!(of(&cut_off), Some(State::Ended { how: "Error, exit code 137".into(), code: 137 }));
         let failed = json!({ "terminated": { "exitCode": 1, "reason": "Error", "message": "a\nno greeting came\n" } });
         assert_eq!(of(&failed), Some(State::Ended { how: "Error, exit code 1: no greeting came".into(), code: 1 }));
+        let told = "ErrImagePull: no such image (another image: `--image` or BRUNT_IMAGE)";
         let waits = json!({ "waiting": { "reason": "ErrImagePull", "message": "no such image" } });
-        assert_eq!(of(&waits), Some(State::Waiting("ErrImagePull: no such image".into())));
+        assert_eq!(of(&waits), Some(State::Waiting(told.into())));
         assert!(matches!(state(&pod(&listed, &json!([])), "brunt-7-1"), Some(State::Waiting(_))));
         assert_eq!(state(&pod(&json!([]), &json!([])), "brunt-7-1"), None);
     }

@@ -17,7 +17,7 @@ use serde_json::json;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWriteExt as _, BufReader, Lines};
 
 use crate::inverse::Back;
-use crate::{ANSWER, Asking, Cluster, Identity, Kind, KubernetesError, Object};
+use crate::{ANSWER, Asking, Cluster, Identity, Kind, KubernetesError, Object, waiting};
 
 /// What every object carries that brunt makes in a cluster.
 pub const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "brunt");
@@ -192,10 +192,7 @@ fn state(pod: &Pod) -> State {
         Some("Running") if container.running.is_some() => return State::Running,
         _ => {}
     }
-    let waiting = container.waiting.map(|waiting| {
-        let reason = waiting.reason.unwrap_or_default();
-        waiting.message.map_or_else(|| reason.clone(), |message| format!("{reason}: {message}"))
-    });
+    let waiting = container.waiting.map(waiting::in_words);
     let unscheduled = || {
         let conditions = status.conditions.unwrap_or_default();
         let scheduled = conditions.into_iter().find(|one| one.type_ == "PodScheduled" && one.status == "False");

@@ -30,6 +30,7 @@ pub mod rights;
 pub mod standing;
 pub mod template;
 mod throttling;
+pub mod waiting;
 pub mod watching;
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -125,7 +125,13 @@ fn late(plan: &Plan, watch: &Watch, places: &Places) -> Option<Late> {
 }
 
 fn absent_effects(facts: &Facts) -> Vec<String> {
+    // What could not even be injected has stopped the run, and that says why.
+    let stopped = |why: &str| {
+        let injected = why.strip_prefix("it could not be injected");
+        matches!((&facts.stopped, injected), (Some(Stopped::Invalid(said)), Some(why)) if said.ends_with(why))
+    };
     let absent = |fault: &crate::facts::FaultFacts| match &fault.effect {
+        Effect::Absent(why) if stopped(why) => None,
         Effect::Absent(why) => Some(format!(
             "The effect of {} ({}) was looked for and is absent: {}. Nothing was proved about it; check that the load really goes through `{}`.",
             fault.name(),

@@ -18,6 +18,7 @@ use super::{Failure, folded, print, values};
 use crate::exit;
 use crate::isolation::{self, Way};
 use crate::load::pods::How;
+use crate::run::{RunError, permission};
 
 /// Examples and the rest of the help.
 pub const GUIDE: Guide = Guide {
@@ -37,7 +38,7 @@ pub const GUIDE: Guide = Guide {
     exit_status: &[
         ("0", "it can be run"),
         ("2", "the scenario is wrong, or asks for what is not built in this version"),
-        ("3", "a fault has nobody to hit, or a fault or a probe lacks a right"),
+        ("3", "a fault has nobody to hit, may not act there, or it or a probe lacks a right"),
     ],
     files: &[],
     environment: &[guide::NO_COLOR, guide::VARIABLES, guide::ANY_OTHER],
@@ -85,10 +86,28 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
         (Some(how), Some(plan)) => from_pods(&how, plan)?,
         _ => None,
     };
+    let forbidden = forbidden(&plans)?;
     let missing = plans.iter().flat_map(|plan| &plan.not_built).map(|missing| missing.exit_code);
     let resolves = |look: &Look<'_>| look.finds_all() && parts::all_may_ask(look.plan);
     let unresolved = looks.iter().filter(|look| !resolves(look)).map(|_| 3);
-    Ok(exit::strongest(missing.chain(unresolved).chain(isolated).chain(pods)))
+    Ok(exit::strongest(missing.chain(unresolved).chain(isolated).chain(pods).chain(forbidden)))
+}
+
+/// Says where faults would act that may not act there, each place once; the exit code if there is one. Commands say it themselves.
+fn forbidden(plans: &[Plan]) -> Result<Option<u8>, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|source| RunError::System { what: "starting the runtime", source })?;
+    let mut said: Vec<String> = Vec::new();
+    for plan in plans {
+        let allowed = runtime.block_on(permission::places(plan));
+        if let Err(error @ (RunError::NotAllowed { .. } | RunError::ClusterNotAllowed { .. })) = allowed
+            && !said.contains(&error.to_string())
+        {
+            said.push(error.to_string());
+        }
+    }
+    said.iter().try_for_each(|why| print(&folded::for_reader(format!("\n`brunt run` will refuse this: {why}\n"))))?;
+    Ok((!said.is_empty()).then_some(3))
 }
 
 /// Says how isolated services would be had on this machine, by an attempt that nobody sees; the exit code if they cannot.

@@ -18,8 +18,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use brunt_injector::Injector;
-use brunt_kubernetes::Client;
 use brunt_kubernetes::job::{self, State};
+use brunt_kubernetes::{Client, waiting};
 use brunt_report::results::{CrewData, LagData, WorkerData};
 use brunt_report::sample::{Batch, series_of};
 use brunt_scenario::plan::{Plan, Sending, Step};
@@ -48,6 +48,8 @@ use talk::{Order, Over};
 
 /// How long it may take until all pods run and have understood their plan.
 const READY: Duration = Duration::from_secs(180);
+/// So long a kubelet may ask for an image in vain: it has done so twice or three times by then.
+const IMAGE: Duration = Duration::from_secs(30);
 /// From one look at pods that are not there yet to the next.
 const LOOK: Duration = Duration::from_millis(300);
 /// From the order to begin to the first arrival: every worker has it by then, also over a slow API server.
@@ -144,6 +146,7 @@ pub async fn raise(
     let (tell, told) = unbounded_channel();
     let mut crew = Crew { plan: Arc::clone(plan), job, members: Vec::new(), told };
     let until = Instant::now() + READY;
+    say(0);
     crew.wait_for_pods(&client, &tell, insecure, until).await?;
     crew.wait_until_ready(until, &mut say).await?;
     Ok(crew)
@@ -160,6 +163,7 @@ impl Crew {
     ) -> Result<(), LoadError> {
         let (of, mut found) = (self.job.pods, BTreeMap::new());
         let sending = Sending::of(&self.plan);
+        let mut no_image_since = None;
         loop {
             let seen = job::pods(client, &self.job.namespace, &self.job.run_id).await;
             let seen = seen.map_err(|error| LoadError::cluster(&error))?;
@@ -185,13 +189,17 @@ impl Crew {
                 self.members = found.into_values().collect();
                 return Ok(());
             }
-            if Instant::now() > until {
+            let no_image =
+                seen.iter().any(|pod| matches!(&pod.state, State::Waiting(why) if waiting::lacks_image(why)));
+            let in_vain = no_image && no_image_since.get_or_insert_with(Instant::now).elapsed() > IMAGE;
+            if in_vain || Instant::now() > until {
                 let waits = seen.iter().filter_map(|pod| match &pod.state {
                     State::Waiting(why) => Some(format!("pod {} of worker {}: {why}", pod.name, pod.index)),
                     _ => None,
                 });
                 let waits: Vec<String> = waits.collect();
-                let (ready, within) = (found.len(), READY.as_secs());
+                let within = if in_vain { IMAGE } else { READY }.as_secs();
+                let ready = found.len();
                 return Err(LoadError::cluster(&format!(
                     "only {ready} of {of} workers run after {within} s: {}",
                     if waits.is_empty() { "there are no other pods".to_owned() } else { waits.join("; ") }

@@ -33,6 +33,14 @@ pub async fn check(plan: &Plan, allow_exec: bool) -> Result<(), RunError> {
     if !allow_exec && !wanted.is_empty() {
         return Err(RunError::ExecNotAllowed(wanted));
     }
+    places(plan).await
+}
+
+/// The same for where faults act, without the commands: what `brunt plan` looks at, too.
+///
+/// # Errors
+/// As [`check`].
+pub async fn places(plan: &Plan) -> Result<(), RunError> {
     for fault in timeline::faults_of(&plan.timeline) {
         if let Some(Target::Kubernetes(wanted)) = plan.targets.get(&fault.target) {
             in_cluster(plan, fault, wanted)?;

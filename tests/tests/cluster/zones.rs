@@ -77,7 +77,7 @@ fn all_pods_of_a_zone_are_killed_and_none_of_another_one() {
     ";
     let nowhere = scenario(&shop, &target("nowhere"), timeline, "");
     let plan = Brunt::with(["plan".into(), nowhere.path().as_os_str().to_owned()]);
-    cluster.beside(plan).go().expect_code(3).expect_said("with the zone `nowhere`");
+    cluster.beside(plan).go().expect_code(3).expect_said("and the zone `nowhere`");
 
     let ended = cluster.run(&scenario(&shop, &target("far"), timeline, "")).start().wait().expect_done();
     let results = ended.results();

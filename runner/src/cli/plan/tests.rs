@@ -1,7 +1,7 @@
 //! The plan of the demo's scenario, as people read it.
 
-use super::describe;
 use super::look::Look;
+use super::{describe, forbidden};
 use crate::cli::scenario::{self, Overrides};
 use crate::demo::SCENARIO;
 
@@ -52,4 +52,22 @@ steady_state: { all_of: [works] }
 ";
     let plan = scenario::plan_of_text("mixed.brunt.yaml", text, &[], &Overrides::default(), &[]);
     insta::assert_snapshot!(describe(&Look::at(&plan.expect("the scenario is valid"), "brunt:test"), "brunt:test"));
+}
+
+#[test]
+fn a_plan_says_where_a_fault_may_not_act() {
+    let text = "
+version: 1
+links: { wire: { to: \"192.0.2.7:80\" } }
+targets: { site: { url: \"http://127.0.0.1:1\" }, wire: { link: wire } }
+load: { main: { target: site, get: /, rate: 1/s, for: timeline } }
+timeline: [ { fault: tcp.reset, target: wire, for: 1s } ]
+";
+    let code = |allowed: &[&str]| {
+        let allowed: Vec<String> = allowed.iter().map(|host| (*host).to_owned()).collect();
+        let plan = scenario::plan_of_text("there.brunt.yaml", text, &[], &Overrides::default(), &allowed);
+        forbidden(&[plan.expect("the scenario is valid")]).expect("somebody reads")
+    };
+    assert_eq!(code(&[]), Some(3));
+    assert_eq!(code(&["192.0.2.*"]), None);
 }
