@@ -145,7 +145,7 @@ impl Resolver<'_> {
     /// Whoever replaces a victim is known of pods only, and only what an agent does inside of them is done to another one, too.
     fn check_follow(&mut self, kind: &FaultKind, fault: &written::Fault, target: Option<TargetKind>) {
         let Some(follow) = fault.follow.as_ref().filter(|follow| follow.value) else { return };
-        let inside = kind.name.starts_with("network.") || kind.name.starts_with("process.");
+        let inside = kind.name.starts_with("network.") || matches!(kind.name, "process.pause" | "stress.cpu");
         if kind.lasts == Lasts::Instant {
             let message = format!("`{}` is over at once, so that nothing can be followed", kind.name);
             self.problems.error(Code::E054, follow.span, message, "remove `follow`");
@@ -153,7 +153,7 @@ impl Resolver<'_> {
             let what = match target {
                 TargetKind::Kubernetes => {
                     format!(
-                        "`follow` at `{}` is not built yet; faults on packets and `process.pause` in pods have it",
+                        "`follow` at `{}` is not built yet; faults on packets, `process.pause` and `stress.cpu` in pods have it",
                         kind.name
                     )
                 }

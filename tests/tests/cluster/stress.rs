@@ -129,9 +129,22 @@ fn the_quota_of_one_pod_is_used_up_from_inside_and_a_pod_without_one_is_refused(
     }
     assert!(after.iter().all(|used| *used < 0.1) && !works(), "{after:?}");
 
-    // Nobody of brunt's is left on the runner's side.
-    let run = cluster.run(&busy_for(&shop, 60)).state_in(folder.path()).start();
+    // A pod that takes the victim's place is kept busy, too.
+    let text = fs::read_to_string(busy_for(&shop, 60).path()).expect("it was just written");
+    let follows = text.replace("target: payments, for", "target: payments, follow: true, for");
+    let run = cluster.run(&Scenario::new(&follows)).state_in(folder.path()).start();
     run.wait_for("fault.verified");
+    let quota = shop.pods("payments");
+    let victim = quota.iter().zip(use_of(&quota)).find(|(_, used)| *used > 0.15).expect("one of them is busy").0;
+    shop.kubectl(&["delete", "pod", name(victim), "--grace-period=0", "--force"]);
+    run.wait_for("fault.followed");
+    let now = shop.pods("payments");
+    let new = now.iter().find(|pod| !quota.iter().any(|old| name(old) == name(pod))).expect("it was replaced").clone();
+    let is_busy = || use_of(std::slice::from_ref(&new))[0] > 0.15;
+    assert!(host::comes_true(Duration::from_secs(25), is_busy), "{:?}", use_of(&now));
+    assert!(use_of(&now).iter().filter(|used| **used > 0.15).count() == 1, "the one that was spared stays so");
+
+    // Nobody of brunt's is left on the runner's side.
     assert!(works());
     kill_all_of(&run);
     assert!(host::comes_true(LEASE + Duration::from_secs(1), || !works()), "it outlives its lease");

@@ -24,6 +24,8 @@ pub struct CpuOfPod {
     kind: String,
     run_id: String,
     mark: String,
+    /// What is gone is replaced by another one.
+    follows: bool,
     beats: Arc<Beats>,
     /// As many processors' worth of time as the containers of the pod may use.
     allowed: f64,
@@ -60,6 +62,7 @@ impl CpuOfPod {
             kind: order.kind.clone(),
             run_id: run_id.to_owned(),
             mark: worker::mark_of(run_id, &order.fault),
+            follows: order.follow,
             beats,
             allowed: thousandths as f64 / 1e3,
             workers,
@@ -87,15 +90,24 @@ impl CpuOfPod {
     }
 
     /// At its end it is judged by the whole time that it lasted.
-    fn seen(&mut self, at_last: bool) -> Result<String, String> {
-        let now = self.sample()?;
+    fn seen(&mut self, at_last: bool) -> Seen {
+        let now = match self.sample() {
+            Ok(now) => now,
+            Err(why) => return Seen::Absent(why),
+        };
         let first = *self.first.get_or_insert(now);
         let from = if at_last { first } else { *self.last.get_or_insert(now) };
         if now.at.duration_since(from.at) >= WINDOW {
             self.told = Some(judge(self.level, self.allowed, from, now));
             self.last = Some(now);
         }
-        self.told.clone().unwrap_or_else(|| Err("it was not yet looked at for long enough".into()))
+        let early = || "it was not yet looked at for long enough".to_owned();
+        match self.told.clone() {
+            Some(told) => told.map_or_else(Seen::Absent, Seen::Yes),
+            // It may be in the place of one that is gone, and the run is not to end before this one was looked at.
+            None if self.follows => Seen::NotExercised(early()),
+            None => Seen::Absent(early()),
+        }
     }
 }
 
@@ -136,11 +148,11 @@ impl Fault<Services> for CpuOfPod {
     }
 
     fn verify(&mut self, _: &mut Services) -> Result<Seen, Error> {
-        Ok(self.seen(false).map_or_else(Seen::Absent, Seen::Yes))
+        Ok(self.seen(false))
     }
 
     fn revert(&mut self, _: &mut Services) -> Reverted {
-        let effect = self.seen(true).map_or_else(Seen::Absent, Seen::Yes);
+        let effect = self.seen(true);
         let Some(worker) = &mut self.worker else { return Reverted::nothing(effect) };
         match worker.end() {
             Ok(()) => {
