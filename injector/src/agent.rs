@@ -4,13 +4,30 @@
 //! It ends (resumes what is paused, reverts every fault, kills every service, closes the journal) as soon as the runner's
 //! process is gone, its own stdin ends, or the lease runs out: a runner that is stopped is as bad as one that is dead.
 //! It runs in a session of its own, so that Ctrl-C in a terminal reaches the runner only; it asks for no PR_SET_PDEATHSIG,
-//! which would fire when the *thread* that started it ends. One thread, one loop, nothing in it waits for long, and a
-//! runner that does not read its answers cannot block it.
+//! which would fire when the *thread* that started it ends.
+//!
+//! Its threads, and what each of them owns:
+//!
+//! - The *ear* (`ear.rs`) owns standard input and the lease. It carries no verb, so heartbeats are taken and answered whatever the
+//!   others are at; until when the agent may go on is one atomic instant ([`Beats`]), by which all that lives on the lease goes.
+//! - The *main thread* owns the services, the faults on processes and packets, and the end. What it does is quick, and in the order
+//!   in which it was asked for; it waits for nobody outside of this host but for the commands of the user's that mend something.
+//! - *A thread for each fault that waits for others* (`elsewhere.rs`: an engine of containers, a cluster, agents in pods) owns that
+//!   fault. When the run is over each of them is told to take it off, at the same time and each for itself.
+//! - *Beats* ([`Beats`]) renews the leases of rules and workers while the agent's own lease lives; each agent in a pod has a thread
+//!   that talks with it ([`pods`]); and one thread starts programs of the user's ([`rights`]).
+//!
+//! No lock is held while a verb runs. The output is the only thing that the threads share besides queues, and writing to it never
+//! waits: a runner that does not read its answers cannot block anybody.
 
+mod alarm;
+mod ear;
+mod elsewhere;
 mod faults;
 pub mod guard;
 pub mod handle;
 pub mod in_pod;
+mod inbox;
 pub mod lease;
 mod making;
 pub mod network;
@@ -23,17 +40,15 @@ pub mod worker;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::time::{
-    ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime, timerfd_create,
-    timerfd_settime,
-};
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::fault::Undo;
 use crate::journal;
@@ -41,10 +56,14 @@ use crate::mark;
 use crate::packets::Beats;
 use crate::process::{Pidfd, ProcessId};
 use crate::{sys, undo};
+use alarm::Alarm;
+use ear::{Ear, Heard};
+use elsewhere::{ComingOff, Elsewhere};
 use faults::Faults;
-use lease::{Lease, boottime};
+use inbox::Inbox;
+use lease::boottime;
 use network::Network;
-use pipes::{Input, Output};
+use pipes::{Input, Output, Voice};
 use pods::Pods;
 use protocol::{Answer, Ask, FromAgent, Happening, Hello, ToAgent};
 use services::{Key, Services};
@@ -70,18 +89,18 @@ pub fn main() -> u8 {
     }
 }
 
+/// What the main thread owns.
 struct Agent {
-    input: Input,
-    output: Output,
-    timer: OwnedFd,
+    heard: Inbox<Heard>,
+    voice: Voice,
+    /// Rings when a service has something to do by the clock.
+    alarm: Alarm,
     runner: Pidfd,
-    lease: Lease,
     run_id: String,
     journal: PathBuf,
     services: Services,
-    /// The leases of rules in the kernel.
-    beats: Arc<Beats>,
     faults: Faults,
+    elsewhere: Elsewhere,
     pods: Arc<Pods>,
     /// What undoes the faults that the runner makes and mends itself.
     held: BTreeMap<String, Vec<Undo>>,
@@ -117,23 +136,23 @@ impl Agent {
             return Err(io::Error::other(text));
         }
         let own = ProcessId::own()?;
-        let mut output = Output::new()?;
-        output.say(&FromAgent::Ready { agent: own });
+        let voice = Voice::new(Output::new()?);
+        voice.say(&FromAgent::Ready { agent: own });
         let beats = Beats::new(lease.max(lease::SHORTEST));
-        let pods = Pods::new(&run_id, &beats);
-        let faults = Faults::new(&run_id, &beats, Some(Arc::clone(&pods)));
+        let (post, heard) = inbox::queue()?;
+        let ear = Ear::new(input, voice.clone(), post, runner, lease, Arc::clone(&beats))?;
+        thread::Builder::new().name("brunt-ear".into()).spawn(move || ear.listen())?;
         Ok(Self {
-            input,
-            output,
-            timer: timerfd_create(TimerfdClockId::Boottime, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)?,
+            heard,
+            alarm: Alarm::new()?,
             runner: Pidfd::open(runner)?,
-            lease: Lease::new(lease, boottime()),
             services: Services::new(mark::variables(&run_id, own)),
-            beats,
+            faults: Faults::new(&run_id, &beats),
+            elsewhere: Elsewhere::new(voice.clone()),
+            pods: Pods::new(&run_id, &beats),
+            voice,
             run_id,
             journal,
-            faults,
-            pods,
             held: BTreeMap::new(),
             guard: None,
             stopping: None,
@@ -153,51 +172,33 @@ impl Agent {
 
     /// Waits for something to happen and deals with all that has.
     fn turn(&mut self) -> io::Result<Option<Ending>> {
-        self.output.flush();
         self.wait()?;
-        let open = self.input.read()?;
-        let listened = boottime();
-        // What has arrived counts before the lease is judged, and before the end of the pipe is.
-        while let Some(line) = self.input.line() {
-            if let Some(ending) = self.hear(&line) {
-                return Ok(Some(ending));
+        self.heard.hush();
+        loop {
+            match self.heard.take() {
+                Ok(None) => break,
+                Ok(Some(Heard::Asked(seq, Ask::End))) => return Ok(Some(Ending::Asked(seq))),
+                Ok(Some(Heard::Asked(seq, ask))) => self.hear(seq, ask),
+                Ok(Some(Heard::Over(reason))) => return Ok(Some(Ending::Alone(reason))),
+                Err(_) => return Ok(Some(Ending::Alone("nobody hears the runner any more".into()))),
             }
-        }
-        if self.runner.has_ended()? {
-            return Ok(Some(Ending::Alone("the runner is gone".into())));
-        }
-        if !open {
-            return Ok(Some(Ending::Alone("the runner has closed the agent's input".into())));
-        }
-        // A verb may have taken longer than the lease: what the runner has said meanwhile is not read yet.
-        if let Err(expired) = self.lease.check(listened) {
-            return Ok(Some(Ending::Alone(silence(expired))));
         }
         for what in self.services.tick() {
             self.tell(what);
         }
         if let Some((seq, reports)) = self.stopping.and_then(|seq| Some((seq, self.services.stopped()?))) {
             self.stopping = None;
-            self.output.say(&FromAgent::Answer { seq, answer: Ok(Answer::Stopped(reports)) });
+            self.voice.say(&FromAgent::Answer { seq, answer: Ok(Answer::Stopped(reports)) });
         }
         Ok(None)
     }
 
-    fn wait(&mut self) -> io::Result<()> {
-        let until = self.services.next_deadline().map_or(self.lease.until(), |at| at.min(self.lease.until()));
-        // Zero would switch the timer off; just past the deadline, for the lease has run out only *after* its end.
-        let until = until.max(Duration::from_nanos(1)) + Duration::from_millis(1);
-        let value = Timespec { tv_sec: until.as_secs() as i64, tv_nsec: i64::from(until.subsec_nanos()) };
-        let once = Itimerspec { it_interval: Timespec { tv_sec: 0, tv_nsec: 0 }, it_value: value };
-        timerfd_settime(&self.timer, TimerfdTimerFlags::ABSTIME, &once)?;
+    fn wait(&self) -> io::Result<()> {
+        self.alarm.set(self.services.next_deadline())?;
         let mut sources = vec![
-            PollFd::new(&self.timer, PollFlags::IN),
-            PollFd::new(self.runner.fd(), PollFlags::IN),
-            PollFd::from_borrowed_fd(self.input.as_fd(), PollFlags::IN),
+            PollFd::new(self.alarm.fd(), PollFlags::IN),
+            PollFd::from_borrowed_fd(self.heard.as_fd(), PollFlags::IN),
         ];
-        if self.output.is_waiting() {
-            sources.push(PollFd::from_borrowed_fd(self.output.as_fd(), PollFlags::OUT));
-        }
         sources.extend(self.services.handles().map(|handle| PollFd::new(handle, PollFlags::IN)));
         match poll(&mut sources, None) {
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
@@ -205,28 +206,28 @@ impl Agent {
         }
     }
 
-    fn hear(&mut self, line: &str) -> Option<Ending> {
-        match serde_json::from_str(line) {
-            Ok(ToAgent::Beat(sent)) => match self.lease.renew(Duration::from_nanos(sent)) {
-                Ok(()) => {
-                    self.beats.extend(self.lease.until());
-                    self.output.say_if_free(&FromAgent::Beat(sent));
-                }
-                Err(expired) => return Some(Ending::Alone(silence(expired))),
-            },
-            Ok(ToAgent::Ask { seq, ask: Ask::End }) => return Some(Ending::Asked(seq)),
-            Ok(ToAgent::Ask { seq, ask: Ask::StopServices }) => {
+    /// Answers, or has somebody else answer later.
+    fn hear(&mut self, seq: u64, ask: Ask) {
+        let answer = match ask {
+            Ask::StopServices => {
                 self.services.begin_stop();
                 self.stopping = Some(seq);
+                return;
             }
-            Ok(ToAgent::Ask { seq, ask }) => {
-                let answer = self.obey(ask);
-                self.output.say(&FromAgent::Answer { seq, answer });
-            }
-            Ok(ToAgent::Hello(_) | ToAgent::Join(_)) => return Some(Ending::Alone("the runner greeted twice".into())),
-            Err(error) => return Some(Ending::Alone(format!("the runner said something that is no request: {error}"))),
-        }
-        None
+            Ask::Prepare(ref order) => match making::elsewhere(order, &self.run_id, &self.pods) {
+                Some(Ok(fault)) => {
+                    let id = order.fault.clone();
+                    return self.elsewhere.begin(seq, ask, &id, fault);
+                }
+                Some(Err(error)) => Err(error.to_string()),
+                None => self.obey(ask),
+            },
+            ask => match ask.fault().filter(|fault| self.elsewhere.has(fault)).map(str::to_owned) {
+                Some(fault) => return self.elsewhere.ask(&fault, seq, ask),
+                None => self.obey(ask),
+            },
+        };
+        self.voice.say(&FromAgent::Answer { seq, answer });
     }
 
     fn obey(&mut self, ask: Ask) -> Result<Answer, String> {
@@ -264,17 +265,19 @@ impl Agent {
         Ok(Answer::Network(self.services.isolate(network)))
     }
 
-    fn tell(&mut self, what: Happening) {
+    fn tell(&self, what: Happening) {
         let now = clock_gettime(ClockId::Monotonic);
         let at = now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64;
-        self.output.say(&FromAgent::Happened { at, what });
+        self.voice.say(&FromAgent::Happened { at, what });
     }
 
     /// Undoes everything. If the runner is dead, its journal is closed for it: what `cleanup` would do is done here.
     fn end(&mut self, ending: Ending) -> u8 {
         let mut left = Vec::new();
-        let mut stuck = self.revert_all();
-        left.extend(self.undo_held());
+        self.forget_undone();
+        let coming_off = self.come_off();
+        let mut stuck = self.revert_here();
+        left.extend(self.run_undo_commands());
         left.extend(self.services.end_all(Duration::from_secs(2)));
         match undo::end_marked(&self.run_id) {
             Ok(_) => note(&self.journal, journal::SERVICES),
@@ -285,48 +288,70 @@ impl Agent {
             note(&self.journal, journal::NETWORK);
             left.extend(dismiss(guard));
         }
+        stuck.extend(self.wait_for(coming_off));
         let until = boottime() + PATIENCE;
         while matches!(ending, Ending::Alone(_)) && !stuck.is_empty() && boottime() < until && !self.is_asked() {
-            std::thread::sleep(Duration::from_secs(1));
-            stuck = self.revert_all();
+            thread::sleep(Duration::from_secs(1));
+            let coming_off = self.come_off();
+            stuck = self.revert_here();
+            stuck.extend(self.wait_for(coming_off));
         }
         left.extend(stuck);
         left.extend(self.pods.end_all());
         let failed = !left.is_empty();
         match ending {
-            Ending::Asked(seq) => self.output.say(&FromAgent::Answer { seq, answer: Ok(Answer::Ended(left)) }),
+            Ending::Asked(seq) => self.voice.say(&FromAgent::Answer { seq, answer: Ok(Answer::Ended(left)) }),
             Ending::Alone(reason) => {
                 self.close_journal_of_the_dead();
                 let left = left.iter().map(|one| format!("; left behind: {one}")).collect::<String>();
-                self.output.say(&FromAgent::Ended { reason: reason + &left });
+                self.voice.say(&FromAgent::Ended { reason: reason + &left });
             }
         }
-        self.output.flush_within(Duration::from_millis(500));
+        self.voice.output().flush_within(Duration::from_millis(500));
         u8::from(failed)
     }
 
     /// Whether a runner that was silent for too long is there after all, and wants something. Once this agent has ended it does by
     /// itself what can be done, and says what cannot.
-    fn is_asked(&mut self) -> bool {
-        // A pipe that cannot be read has nobody behind it.
-        let _ = self.input.read();
-        std::iter::from_fn(|| self.input.line())
-            .any(|line| matches!(serde_json::from_str(&line), Ok(ToAgent::Ask { .. })))
+    fn is_asked(&self) -> bool {
+        std::iter::from_fn(|| self.heard.take().ok().flatten()).any(|heard| matches!(heard, Heard::Asked(..)))
     }
 
-    /// Notes what is undone, and says why those that are left could not be.
-    fn revert_all(&mut self) -> Vec<String> {
+    /// Reverts the faults on processes and packets; notes what is undone, and says why those that are left could not be.
+    fn revert_here(&mut self) -> Vec<String> {
         let journal = &self.journal;
         self.faults.revert_all(&mut self.services, |fault| note(journal, fault))
     }
 
-    /// Carries out what undoes the faults of a runner that cannot any more; services still run meanwhile, for a command may
-    /// have to talk to them. What the journal says is undone, is.
-    fn undo_held(&mut self) -> Vec<String> {
-        let open = journal::read(&self.journal).ok().map(|found| found.open);
-        let is_open = |fault: &str| open.as_ref().is_none_or(|open| open.iter().any(|entry| entry.fault == fault));
+    /// Begins to undo what is elsewhere: the faults there, and what the runner has changed itself.
+    fn come_off(&self) -> ComingOff {
+        let mut coming_off = self.elsewhere.come_off();
+        for (id, undo) in self.held.iter().filter(|(_, undo)| is_elsewhere(undo)) {
+            coming_off.add(id, undo.clone());
+        }
+        coming_off
+    }
+
+    /// Waits for that; notes what is undone, and says why those that are left could not be.
+    fn wait_for(&mut self, coming_off: ComingOff) -> Vec<String> {
+        coming_off.wait(|id| {
+            self.held.remove(id);
+            note(&self.journal, id);
+        })
+    }
+
+    /// Forgets what a runner that is gone had undone itself.
+    fn forget_undone(&mut self) {
+        if let Ok(found) = journal::read(&self.journal) {
+            self.held.retain(|id, _| found.open.iter().any(|entry| entry.fault == *id));
+        }
+    }
+
+    /// Runs the commands that undo the faults of a runner that cannot any more; services still run meanwhile, for a command may
+    /// have to talk to them.
+    fn run_undo_commands(&mut self) -> Vec<String> {
         let mut left = Vec::new();
-        for (id, undo) in std::mem::take(&mut self.held).into_iter().filter(|(id, _)| is_open(id)) {
+        for (id, undo) in self.held.extract_if(.., |_, undo| !is_elsewhere(undo)) {
             let failed: Vec<String> = undo.into_iter().filter_map(|undo| carry_out(undo).err()).collect();
             if failed.is_empty() {
                 note(&self.journal, &id);
@@ -359,6 +384,11 @@ fn note(journal: &Path, fault: &str) {
     }
 }
 
+/// Whether this is undone in a cluster, and nothing on this host has to be there for it.
+fn is_elsewhere(undo: &[Undo]) -> bool {
+    undo.iter().all(|undo| matches!(undo, Undo::Cluster { .. }))
+}
+
 /// What undoes the fault of a runner that cannot may be a command of the user's.
 fn carry_out(undo: Undo) -> Result<Vec<String>, String> {
     let carried_out = rights::as_started_by_the_user(move || undo::apply(&undo));
@@ -369,8 +399,4 @@ fn carry_out(undo: Undo) -> Result<Vec<String>, String> {
 fn dismiss(mut guard: Child) -> Option<String> {
     drop(guard.stdin.take());
     guard.wait().err().map(|error| format!("cannot wait for the guard of isolated services: {error}"))
-}
-
-fn silence(expired: lease::Expired) -> String {
-    format!("the lease ran out: the runner was silent for {:.1} s", expired.silent.as_secs_f64())
 }

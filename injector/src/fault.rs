@@ -2,9 +2,10 @@
 //!
 //! The injector drives them in this order, and writes what `prepare` returns to the journal before `inject`. A fault is
 //! one file below this folder and one line in `catalogue`. It acts at a *place*: stream faults (`network`, `tcp`, `http`)
-//! at the proxy in the runner's process (`Fault<Arc<Proxy>>`), faults on processes, containers and packets in the agent
-//! (`Fault<Services>`), commands on this host, from the runner (`Fault<Host>`). The verbs block; the injector calls those of
-//! the proxy on a thread that may, the agent bounds them by being quick.
+//! at the proxy in the runner's process (`Fault<Arc<Proxy>>`), commands on this host, from the runner (`Fault<Host>`), faults on
+//! processes and packets in the agent (`Fault<Services>`), and those that wait for an engine of containers, a cluster or the
+//! agents in pods behind it (`Fault<Elsewhere>`). The verbs block: the injector calls those of the proxy on a thread that may,
+//! each fault elsewhere has a thread of the agent for itself, and those on processes and packets are quick.
 //!
 //! Stream faults differ only in what they do to a connection; `fault/link.rs` has their verbs. Packet faults differ only in
 //! what happens to a packet; `fault/packet.rs` has theirs.
@@ -41,6 +42,11 @@ use crate::error::Error;
 use crate::namespace::Identity;
 use crate::netlink::tc::tree::Queues;
 use crate::target::Victim;
+
+/// The place of faults that wait for somebody who may not answer: an engine of containers, a cluster, agents in pods. Nothing of
+/// this host is in it, so that nobody else waits with them.
+#[derive(Debug)]
+pub struct Elsewhere;
 
 /// A fault with its victims, ready to act at a `Place`.
 pub trait Fault<Place>: Send {

@@ -10,7 +10,7 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -60,9 +60,6 @@ pub struct Handle {
     shared: Arc<Shared>,
 }
 
-/// What the agent answers within this it does between two heartbeats.
-const PROMPT: Duration = Duration::from_secs(5);
-
 /// Who waits for the answer to which request.
 type Waiting = BTreeMap<u64, mpsc::Sender<Result<Answer, String>>>;
 
@@ -74,9 +71,6 @@ struct Shared {
     next: AtomicU64,
     /// When the agent last said anything (boot time, nanoseconds).
     heard: AtomicU64,
-    /// Requests under way that may keep the agent from answering heartbeats: it waits for an engine of containers. Each has
-    /// a limit of its own.
-    slow: AtomicUsize,
     /// Why it is gone, in the order in which reasons came up; the first is the cause.
     reason: Mutex<Option<String>>,
     /// The end was asked for.
@@ -125,7 +119,6 @@ impl Handle {
             waiting: Mutex::new(Some(BTreeMap::new())),
             next: AtomicU64::new(1),
             heard: AtomicU64::new(nanos(boottime())),
-            slow: AtomicUsize::new(0),
             reason: Mutex::new(None),
             closing: AtomicBool::new(false),
             log,
@@ -145,16 +138,6 @@ impl Handle {
 
     /// Asks and waits for the answer. Blocks; an agent that is gone is an error at once.
     pub fn ask(&self, ask: Ask, within: Duration) -> Result<Answer, Error> {
-        if within <= PROMPT {
-            return self.ask_and_wait(ask, within);
-        }
-        self.shared.slow.fetch_add(1, Ordering::SeqCst);
-        let answer = self.ask_and_wait(ask, within);
-        self.shared.slow.fetch_sub(1, Ordering::SeqCst);
-        answer
-    }
-
-    fn ask_and_wait(&self, ask: Ask, within: Duration) -> Result<Answer, Error> {
         let name = ask.name();
         let seq = self.shared.next.fetch_add(1, Ordering::Relaxed);
         let (sender, answer) = mpsc::channel();
@@ -239,7 +222,7 @@ impl Shared {
             let now = boottime();
             if now >= next {
                 let silent = now.saturating_sub(Duration::from_nanos(self.heard.load(Ordering::Relaxed)));
-                if silent > lease + every && self.slow.load(Ordering::SeqCst) == 0 {
+                if silent > lease + every {
                     self.blame(format!("it left heartbeats unanswered for {:.1} s", silent.as_secs_f64()));
                     let _ = locked(&self.child).kill();
                     return;

@@ -9,15 +9,13 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::time::{
-    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
-};
 
+use super::alarm::Alarm;
 use super::faults::Faults;
 use super::lease::{Expired, Lease, boottime};
 use super::pipes::{Input, Output};
@@ -54,7 +52,7 @@ struct InPod {
     /// The other end of the input is closed, for good.
     deaf: bool,
     output: Output,
-    timer: OwnedFd,
+    alarm: Alarm,
     own: ProcessId,
     run_id: String,
     lease: Lease,
@@ -116,11 +114,11 @@ impl InPod {
             input,
             deaf: false,
             output,
-            timer: timerfd_create(TimerfdClockId::Boottime, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)?,
+            alarm: Alarm::new()?,
             own,
             lease,
             clocks: Clocks::new(sent, now),
-            faults: Faults::new(&run_id, &beats, None),
+            faults: Faults::new(&run_id, &beats),
             beats,
             run_id,
             services: Services::new(Vec::new()),
@@ -155,7 +153,7 @@ impl InPod {
         self.output.flush();
         self.wait()?;
         self.deaf |= !self.input.read()?;
-        // What is said while a verb takes its time is read in the next turn, and counts then.
+        // This is one thread, whose verbs are quick. What is said while one takes its time is read in the next turn, and counts then.
         let listened = boottime();
         while let Some(line) = self.input.line() {
             if let Some(ending) = self.hear(&line) {
@@ -168,10 +166,8 @@ impl InPod {
     fn wait(&self) -> io::Result<()> {
         // Just past the deadline, for the lease has run out only *after* its end.
         let until = self.lease.until() + Duration::from_millis(1);
-        let value = Timespec { tv_sec: until.as_secs() as i64, tv_nsec: i64::from(until.subsec_nanos()) };
-        let once = Itimerspec { it_interval: Timespec { tv_sec: 0, tv_nsec: 0 }, it_value: value };
-        timerfd_settime(&self.timer, TimerfdTimerFlags::ABSTIME, &once)?;
-        let mut sources = vec![PollFd::new(&self.timer, PollFlags::IN)];
+        self.alarm.set(Some(until))?;
+        let mut sources = vec![PollFd::new(self.alarm.fd(), PollFlags::IN)];
         if !self.deaf {
             sources.push(PollFd::from_borrowed_fd(self.input.as_fd(), PollFlags::IN));
         }

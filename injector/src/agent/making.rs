@@ -1,4 +1,4 @@
-//! Which fault an order asks for: the one place where a kind becomes the thing that acts.
+//! Which fault an order asks for, and where it acts: the one place where a kind becomes the thing that acts.
 
 use std::sync::Arc;
 
@@ -6,7 +6,6 @@ use super::pods::Pods;
 use super::protocol::Order;
 use super::services::Services;
 use crate::error::Error;
-use crate::fault::Fault;
 use crate::fault::container::on_containers;
 use crate::fault::deployment::on_deployments;
 use crate::fault::disk::latency::DiskLatency;
@@ -19,19 +18,32 @@ use crate::fault::pod::on_pods;
 use crate::fault::pool::exhaust::Exhaust;
 use crate::fault::process::on_processes;
 use crate::fault::stress::{self, CpuOfPod, Stress};
+use crate::fault::{Elsewhere, Fault};
 use crate::packets::Beats;
 use crate::target::process::in_container;
 
-/// The fault that an order asks for.
-pub(super) fn fault_of(
+/// The fault that an order asks for, if it is one that waits for others.
+pub(super) fn elsewhere(
     order: &Order,
     run_id: &str,
-    beats: &Arc<Beats>,
-    pods: Option<&Arc<Pods>>,
-) -> Result<Box<dyn Fault<Services>>, Error> {
-    if let (Some(image), Some(pods)) = (&order.in_pods, pods) {
-        return Ok(Box::new(InPods::new(order, image, run_id, Arc::clone(pods))?));
+    pods: &Arc<Pods>,
+) -> Option<Result<Box<dyn Fault<Elsewhere>>, Error>> {
+    if let Some(image) = &order.in_pods {
+        let in_pods = InPods::new(order, image, run_id, Arc::clone(pods));
+        return Some(in_pods.map(|fault| Box::new(fault) as _));
     }
+    match order.kind.split_once('.')?.0 {
+        "pod" => Some(on_pods(order)),
+        "deployment" => Some(on_deployments(order)),
+        "node" => Some(on_nodes(order)),
+        "namespace" => Some(on_namespaces(order, run_id)),
+        "container" => Some(on_containers(order)),
+        _ => None,
+    }
+}
+
+/// The fault that an order asks for, on processes or packets of this host or pod.
+pub(super) fn here(order: &Order, run_id: &str, beats: &Arc<Beats>) -> Result<Box<dyn Fault<Services>>, Error> {
     if let Some(bandwidth) = order.bandwidth {
         return Ok(Box::new(BandwidthFault::new(order, bandwidth, run_id, Arc::clone(beats))));
     }
@@ -48,19 +60,12 @@ pub(super) fn fault_of(
     if let Some(pool) = order.pool.clone() {
         return Ok(Box::new(Exhaust::new(order, pool, run_id, Arc::clone(beats))));
     }
-    match order.kind.split_once('.').map(|(group, _)| group) {
-        Some("pod") => return on_pods(order),
-        Some("deployment") => return on_deployments(order),
-        Some("node") => return on_nodes(order),
-        Some("namespace") => return on_namespaces(order, run_id),
-        _ => {}
-    }
     if let Some(wanted) = &order.process {
         let victims = in_container(wanted, order.container_id.as_deref()).map_err(Error::Refused)?;
         return on_processes(&Order { victims, ..order.clone() });
     }
-    let Some(treatment) = order.packets.clone() else {
-        return if order.kind.starts_with("container.") { on_containers(order) } else { on_processes(order) };
-    };
-    Ok(Box::new(Ladder::new(order, treatment, run_id, Arc::clone(beats))))
+    match order.packets.clone() {
+        Some(treatment) => Ok(Box::new(Ladder::new(order, treatment, run_id, Arc::clone(beats)))),
+        None => on_processes(order),
+    }
 }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -164,5 +165,26 @@ impl Output {
 impl AsFd for Output {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.stdout.as_fd()
+    }
+}
+
+/// The output of an agent with several threads: whole lines, of whichever thread. Nobody waits for long, for writing never does.
+#[derive(Clone)]
+pub struct Voice(Arc<Mutex<Output>>);
+
+impl Voice {
+    /// That of this output.
+    pub fn new(output: Output) -> Self {
+        Self(Arc::new(Mutex::new(output)))
+    }
+
+    /// As [`Output::say`].
+    pub fn say(&self, value: &impl Serialize) {
+        self.output().say(value);
+    }
+
+    /// The output itself, for as long as nobody has to wait.
+    pub fn output(&self) -> MutexGuard<'_, Output> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

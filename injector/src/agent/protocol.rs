@@ -147,6 +147,27 @@ pub enum Ask {
 }
 
 impl Ask {
+    /// Of which fault it is a verb.
+    pub fn fault(&self) -> Option<&str> {
+        match self {
+            Self::Prepare(order) => Some(&order.fault),
+            Self::Approach { fault }
+            | Self::Follow { fault, .. }
+            | Self::Inject { fault, .. }
+            | Self::Verify { fault }
+            | Self::Meet { fault, .. }
+            | Self::Revert { fault } => Some(fault),
+            Self::Network { .. }
+            | Self::Start(_)
+            | Self::StopServices
+            | Self::Cease
+            | Self::Hold { .. }
+            | Self::Undo { .. }
+            | Self::LetGo { .. }
+            | Self::End => None,
+        }
+    }
+
     /// For error messages.
     pub fn name(&self) -> &'static str {
         match self {

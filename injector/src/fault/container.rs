@@ -1,4 +1,4 @@
-//! Faults on containers of this host's Docker Engine. They live in the agent, as those on processes do.
+//! Faults on containers of this host's Docker Engine. They live in the agent, as those on processes do, but wait for the engine.
 //!
 //! The engine is asked to pause, stop and restart, because it keeps the books of its containers; it is not asked to kill:
 //! it takes a kill through its interface for the wish that the container stays down, and then no restart policy acts.
@@ -17,11 +17,10 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::agent::protocol::Order;
-use crate::agent::services::Services;
 use crate::cgroup::Membership;
 use crate::docker::{Container, Docker};
 use crate::error::Error;
-use crate::fault::Fault;
+use crate::fault::{Elsewhere, Fault};
 use crate::process::{Pidfd, ProcessId};
 use crate::target::Victim;
 
@@ -31,7 +30,7 @@ pub const GRACE: Duration = Duration::from_secs(10);
 const SETTLE: Duration = Duration::from_secs(2);
 
 /// The fault of this kind on these containers.
-pub fn on_containers(order: &Order) -> Result<Box<dyn Fault<Services>>, Error> {
+pub fn on_containers(order: &Order) -> Result<Box<dyn Fault<Elsewhere>>, Error> {
     let held = order.victims.iter().map(|victim| Held::of(&order.kind, victim)).collect::<Result<Vec<_>, _>>()?;
     match order.kind.as_str() {
         "container.kill" => Ok(Box::new(kill::Kill::new(held))),

@@ -9,16 +9,15 @@ use std::time::Duration;
 use brunt_kubernetes::{Kind, Object};
 
 use crate::agent::protocol::Order;
-use crate::agent::services::Services;
 use crate::error::Error;
-use crate::fault::Fault;
 use crate::fault::pod::objects;
+use crate::fault::{Elsewhere, Fault};
 
 /// How long a controller may take to carry out what a deployment says.
 pub const SETTLE: Duration = Duration::from_secs(60);
 
 /// The fault of this kind on these deployments.
-pub fn on_deployments(order: &Order) -> Result<Box<dyn Fault<Services>>, Error> {
+pub fn on_deployments(order: &Order) -> Result<Box<dyn Fault<Elsewhere>>, Error> {
     let unfit = |why: &str| Error::Unfit { kind: order.kind.clone(), why: why.into() };
     let (cluster, mut deployments) = objects(order, Kind::Deployment)?;
     let deployment = deployments.pop().ok_or_else(|| unfit("it needs a deployment"))?;

@@ -16,10 +16,9 @@ use brunt_kubernetes::{Cluster, Kind, Object, ephemeral};
 
 use crate::agent::pods::{Place, Pods};
 use crate::agent::protocol::Order;
-use crate::agent::services::Services;
 use crate::error::Error;
 use crate::fault::pod::objects;
-use crate::fault::{Change, Fault, Reverted, Seen, Undo};
+use crate::fault::{Change, Elsewhere, Fault, Reverted, Seen, Undo};
 use crate::target::Victim;
 use inside::Inside;
 
@@ -67,8 +66,8 @@ fn stops(order: &Order) -> bool {
     order.kind == "process.pause"
 }
 
-impl Fault<Services> for InPods {
-    fn prepare(&mut self, _: &mut Services) -> Result<Vec<Undo>, Error> {
+impl Fault<Elsewhere> for InPods {
+    fn prepare(&mut self, _: &mut Elsewhere) -> Result<Vec<Undo>, Error> {
         // The containers of one target have one name, but for faults on processes of pods with one container each.
         let mut by_name: BTreeMap<String, Vec<Object>> = BTreeMap::new();
         for pod in &self.pods {
@@ -79,7 +78,7 @@ impl Fault<Services> for InPods {
         Ok(by_name.into_iter().map(|(container, pods)| Undo::EndsInPods { pods, container, lease, stops }).collect())
     }
 
-    fn approach(&mut self, _: &mut Services) -> Result<Option<String>, Error> {
+    fn approach(&mut self, _: &mut Elsewhere) -> Result<Option<String>, Error> {
         for pod in self.pods.iter().skip(self.inside.len()) {
             self.inside.push(Inside::begin(&self.order, &self.way, pod)?);
         }
@@ -91,21 +90,21 @@ impl Fault<Services> for InPods {
         Ok(None)
     }
 
-    fn follow(&mut self, services: &mut Services, victims: &[Victim]) -> Result<Vec<Undo>, Error> {
+    fn follow(&mut self, place: &mut Elsewhere, victims: &[Victim]) -> Result<Vec<Undo>, Error> {
         for pod in victims.iter().filter_map(Victim::object) {
             if !self.pods.iter().any(|known| known.uid == pod.uid) {
                 self.pods.push(pod.clone());
             }
         }
-        self.prepare(services)
+        self.prepare(place)
     }
 
-    fn inject(&mut self, _: &mut Services, change: Change) -> Result<(), Error> {
+    fn inject(&mut self, _: &mut Elsewhere, change: Change) -> Result<(), Error> {
         self.inside.iter_mut().for_each(|inside| inside.inject(change));
         Ok(())
     }
 
-    fn meet(&mut self, _: &mut Services, peers: &[IpAddr]) -> Result<(), Error> {
+    fn meet(&mut self, _: &mut Elsewhere, peers: &[IpAddr]) -> Result<(), Error> {
         // Those that follow learn it with their order.
         if let Some(packets) = &mut self.order.packets {
             packets.peers = Some(peers.to_vec());
@@ -113,12 +112,12 @@ impl Fault<Services> for InPods {
         self.inside.iter_mut().try_for_each(|inside| inside.meet(peers))
     }
 
-    fn verify(&mut self, _: &mut Services) -> Result<Seen, Error> {
+    fn verify(&mut self, _: &mut Elsewhere) -> Result<Seen, Error> {
         let seen = self.inside.iter_mut().map(|inside| Ok((inside.pod(), inside.look()?)));
         seen.collect::<Result<Vec<_>, Error>>().map(together)
     }
 
-    fn revert(&mut self, _: &mut Services) -> Reverted {
+    fn revert(&mut self, _: &mut Elsewhere) -> Reverted {
         let mut effects = Vec::new();
         let mut all = Reverted::nothing(Seen::NotExercised("it was never injected".into()));
         let mut errors = Vec::new();

@@ -1,4 +1,5 @@
-//! A look at a cluster that goes on beside the agent's loop, which must not wait for an API server.
+//! A look at a cluster that goes on beside the thread of its fault: who asks what is seen of it is told at once, whatever the API
+//! server is at.
 
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};

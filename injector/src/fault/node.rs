@@ -8,10 +8,9 @@ use std::time::Duration;
 use brunt_kubernetes::Kind;
 
 use crate::agent::protocol::Order;
-use crate::agent::services::Services;
 use crate::error::Error;
-use crate::fault::Fault;
 use crate::fault::pod::{names, objects};
+use crate::fault::{Elsewhere, Fault};
 
 /// How long the cluster's controllers may take to say what they were told.
 pub const SETTLE: Duration = Duration::from_secs(10);
@@ -19,7 +18,7 @@ pub const SETTLE: Duration = Duration::from_secs(10);
 pub const DRAIN: Duration = Duration::from_secs(120);
 
 /// The fault of this kind on these nodes.
-pub fn on_nodes(order: &Order) -> Result<Box<dyn Fault<Services>>, Error> {
+pub fn on_nodes(order: &Order) -> Result<Box<dyn Fault<Elsewhere>>, Error> {
     let (cluster, nodes) = objects(order, Kind::Node)?;
     match order.kind.as_str() {
         "node.cordon" => Ok(Box::new(cordon::Cordon::new(cluster, nodes))),

@@ -17,16 +17,15 @@ use brunt_kubernetes::{ANSWER, Access, Client, Cluster, Kind, KubernetesError, O
 
 use self::leave::Way;
 use crate::agent::protocol::Order;
-use crate::agent::services::Services;
 use crate::error::Error;
-use crate::fault::Fault;
+use crate::fault::{Elsewhere, Fault};
 use crate::target::Victim;
 
 /// How long a kubelet may take beyond what a pod is given to end.
 pub const SETTLE: Duration = Duration::from_secs(20);
 
 /// The fault of this kind on these pods.
-pub fn on_pods(order: &Order) -> Result<Box<dyn Fault<Services>>, Error> {
+pub fn on_pods(order: &Order) -> Result<Box<dyn Fault<Elsewhere>>, Error> {
     let (cluster, pods) = objects(order, Kind::Pod)?;
     match order.kind.as_str() {
         "pod.kill" => Ok(Box::new(leave::Leave::new(Way::Kill, cluster, pods, order.grace))),

@@ -1,4 +1,4 @@
-//! Keeps the leases of all tables alive, on a thread of its own: the agent's loop may be busy with a verb for longer.
+//! Keeps the leases of all tables alive, on a thread of its own: the agent may be busy with a verb for longer.
 //!
 //! It does so only while the agent's own lease lives. Whatever stops the runner, or the agent, therefore stops the rules.
 

@@ -10,3 +10,4 @@ mod pool;
 mod safety;
 mod scene;
 mod targets;
+mod waiting;

@@ -294,7 +294,6 @@ async fn s10_no_journal_no_fault() {
     assert!(error.is_preflight());
     assert!(error.to_string().starts_with("cannot create the folder of the undo journal "), "{error}");
 
-    // The disk that fills up meanwhile: the journal's next line fails, so the fault does not happen.
     // The disk that fills up meanwhile, in a process of its own: the journal's next line fails, so nothing happens.
     let bystander = Bystander::start();
     let pid = bystander.pid().to_string();

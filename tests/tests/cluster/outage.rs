@@ -54,7 +54,7 @@ impl<'cluster> Crowd<'cluster> {
         asked_by_brunt(self.cluster, |asked| asked.namespace == self.namespace && asked.code < 400)
     }
 
-    /// Two become one for that long.
+    /// Two become one for that long. The lease is shorter than any outage: it has nothing to do with who is away.
     fn fewer(&self, length: &str) -> Scenario {
         Scenario::new(&format!(
             "
@@ -71,7 +71,7 @@ impl<'cluster> Crowd<'cluster> {
           - {{ id: fewer, fault: deployment.scale, target: crowd, for: {length}, with: {{ replicas: 1 }} }}
           - pause: 1s
         gates: [ {{ metric: error_rate, max: 1% }} ]
-        safety: {{ lease: 30s, allow: {{ namespaces: [ {namespace} ] }} }}
+        safety: {{ lease: 2s, allow: {{ namespaces: [ {namespace} ] }} }}
         ",
             namespace = self.namespace,
             program = program().display(),
@@ -122,6 +122,10 @@ fn an_undo_that_falls_into_an_outage_is_made_when_the_server_is_back_also_when_t
         let began = Instant::now();
         if kills {
             run.signal(Signal::SIGKILL);
+            // What is on this host waits for nobody elsewhere.
+            let service = program().display().to_string();
+            let is_gone = || !host::marked(&mark).iter().any(|process| process.command.contains(&service));
+            assert!(host::comes_true(Duration::from_secs(2), is_gone), "{:?}", host::marked(&mark));
         } else {
             run.wait_for("event=fault.removing");
         }

@@ -8,9 +8,8 @@
 use rustix::process::Signal;
 
 use super::{Held, names};
-use crate::agent::services::Services;
 use crate::error::Error;
-use crate::fault::{Change, Fault, Reverted, Seen, Undo};
+use crate::fault::{Change, Elsewhere, Fault, Reverted, Seen, Undo};
 use crate::process::Pidfd;
 
 /// See the module.
@@ -43,8 +42,8 @@ impl Kill {
     }
 }
 
-impl Fault<Services> for Kill {
-    fn prepare(&mut self, _: &mut Services) -> Result<Vec<Undo>, Error> {
+impl Fault<Elsewhere> for Kill {
+    fn prepare(&mut self, _: &mut Elsewhere) -> Result<Vec<Undo>, Error> {
         self.handles.clear();
         for held in &self.held {
             if held.still_there()?.state.paused {
@@ -58,7 +57,7 @@ impl Fault<Services> for Kill {
         Ok(vec![Undo::Nothing { why: "a kill has no inverse; a restart policy starts the container again".into() }])
     }
 
-    fn inject(&mut self, _: &mut Services, change: Change) -> Result<(), Error> {
+    fn inject(&mut self, _: &mut Elsewhere, change: Change) -> Result<(), Error> {
         if self.injected || change == Change::Skip {
             return Ok(());
         }
@@ -69,11 +68,11 @@ impl Fault<Services> for Kill {
         Ok(())
     }
 
-    fn verify(&mut self, _: &mut Services) -> Result<Seen, Error> {
+    fn verify(&mut self, _: &mut Elsewhere) -> Result<Seen, Error> {
         self.ended()
     }
 
-    fn revert(&mut self, _: &mut Services) -> Reverted {
+    fn revert(&mut self, _: &mut Elsewhere) -> Reverted {
         let mut effect = self.ended().unwrap_or_else(|error| Seen::Absent(error.to_string()));
         let mut residue = Vec::new();
         if !self.injected {

@@ -6,10 +6,9 @@
 //! engine refuses to stop a container that is paused, so `docker stop` and health checks fail meanwhile too.
 
 use super::{Held, names, thaw};
-use crate::agent::services::Services;
 use crate::cgroup::Membership;
 use crate::error::Error;
-use crate::fault::{Change, Fault, Reverted, Seen, Undo};
+use crate::fault::{Change, Elsewhere, Fault, Reverted, Seen, Undo};
 
 /// See the module.
 pub struct Pause {
@@ -34,8 +33,8 @@ impl Pause {
     }
 }
 
-impl Fault<Services> for Pause {
-    fn prepare(&mut self, _: &mut Services) -> Result<Vec<Undo>, Error> {
+impl Fault<Elsewhere> for Pause {
+    fn prepare(&mut self, _: &mut Elsewhere) -> Result<Vec<Undo>, Error> {
         for held in &self.held {
             if held.still_there()?.state.paused {
                 let who = format!("container {held} is paused already, and not by this fault");
@@ -47,7 +46,7 @@ impl Fault<Services> for Pause {
         Ok(vec![Undo::Unpause { containers: self.held.clone() }])
     }
 
-    fn inject(&mut self, _: &mut Services, change: Change) -> Result<(), Error> {
+    fn inject(&mut self, _: &mut Elsewhere, change: Change) -> Result<(), Error> {
         if self.injected || change == Change::Skip {
             return Ok(());
         }
@@ -55,11 +54,11 @@ impl Fault<Services> for Pause {
         self.held.iter().try_for_each(|held| held.docker().pause(&held.id)).map_err(Error::from)
     }
 
-    fn verify(&mut self, _: &mut Services) -> Result<Seen, Error> {
+    fn verify(&mut self, _: &mut Elsewhere) -> Result<Seen, Error> {
         Ok(self.state().map_or_else(Seen::Absent, Seen::Yes))
     }
 
-    fn revert(&mut self, _: &mut Services) -> Reverted {
+    fn revert(&mut self, _: &mut Elsewhere) -> Reverted {
         let effect = self.state().map_or_else(Seen::Absent, Seen::Yes);
         let mut reverted = Reverted::nothing(effect);
         if !self.injected {

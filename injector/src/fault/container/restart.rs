@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use super::underway::Underway;
 use super::{Held, start};
-use crate::agent::services::Services;
 use crate::error::Error;
-use crate::fault::{Change, Fault, Reverted, Seen, Undo};
+use crate::fault::{Change, Elsewhere, Fault, Reverted, Seen, Undo};
 use crate::process::Pidfd;
 
 /// See the module.
@@ -46,8 +45,8 @@ impl Restart {
     }
 }
 
-impl Fault<Services> for Restart {
-    fn prepare(&mut self, _: &mut Services) -> Result<Vec<Undo>, Error> {
+impl Fault<Elsewhere> for Restart {
+    fn prepare(&mut self, _: &mut Elsewhere) -> Result<Vec<Undo>, Error> {
         self.old.clear();
         for held in &self.held {
             if held.still_there()?.state.paused {
@@ -58,7 +57,7 @@ impl Fault<Services> for Restart {
         Ok(vec![Undo::StartContainers { containers: self.held.clone(), grace: self.grace }])
     }
 
-    fn inject(&mut self, _: &mut Services, change: Change) -> Result<(), Error> {
+    fn inject(&mut self, _: &mut Elsewhere, change: Change) -> Result<(), Error> {
         if self.injected || change == Change::Skip {
             return Ok(());
         }
@@ -70,11 +69,11 @@ impl Fault<Services> for Restart {
         Ok(())
     }
 
-    fn verify(&mut self, _: &mut Services) -> Result<Seen, Error> {
+    fn verify(&mut self, _: &mut Elsewhere) -> Result<Seen, Error> {
         self.state()
     }
 
-    fn revert(&mut self, _: &mut Services) -> Reverted {
+    fn revert(&mut self, _: &mut Elsewhere) -> Reverted {
         let effect = self.state().unwrap_or_else(|error| Seen::Absent(error.to_string()));
         let mut reverted = Reverted::nothing(effect);
         if !self.injected {

@@ -11,9 +11,8 @@ use rustix::process::Signal;
 
 use super::underway::Underway;
 use super::{Held, names, start};
-use crate::agent::services::Services;
 use crate::error::Error;
-use crate::fault::{Change, Fault, Reverted, Seen, Undo};
+use crate::fault::{Change, Elsewhere, Fault, Reverted, Seen, Undo};
 use crate::process::Pidfd;
 
 /// Whoever takes the fault off while a container still has time to end does not wait for all of it.
@@ -66,8 +65,8 @@ impl Stop {
     }
 }
 
-impl Fault<Services> for Stop {
-    fn prepare(&mut self, _: &mut Services) -> Result<Vec<Undo>, Error> {
+impl Fault<Elsewhere> for Stop {
+    fn prepare(&mut self, _: &mut Elsewhere) -> Result<Vec<Undo>, Error> {
         self.handles.clear();
         for held in &self.held {
             let now = held.still_there()?;
@@ -83,7 +82,7 @@ impl Fault<Services> for Stop {
         Ok(vec![Undo::StartContainers { containers: self.held.clone(), grace: self.grace }])
     }
 
-    fn inject(&mut self, _: &mut Services, change: Change) -> Result<(), Error> {
+    fn inject(&mut self, _: &mut Elsewhere, change: Change) -> Result<(), Error> {
         if self.injected || change == Change::Skip {
             return Ok(());
         }
@@ -95,11 +94,11 @@ impl Fault<Services> for Stop {
         Ok(())
     }
 
-    fn verify(&mut self, _: &mut Services) -> Result<Seen, Error> {
+    fn verify(&mut self, _: &mut Elsewhere) -> Result<Seen, Error> {
         self.state()
     }
 
-    fn revert(&mut self, _: &mut Services) -> Reverted {
+    fn revert(&mut self, _: &mut Elsewhere) -> Reverted {
         let effect = self.state().unwrap_or_else(|error| Seen::Absent(error.to_string()));
         let mut reverted = Reverted::nothing(effect);
         if !self.injected {

@@ -1,4 +1,5 @@
-//! A call to the engine that takes as long as a container takes to end, beside the agent's loop, which must not wait.
+//! A call to the engine that takes as long as a container takes to end, beside the thread of its fault, which says meanwhile what is
+//! seen.
 
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};

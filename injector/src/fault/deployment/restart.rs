@@ -8,10 +8,9 @@ use brunt_kubernetes::deployment::{self, RESTARTED};
 use brunt_kubernetes::{ANSWER, Cluster, KubernetesError, Object};
 
 use super::is_another;
-use crate::agent::services::Services;
 use crate::error::Error;
 use crate::fault::looking::Looking;
-use crate::fault::{Change, Fault, Reverted, Seen, Undo};
+use crate::fault::{Change, Elsewhere, Fault, Reverted, Seen, Undo};
 
 /// See the module.
 pub struct Restart {
@@ -47,8 +46,8 @@ fn look(
     }
 }
 
-impl Fault<Services> for Restart {
-    fn prepare(&mut self, _: &mut Services) -> Result<Vec<Undo>, Error> {
+impl Fault<Elsewhere> for Restart {
+    fn prepare(&mut self, _: &mut Elsewhere) -> Result<Vec<Undo>, Error> {
         let (cluster, object) = (&self.cluster, &self.deployment);
         let seen = cluster.ask(ANSWER, async |client| {
             cluster.check(&client, &object.cluster).await?;
@@ -66,7 +65,7 @@ impl Fault<Services> for Restart {
         Ok(vec![Undo::Nothing { why: "a restart has no inverse; it ends by itself".into() }])
     }
 
-    fn inject(&mut self, _: &mut Services, change: Change) -> Result<(), Error> {
+    fn inject(&mut self, _: &mut Elsewhere, change: Change) -> Result<(), Error> {
         if self.injected || change == Change::Skip {
             return Ok(());
         }
@@ -77,12 +76,12 @@ impl Fault<Services> for Restart {
         Ok(())
     }
 
-    fn verify(&mut self, _: &mut Services) -> Result<Seen, Error> {
+    fn verify(&mut self, _: &mut Elsewhere) -> Result<Seen, Error> {
         let nothing = || Ok(Seen::Absent("nothing was changed".into()));
         self.looking.as_mut().map_or_else(nothing, Looking::seen)
     }
 
-    fn revert(&mut self, _: &mut Services) -> Reverted {
+    fn revert(&mut self, _: &mut Elsewhere) -> Reverted {
         let nothing = || Ok(Seen::Absent("nothing was changed".into()));
         let effect = self.looking.as_mut().map_or_else(nothing, Looking::now);
         let mut reverted = Reverted::nothing(effect.unwrap_or_else(|error| Seen::Absent(error.to_string())));

@@ -11,11 +11,10 @@ use brunt_kubernetes::inverse::Inverse;
 use brunt_kubernetes::{ANSWER, Cluster, KubernetesError, Object};
 
 use super::is_another;
-use crate::agent::services::Services;
 use crate::error::Error;
 use crate::fault::looking::Looking;
 use crate::fault::put_back::put_all_back;
-use crate::fault::{Change, Fault, Reverted, Seen, Undo};
+use crate::fault::{Change, Elsewhere, Fault, Reverted, Seen, Undo};
 
 /// See the module.
 pub struct Scale {
@@ -57,8 +56,8 @@ fn judge(now: &DeploymentNow, object: &Object, to: i32) -> Seen {
     Seen::Yes(format!("{place} has {counted}, {ready} of them ready"))
 }
 
-impl Fault<Services> for Scale {
-    fn prepare(&mut self, _: &mut Services) -> Result<Vec<Undo>, Error> {
+impl Fault<Elsewhere> for Scale {
+    fn prepare(&mut self, _: &mut Elsewhere) -> Result<Vec<Undo>, Error> {
         let (cluster, object) = (&self.cluster, &self.deployment);
         let (seen, autoscaler) = cluster.ask(ANSWER, async |client| {
             cluster.check(&client, &object.cluster).await?;
@@ -80,7 +79,7 @@ impl Fault<Services> for Scale {
         Ok(vec![Undo::Cluster { inverse: Box::new(inverse) }])
     }
 
-    fn inject(&mut self, _: &mut Services, change: Change) -> Result<(), Error> {
+    fn inject(&mut self, _: &mut Elsewhere, change: Change) -> Result<(), Error> {
         let Some(Inverse::Replicas { from, .. }) = self.inverse else { return Ok(()) };
         if self.injected || change == Change::Skip {
             return Ok(());
@@ -104,11 +103,11 @@ impl Fault<Services> for Scale {
         scaled.map_err(Error::from)
     }
 
-    fn verify(&mut self, _: &mut Services) -> Result<Seen, Error> {
+    fn verify(&mut self, _: &mut Elsewhere) -> Result<Seen, Error> {
         self.looking.seen()
     }
 
-    fn revert(&mut self, _: &mut Services) -> Reverted {
+    fn revert(&mut self, _: &mut Elsewhere) -> Reverted {
         let effect = self.looking.at_last();
         let inverses = self.inverse.as_slice();
         put_all_back(&self.cluster, inverses, &mut self.injected, Reverted::nothing(effect))

@@ -19,12 +19,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::is_another;
-use crate::agent::services::Services;
 use crate::error::Error;
 use crate::fault::link::text;
 use crate::fault::looking::Looking;
 use crate::fault::put_back::put_all_back;
-use crate::fault::{Change, Fault, Reverted, Seen, Undo};
+use crate::fault::{Change, Elsewhere, Fault, Reverted, Seen, Undo};
 
 /// What becomes of a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -222,8 +221,8 @@ fn judge(pods: &[Made], field: &Field, is: &Value, what: &What) -> Seen {
     Seen::Yes(format!("{taken} of {} pods of {place} have the new `{}`, {ready} of them ready", pods.len(), field.name))
 }
 
-impl Fault<Services> for Template {
-    fn prepare(&mut self, _: &mut Services) -> Result<Vec<Undo>, Error> {
+impl Fault<Elsewhere> for Template {
+    fn prepare(&mut self, _: &mut Elsewhere) -> Result<Vec<Undo>, Error> {
         let (cluster, object, wanted) = (&self.cluster, &self.deployment, &self.wanted);
         let prepared = cluster.ask(ANSWER, async |client| {
             cluster.check(&client, &object.cluster).await?;
@@ -247,7 +246,7 @@ impl Fault<Services> for Template {
         Ok(self.inverses().into_iter().map(|inverse| Undo::Cluster { inverse: Box::new(inverse) }).collect())
     }
 
-    fn inject(&mut self, _: &mut Services, change: Change) -> Result<(), Error> {
+    fn inject(&mut self, _: &mut Elsewhere, change: Change) -> Result<(), Error> {
         let Some((field, was, is)) = &self.inverse else { return Ok(()) };
         if self.injected || change == Change::Skip {
             return Ok(());
@@ -271,12 +270,12 @@ impl Fault<Services> for Template {
         changed.map(drop).map_err(Error::from)
     }
 
-    fn verify(&mut self, _: &mut Services) -> Result<Seen, Error> {
+    fn verify(&mut self, _: &mut Elsewhere) -> Result<Seen, Error> {
         let nothing = || Ok(Seen::Absent("nothing was changed".into()));
         self.looking.as_mut().map_or_else(nothing, Looking::seen)
     }
 
-    fn revert(&mut self, _: &mut Services) -> Reverted {
+    fn revert(&mut self, _: &mut Elsewhere) -> Reverted {
         let nothing = || Seen::Absent("nothing was changed".into());
         let mut reverted = Reverted::nothing(self.looking.as_mut().map_or_else(nothing, Looking::at_last));
         if self.injected {

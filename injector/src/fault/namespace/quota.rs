@@ -11,11 +11,10 @@ use brunt_kubernetes::inverse::Inverse;
 use brunt_kubernetes::quota::{self, Counted, Quota};
 use brunt_kubernetes::{ANSWER, Cluster, KubernetesError, Object};
 
-use crate::agent::services::Services;
 use crate::error::Error;
 use crate::fault::looking::Looking;
 use crate::fault::put_back::put_all_back;
-use crate::fault::{Change, Fault, Reverted, Seen, Undo};
+use crate::fault::{Change, Elsewhere, Fault, Reverted, Seen, Undo};
 
 /// A name of the API: lower case letters, digits and dashes.
 const LONGEST: usize = 200;
@@ -81,8 +80,8 @@ fn judge(found: Counted, quota: &Quota) -> Seen {
     }
 }
 
-impl Fault<Services> for Shrink {
-    fn prepare(&mut self, _: &mut Services) -> Result<Vec<Undo>, Error> {
+impl Fault<Elsewhere> for Shrink {
+    fn prepare(&mut self, _: &mut Elsewhere) -> Result<Vec<Undo>, Error> {
         let (cluster, quota) = (&self.cluster, &self.quota);
         cluster.ask(ANSWER, async |client| {
             cluster.check(&client, &quota.namespace.cluster).await?;
@@ -92,7 +91,7 @@ impl Fault<Services> for Shrink {
         Ok(vec![Undo::Cluster { inverse: Box::new(self.inverse()) }])
     }
 
-    fn inject(&mut self, _: &mut Services, change: Change) -> Result<(), Error> {
+    fn inject(&mut self, _: &mut Elsewhere, change: Change) -> Result<(), Error> {
         if self.injected || !self.prepared || change == Change::Skip {
             return Ok(());
         }
@@ -101,11 +100,11 @@ impl Fault<Services> for Shrink {
         self.cluster.ask(ANSWER, async |client| quota::create(&client, quota).await).map_err(Error::from)
     }
 
-    fn verify(&mut self, _: &mut Services) -> Result<Seen, Error> {
+    fn verify(&mut self, _: &mut Elsewhere) -> Result<Seen, Error> {
         self.looking.seen()
     }
 
-    fn revert(&mut self, _: &mut Services) -> Reverted {
+    fn revert(&mut self, _: &mut Elsewhere) -> Reverted {
         let effect = self.looking.at_last();
         let inverses = [self.inverse()];
         put_all_back(&self.cluster, &inverses, &mut self.injected, Reverted::nothing(effect))

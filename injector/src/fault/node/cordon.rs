@@ -8,11 +8,10 @@ use brunt_kubernetes::inverse::Inverse;
 use brunt_kubernetes::{ANSWER, Cluster, KubernetesError, Object, cordon};
 
 use super::names;
-use crate::agent::services::Services;
 use crate::error::Error;
 use crate::fault::looking::Looking;
 use crate::fault::put_back::put_all_back;
-use crate::fault::{Change, Fault, Reverted, Seen, Undo};
+use crate::fault::{Change, Elsewhere, Fault, Reverted, Seen, Undo};
 
 /// See the module.
 pub struct Cordon {
@@ -39,14 +38,14 @@ fn look(cluster: Cluster, nodes: Vec<Object>) -> impl FnMut() -> Result<Seen, Ku
     }
 }
 
-impl Fault<Services> for Cordon {
-    fn prepare(&mut self, _: &mut Services) -> Result<Vec<Undo>, Error> {
+impl Fault<Elsewhere> for Cordon {
+    fn prepare(&mut self, _: &mut Elsewhere) -> Result<Vec<Undo>, Error> {
         let (cluster, nodes) = (&self.cluster, &self.nodes);
         self.inverses = cluster.ask(ANSWER, async |client| cordon::inverses(cluster, &client, nodes).await)?;
         Ok(self.inverses.iter().map(|inverse| Undo::Cluster { inverse: Box::new(inverse.clone()) }).collect())
     }
 
-    fn inject(&mut self, _: &mut Services, change: Change) -> Result<(), Error> {
+    fn inject(&mut self, _: &mut Elsewhere, change: Change) -> Result<(), Error> {
         if self.injected || change == Change::Skip {
             return Ok(());
         }
@@ -54,11 +53,11 @@ impl Fault<Services> for Cordon {
         cordon::cordon(&self.cluster, &self.nodes).map_err(Error::from)
     }
 
-    fn verify(&mut self, _: &mut Services) -> Result<Seen, Error> {
+    fn verify(&mut self, _: &mut Elsewhere) -> Result<Seen, Error> {
         self.looking.seen()
     }
 
-    fn revert(&mut self, _: &mut Services) -> Reverted {
+    fn revert(&mut self, _: &mut Elsewhere) -> Reverted {
         let effect = self.looking.at_last();
         put_all_back(&self.cluster, &self.inverses, &mut self.injected, Reverted::nothing(effect))
     }

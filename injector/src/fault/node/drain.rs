@@ -21,11 +21,10 @@ use brunt_kubernetes::{ANSWER, Client, Cluster, Kind, KubernetesError, Object, c
 use brunt_scenario::plan::OwnerKind;
 
 use super::names;
-use crate::agent::services::Services;
 use crate::error::Error;
 use crate::fault::looking::Looking;
 use crate::fault::put_back::put_all_back;
-use crate::fault::{Change, Fault, Reverted, Seen, Undo};
+use crate::fault::{Change, Elsewhere, Fault, Reverted, Seen, Undo};
 
 /// How long it waits between two rounds of evictions.
 const EVERY: Duration = Duration::from_secs(1);
@@ -184,8 +183,8 @@ fn look(
     }
 }
 
-impl Fault<Services> for Drain {
-    fn prepare(&mut self, _: &mut Services) -> Result<Vec<Undo>, Error> {
+impl Fault<Elsewhere> for Drain {
+    fn prepare(&mut self, _: &mut Elsewhere) -> Result<Vec<Undo>, Error> {
         let (cluster, nodes) = (&self.cluster, &self.nodes);
         let (inverses, spared) = cluster.ask(ANSWER, async |client| {
             let inverses = cordon::inverses(cluster, &client, nodes).await?;
@@ -202,7 +201,7 @@ impl Fault<Services> for Drain {
         Ok(self.inverses.iter().map(|inverse| Undo::Cluster { inverse: Box::new(inverse.clone()) }).collect())
     }
 
-    fn inject(&mut self, _: &mut Services, change: Change) -> Result<(), Error> {
+    fn inject(&mut self, _: &mut Elsewhere, change: Change) -> Result<(), Error> {
         if self.injected || change == Change::Skip {
             return Ok(());
         }
@@ -211,11 +210,11 @@ impl Fault<Services> for Drain {
         self.evicting.begin(self.cluster.clone(), self.nodes.clone(), self.grace)
     }
 
-    fn verify(&mut self, _: &mut Services) -> Result<Seen, Error> {
+    fn verify(&mut self, _: &mut Elsewhere) -> Result<Seen, Error> {
         self.looking.seen()
     }
 
-    fn revert(&mut self, _: &mut Services) -> Reverted {
+    fn revert(&mut self, _: &mut Elsewhere) -> Reverted {
         let effect = self.looking.at_last();
         self.evicting.stop();
         let mut reverted = Reverted::nothing(effect);

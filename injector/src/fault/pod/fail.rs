@@ -11,11 +11,10 @@ use brunt_kubernetes::inverse::Inverse;
 use brunt_kubernetes::{ANSWER, Cluster, KubernetesError, Object};
 
 use super::{is_another, names};
-use crate::agent::services::Services;
 use crate::error::Error;
 use crate::fault::looking::Looking;
 use crate::fault::put_back::put_all_back;
-use crate::fault::{Change, Fault, Reverted, Seen, Undo};
+use crate::fault::{Change, Elsewhere, Fault, Reverted, Seen, Undo};
 
 /// What no registry has.
 const NOWHERE: &str = "brunt.invalid/fails-on-purpose:1";
@@ -52,8 +51,8 @@ fn look(cluster: Cluster, pods: Vec<Object>) -> impl FnMut() -> Result<Seen, Kub
     }
 }
 
-impl Fault<Services> for Fail {
-    fn prepare(&mut self, _: &mut Services) -> Result<Vec<Undo>, Error> {
+impl Fault<Elsewhere> for Fail {
+    fn prepare(&mut self, _: &mut Elsewhere) -> Result<Vec<Undo>, Error> {
         let (cluster, pods) = (&self.cluster, &self.pods);
         self.inverses = cluster.ask(ANSWER, async |client| {
             let mut inverses = Vec::new();
@@ -67,7 +66,7 @@ impl Fault<Services> for Fail {
         Ok(self.inverses.iter().map(|inverse| Undo::Cluster { inverse: Box::new(inverse.clone()) }).collect())
     }
 
-    fn inject(&mut self, _: &mut Services, change: Change) -> Result<(), Error> {
+    fn inject(&mut self, _: &mut Elsewhere, change: Change) -> Result<(), Error> {
         if self.injected || change == Change::Skip {
             return Ok(());
         }
@@ -90,11 +89,11 @@ impl Fault<Services> for Fail {
         changed.map_err(Error::from)
     }
 
-    fn verify(&mut self, _: &mut Services) -> Result<Seen, Error> {
+    fn verify(&mut self, _: &mut Elsewhere) -> Result<Seen, Error> {
         self.looking.seen()
     }
 
-    fn revert(&mut self, _: &mut Services) -> Reverted {
+    fn revert(&mut self, _: &mut Elsewhere) -> Reverted {
         let effect = self.looking.at_last();
         let mut reverted = Reverted::nothing(effect);
         if self.injected {

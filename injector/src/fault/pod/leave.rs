@@ -8,10 +8,9 @@ use brunt_kubernetes::finding::pod;
 use brunt_kubernetes::{ANSWER, Cluster, KubernetesError, Object};
 
 use super::{Replacements, evict, kill, names};
-use crate::agent::services::Services;
 use crate::error::Error;
 use crate::fault::looking::Looking;
-use crate::fault::{Change, Fault, Reverted, Seen, Undo};
+use crate::fault::{Change, Elsewhere, Fault, Reverted, Seen, Undo};
 
 /// How they are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,8 +61,8 @@ fn gone(cluster: Cluster, pods: Vec<Object>) -> impl FnMut() -> Result<Seen, Kub
     }
 }
 
-impl Fault<Services> for Leave {
-    fn prepare(&mut self, _: &mut Services) -> Result<Vec<Undo>, Error> {
+impl Fault<Elsewhere> for Leave {
+    fn prepare(&mut self, _: &mut Elsewhere) -> Result<Vec<Undo>, Error> {
         self.before = super::prepare(&self.cluster, &self.pods)?;
         let what = match self.way {
             Way::Kill => "a kill",
@@ -72,7 +71,7 @@ impl Fault<Services> for Leave {
         Ok(vec![Undo::Nothing { why: format!("{what} has no inverse; what owns the pods makes others") }])
     }
 
-    fn inject(&mut self, _: &mut Services, change: Change) -> Result<(), Error> {
+    fn inject(&mut self, _: &mut Elsewhere, change: Change) -> Result<(), Error> {
         if self.injected || change == Change::Skip {
             return Ok(());
         }
@@ -85,11 +84,11 @@ impl Fault<Services> for Leave {
         told.map_err(Error::from)
     }
 
-    fn verify(&mut self, _: &mut Services) -> Result<Seen, Error> {
+    fn verify(&mut self, _: &mut Elsewhere) -> Result<Seen, Error> {
         self.looking.seen()
     }
 
-    fn revert(&mut self, _: &mut Services) -> Reverted {
+    fn revert(&mut self, _: &mut Elsewhere) -> Reverted {
         let mut reverted = Reverted::nothing(self.looking.at_last());
         if !self.injected {
             return reverted;
