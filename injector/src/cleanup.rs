@@ -22,6 +22,9 @@ use crate::undo;
 /// How long an agent whose runner is dead may take to undo everything by itself.
 const AGENT_GRACE: Duration = Duration::from_secs(3);
 
+/// How long a worker whose agent is dead may take to give back what it holds and to end.
+const WORKER_GRACE: Duration = Duration::from_secs(1);
+
 /// What was found and what became of it; one sentence each.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CleanupReport {
@@ -242,8 +245,7 @@ fn undo_entry(path: &Path, run: &str, entry: &journal::Entry, report: &mut Clean
 /// The runner is dead, so its agent is at it already, or hangs. Give it a moment; then it is ended, so that two do not
 /// work on the same thing.
 fn wait_for_agent(run: &str, agent: ProcessId, grace: Duration, report: &mut CleanupReport) {
-    let Ok(handle) = Pidfd::open(agent) else { return };
-    if handle.wait_end(grace).unwrap_or(false) {
+    if ends_within(agent, grace) {
         return;
     }
     match undo::end(agent) {
@@ -252,6 +254,11 @@ fn wait_for_agent(run: &str, agent: ProcessId, grace: Duration, report: &mut Cle
             report.failed.push(format!("run {run}: its agent ({agent}) hangs: {error}; run `kill -9 {}`", agent.pid));
         }
     }
+}
+
+/// Whether it is gone, or is by then.
+fn ends_within(process: ProcessId, time: Duration) -> bool {
+    Pidfd::open(process).map_or(true, |handle| handle.wait_end(time).unwrap_or(false))
 }
 
 /// An agent runs the commands that undo `exec` faults one after the other.
@@ -288,6 +295,10 @@ fn end_orphans(live: &BTreeSet<String>, how: How, report: &mut CleanupReport) {
         if how.dry_run {
             report.would.push(format!("{what}: end it"));
             report.found.push(what);
+            continue;
+        }
+        // Who kills it keeps it from giving back what nobody else may know of.
+        if marked.is_worker && ends_within(marked.process, WORKER_GRACE) {
             continue;
         }
         match undo::end(marked.process) {

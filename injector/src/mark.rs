@@ -10,6 +10,9 @@ pub const RUN_ID: &str = "BRUNT_RUN_ID";
 /// The agent that looks after it, as `pid:start time`: while it lives, the process is nobody else's business.
 pub const RUN_AGENT: &str = "BRUNT_RUN_AGENT";
 
+/// Says in a worker's environment which fault it serves: `run/fault`.
+pub const WORKS_FOR: &str = "BRUNT_WORKS_FOR";
+
 /// A process that carries the mark. Descendants inherit it, whatever session or group they move to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Marked {
@@ -21,6 +24,8 @@ pub struct Marked {
     pub run_id: String,
     /// The agent, if the mark names one.
     pub agent: Option<ProcessId>,
+    /// It is a worker of a fault, or was started by one: it ends by itself when its agent has, and first gives back what it took.
+    pub is_worker: bool,
 }
 
 /// The variables that mark a service.
@@ -42,7 +47,8 @@ pub fn find() -> Vec<Marked> {
             let (pid, start) = text.split_once(':')?;
             Some(ProcessId { pid: pid.parse().ok()?, start: start.parse().ok()? })
         });
-        found.push(Marked { process: stat.id, name: stat.comm, run_id: run_id.clone(), agent });
+        let is_worker = variables.contains_key(WORKS_FOR);
+        found.push(Marked { process: stat.id, name: stat.comm, run_id: run_id.clone(), agent, is_worker });
     }
     found
 }
@@ -52,7 +58,7 @@ fn parse(environment: &[u8]) -> BTreeMap<String, String> {
     String::from_utf8_lossy(environment)
         .split('\0')
         .filter_map(|pair| pair.split_once('='))
-        .filter(|(name, _)| name.starts_with("BRUNT_RUN_"))
+        .filter(|(name, _)| [RUN_ID, RUN_AGENT, WORKS_FOR].contains(name))
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect()
 }

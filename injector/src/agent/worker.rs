@@ -32,13 +32,11 @@ use gate::{Gate, Hold};
 use super::lease::boottime;
 use crate::fault::Undo;
 use crate::fault::disk::Folder;
-use crate::mark;
+use crate::mark::{self, WORKS_FOR};
 use crate::packets::{Beats, Leasing};
 use crate::process::{self, Pidfd, ProcessId, Stat};
 use crate::{sys, undo};
 
-/// Says in a worker's environment which fault it serves: `run/fault`.
-const WORKS_FOR: &str = "BRUNT_WORKS_FOR";
 /// Asks a worker what it has come to; a line that renews its lease, as all do.
 const QUESTION: &str = "?";
 /// Says there how long a worker goes on, or waits for its order, without another line: milliseconds. It stands there from the
@@ -386,11 +384,10 @@ impl Worker {
     /// Ends it and waits until it has; it may be called again.
     ///
     /// # Errors
-    /// When it cannot be waited for.
+    /// It is still there after two seconds: whoever is killed ends when what it waits for in the kernel has, a disk for instance.
     pub fn end(&mut self) -> io::Result<()> {
         drop(self.line.0.lock().unwrap_or_else(PoisonError::into_inner).take());
-        // An error means that it has ended and was waited for.
-        let _ = self.child.kill();
+        undo::end(self.id)?;
         self.child.wait().map(drop)
     }
 }

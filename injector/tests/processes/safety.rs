@@ -409,6 +409,35 @@ fn leftovers_are_found_by_their_mark_without_any_journal() {
     assert!(runs(bystander.pid()), "{report:?}");
 }
 
+/// The agent is dead and its worker is at it: who kills it now keeps it from giving back what no journal here tells of.
+#[test]
+fn a_worker_that_gives_back_is_let_end_by_itself() {
+    use std::io::Write;
+    let _alone = lab::alone_with_cleanup();
+    let lab = Lab::new();
+    let dead = Bystander::start();
+    let agent = ProcessId::of(dead.pid()).unwrap();
+    drop(dead);
+    let [begun, done] = ["begun", "done"].map(|name| lab.state().join(name));
+    let script = format!("echo > {}; sleep 0.3; echo > {}", begun.display(), done.display());
+    let command = serde_json::json!({
+        "program": "/bin/sh", "args": ["-c", script], "cwd": "/", "env": [], "within": Duration::from_secs(5),
+    });
+    let order = serde_json::json!({ "give_back": { "undo": [{ "run": { "command": command, "mark": "none" } }] } });
+    let mut worker = Command::new(STAND_IN)
+        .args(["agent", "--worker"])
+        .envs([("BRUNT_RUN_ID", "gone"), ("BRUNT_WORKS_FOR", "gone/fault"), ("BRUNT_WORKS_WITHIN", "5000")])
+        .env("BRUNT_RUN_AGENT", format!("{}:{}", agent.pid, agent.start))
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    writeln!(worker.stdin.take().unwrap(), "{order}").unwrap();
+    eventually("it gives back", || begun.exists());
+    let report = cleanup(Some(lab.elsewhere())).unwrap();
+    assert!(done.exists(), "{report:?}");
+    assert!(worker.wait().unwrap().success());
+}
+
 #[tokio::test]
 async fn s13_pause_respects_prior_stop() {
     let lab = Lab::new();
