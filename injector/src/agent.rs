@@ -10,6 +10,7 @@
 //!
 //! - The *ear* (`ear.rs`) owns standard input and the lease. It carries no verb, so heartbeats are taken and answered whatever the
 //!   others are at; until when the agent may go on is one atomic instant ([`Beats`]), by which all that lives on the lease goes.
+//!   If the main thread is stuck, the ear leaves heartbeats unanswered, so that the runner ends this agent and undoes in its place.
 //! - The *main thread* owns the services, the faults on processes and packets, and the end. What it does is quick, and in the order
 //!   in which it was asked for; it waits for nobody outside of this host but for the commands of the user's that mend something.
 //! - *A thread for each fault that waits for others* (`elsewhere.rs`: an engine of containers, a cluster, agents in pods) owns that
@@ -57,10 +58,9 @@ use crate::packets::Beats;
 use crate::process::{Pidfd, ProcessId};
 use crate::{sys, undo};
 use alarm::Alarm;
-use ear::{Ear, Heard};
-use elsewhere::{ComingOff, Elsewhere};
+use ear::{Ear, Heard, MainEnd};
+use elsewhere::{ComingOff, Elsewhere, mend};
 use faults::Faults;
-use inbox::Inbox;
 use lease::boottime;
 use network::Network;
 use pipes::{Input, Output, Voice};
@@ -91,7 +91,7 @@ pub fn main() -> u8 {
 
 /// What the main thread owns.
 struct Agent {
-    heard: Inbox<Heard>,
+    ear: MainEnd,
     voice: Voice,
     /// Rings when a service has something to do by the clock.
     alarm: Alarm,
@@ -130,20 +130,19 @@ impl Agent {
         let ToAgent::Hello(hello) = serde_json::from_str(&hello)? else {
             return Err(io::Error::other("the first line is no greeting"));
         };
-        let Hello { version, run_id, runner, journal, lease } = hello;
-        if version != env!("CARGO_PKG_VERSION") {
-            let text = format!("the runner has version {version}, the agent {}", env!("CARGO_PKG_VERSION"));
+        if hello.version != env!("CARGO_PKG_VERSION") {
+            let text = format!("the runner has version {}, the agent {}", hello.version, env!("CARGO_PKG_VERSION"));
             return Err(io::Error::other(text));
         }
         let own = ProcessId::own()?;
         let voice = Voice::new(Output::new()?);
         voice.say(&FromAgent::Ready { agent: own });
-        let beats = Beats::new(lease.max(lease::SHORTEST));
-        let (post, heard) = inbox::queue()?;
-        let ear = Ear::new(input, voice.clone(), post, runner, lease, Arc::clone(&beats))?;
-        thread::Builder::new().name("brunt-ear".into()).spawn(move || ear.listen())?;
+        let beats = Beats::new(hello.lease.max(lease::SHORTEST));
+        let (listens, ear) = Ear::new(&hello, input, voice.clone(), Arc::clone(&beats))?;
+        thread::Builder::new().name("brunt-ear".into()).spawn(move || listens.listen())?;
+        let Hello { run_id, runner, journal, .. } = hello;
         Ok(Self {
-            heard,
+            ear,
             alarm: Alarm::new()?,
             runner: Pidfd::open(runner)?,
             services: Services::new(mark::variables(&run_id, own)),
@@ -173,12 +172,19 @@ impl Agent {
     /// Waits for something to happen and deals with all that has.
     fn turn(&mut self) -> io::Result<Option<Ending>> {
         self.wait()?;
-        self.heard.hush();
+        self.ear.heard.hush();
         loop {
-            match self.heard.take() {
+            match self.ear.heard.take() {
                 Ok(None) => break,
                 Ok(Some(Heard::Asked(seq, Ask::End))) => return Ok(Some(Ending::Asked(seq))),
-                Ok(Some(Heard::Asked(seq, ask))) => self.hear(seq, ask),
+                Ok(Some(Heard::Asked(seq, ask))) => {
+                    // Before there is anything else, and as long as there are many instances.
+                    if !matches!(ask, Ask::Network { .. }) {
+                        self.ear.at_work.begins();
+                    }
+                    self.hear(seq, ask);
+                    self.ear.at_work.is_done();
+                }
                 Ok(Some(Heard::Over(reason))) => return Ok(Some(Ending::Alone(reason))),
                 Err(_) => return Ok(Some(Ending::Alone("nobody hears the runner any more".into()))),
             }
@@ -197,7 +203,7 @@ impl Agent {
         self.alarm.set(self.services.next_deadline())?;
         let mut sources = vec![
             PollFd::new(self.alarm.fd(), PollFlags::IN),
-            PollFd::from_borrowed_fd(self.heard.as_fd(), PollFlags::IN),
+            PollFd::from_borrowed_fd(self.ear.heard.as_fd(), PollFlags::IN),
         ];
         sources.extend(self.services.handles().map(|handle| PollFd::new(handle, PollFlags::IN)));
         match poll(&mut sources, None) {
@@ -302,7 +308,7 @@ impl Agent {
         match ending {
             Ending::Asked(seq) => self.voice.say(&FromAgent::Answer { seq, answer: Ok(Answer::Ended(left)) }),
             Ending::Alone(reason) => {
-                self.close_journal_of_the_dead();
+                close_journal_of_the_dead(&self.journal, &self.runner);
                 let left = left.iter().map(|one| format!("; left behind: {one}")).collect::<String>();
                 self.voice.say(&FromAgent::Ended { reason: reason + &left });
             }
@@ -314,7 +320,7 @@ impl Agent {
     /// Whether a runner that was silent for too long is there after all, and wants something. Once this agent has ended it does by
     /// itself what can be done, and says what cannot.
     fn is_asked(&self) -> bool {
-        std::iter::from_fn(|| self.heard.take().ok().flatten()).any(|heard| matches!(heard, Heard::Asked(..)))
+        std::iter::from_fn(|| self.ear.heard.take().ok().flatten()).any(|heard| matches!(heard, Heard::Asked(..)))
     }
 
     /// Reverts the faults on processes and packets; notes what is undone, and says why those that are left could not be.
@@ -352,7 +358,7 @@ impl Agent {
     fn run_undo_commands(&mut self) -> Vec<String> {
         let mut left = Vec::new();
         for (id, undo) in self.held.extract_if(.., |_, undo| !is_elsewhere(undo)) {
-            let failed: Vec<String> = undo.into_iter().filter_map(|undo| carry_out(undo).err()).collect();
+            let failed: Vec<String> = undo.into_iter().filter_map(|undo| mend(undo).err()).collect();
             if failed.is_empty() {
                 note(&self.journal, &id);
             }
@@ -360,20 +366,20 @@ impl Agent {
         }
         left
     }
+}
 
-    fn close_journal_of_the_dead(&self) {
-        // The lock, too, ends only with the process itself: wait for what is on its way.
-        if !self.runner.wait_end(Duration::from_millis(100)).unwrap_or(false) {
-            return;
-        }
-        let Ok(found) = journal::read(&self.journal) else { return };
-        let only_with_runner =
-            |entry: &journal::Entry| entry.undo.iter().all(|undo| *undo == crate::Undo::EndsWithRunner);
-        if found.open.iter().all(only_with_runner) {
-            // What cannot be removed, `cleanup` reports.
-            let _ = std::fs::remove_file(&self.journal);
-            let _ = std::fs::remove_file(self.journal.with_extension("agent.log"));
-        }
+/// The journal of a run whose runner is dead goes, if nothing is left of it.
+fn close_journal_of_the_dead(journal: &Path, runner: &Pidfd) {
+    // The lock, too, ends only with the process itself: wait for what is on its way.
+    if !runner.wait_end(Duration::from_millis(100)).unwrap_or(false) {
+        return;
+    }
+    let Ok(found) = journal::read(journal) else { return };
+    let only_with_runner = |entry: &journal::Entry| entry.undo.iter().all(|undo| *undo == Undo::EndsWithRunner);
+    if found.open.iter().all(only_with_runner) {
+        // What cannot be removed, `cleanup` reports.
+        let _ = std::fs::remove_file(journal);
+        let _ = std::fs::remove_file(journal.with_extension("agent.log"));
     }
 }
 
@@ -387,12 +393,6 @@ fn note(journal: &Path, fault: &str) {
 /// Whether this is undone in a cluster, and nothing on this host has to be there for it.
 fn is_elsewhere(undo: &[Undo]) -> bool {
     undo.iter().all(|undo| matches!(undo, Undo::Cluster { .. }))
-}
-
-/// What undoes the fault of a runner that cannot may be a command of the user's.
-fn carry_out(undo: Undo) -> Result<Vec<String>, String> {
-    let carried_out = rights::as_started_by_the_user(move || undo::apply(&undo));
-    carried_out.map_err(|error| error.to_string())?
 }
 
 /// A guard ends when nobody holds its input any more, and has nothing to do then.

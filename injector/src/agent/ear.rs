@@ -5,17 +5,21 @@
 use std::io;
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 
 use super::alarm::Alarm;
-use super::inbox::Post;
+use super::inbox::{self, Inbox, Post};
 use super::lease::{Expired, Lease, boottime};
 use super::pipes::{Input, Voice};
-use super::protocol::{Ask, FromAgent, ToAgent};
+use super::protocol::{Ask, FromAgent, Hello, ToAgent};
 use crate::packets::Beats;
-use crate::process::{Pidfd, ProcessId};
+use crate::process::Pidfd;
+
+/// What the main thread is at for longer it is stuck in: the runner has given it up by then.
+const STUCK: Duration = Duration::from_secs(5);
 
 /// What it passes on.
 pub(super) enum Heard {
@@ -35,6 +39,7 @@ pub(super) struct Ear {
     lease: Lease,
     /// Everything that lives on the lease, in this process and in others, goes by this instant.
     beats: Arc<Beats>,
+    at_work: Arc<AtWork>,
     is_over: bool,
 }
 
@@ -43,16 +48,21 @@ impl Ear {
     ///
     /// # Errors
     /// The runner is gone already.
-    pub fn new(
-        input: Input,
-        voice: Voice,
-        post: Post<Heard>,
-        runner: ProcessId,
-        lease: Duration,
-        beats: Arc<Beats>,
-    ) -> io::Result<Self> {
-        let (alarm, runner, lease) = (Alarm::new()?, Pidfd::open(runner)?, Lease::new(lease, boottime()));
-        Ok(Self { input, voice, post, alarm, runner, lease, beats, is_over: false })
+    pub fn new(hello: &Hello, input: Input, voice: Voice, beats: Arc<Beats>) -> io::Result<(Self, MainEnd)> {
+        let (post, heard) = inbox::queue()?;
+        let at_work = Arc::<AtWork>::default();
+        let ear = Self {
+            input,
+            voice,
+            post,
+            alarm: Alarm::new()?,
+            runner: Pidfd::open(hello.runner)?,
+            lease: Lease::new(hello.lease, boottime()),
+            beats,
+            at_work: Arc::clone(&at_work),
+            is_over: false,
+        };
+        Ok((ear, MainEnd { heard, at_work }))
     }
 
     /// Until the runner's end of the pipe is closed.
@@ -113,7 +123,10 @@ impl Ear {
             Ok(ToAgent::Beat(sent)) => match self.lease.renew(Duration::from_nanos(sent)) {
                 Ok(()) => {
                     self.beats.extend(self.lease.until());
-                    self.voice.output().say_if_free(&FromAgent::Beat(sent));
+                    // The runner ends an agent that does not answer, and undoes in its place.
+                    if !self.at_work.is_stuck() {
+                        self.voice.output().say_if_free(&FromAgent::Beat(sent));
+                    }
                 }
                 Err(expired) => self.over(silence(expired)),
             },
@@ -128,6 +141,35 @@ impl Ear {
             self.is_over = true;
             self.post.send(Heard::Over(reason));
         }
+    }
+}
+
+/// The main thread's end of what is between it and the ear.
+pub(super) struct MainEnd {
+    /// What the runner says.
+    pub heard: Inbox<Heard>,
+    /// Whether it is at something.
+    pub at_work: Arc<AtWork>,
+}
+
+/// Since when the main thread is at what it was asked for: nanoseconds of boot time, 0 while it waits.
+#[derive(Default)]
+pub(super) struct AtWork(AtomicU64);
+
+impl AtWork {
+    /// It begins.
+    pub fn begins(&self) {
+        self.0.store(u64::try_from(boottime().as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// It is done with it.
+    pub fn is_done(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+
+    fn is_stuck(&self) -> bool {
+        let since = self.0.load(Ordering::Relaxed);
+        since > 0 && boottime().saturating_sub(Duration::from_nanos(since)) > STUCK
     }
 }
 

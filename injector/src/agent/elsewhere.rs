@@ -11,6 +11,7 @@ use std::thread;
 use super::faults::{carry_out, is_off, is_stuck, unknown};
 use super::pipes::Voice;
 use super::protocol::{Ask, FromAgent};
+use super::rights;
 use crate::fault::{self, Fault, Undo};
 use crate::undo;
 
@@ -92,11 +93,11 @@ impl Elsewhere {
 }
 
 impl ComingOff {
-    /// The same for what the runner itself has changed elsewhere, by what undoes it.
+    /// The same for what undoes a change that no fault here has made.
     pub fn add(&mut self, id: &str, undo: Vec<Undo>) {
         let (tell, told) = mpsc::channel();
         let carry_out = move || {
-            let failed: Vec<String> = undo.iter().filter_map(|undo| undo::apply(undo).err()).collect();
+            let failed: Vec<String> = undo.into_iter().filter_map(|undo| mend(undo).err()).collect();
             // As above.
             let _ = tell.send(if failed.is_empty() { Off::Undone } else { Off::Stuck(failed.join("; ")) });
         };
@@ -151,4 +152,13 @@ fn live(id: &str, fault: Box<dyn Fault<fault::Elsewhere>>, wishes: &Receiver<Wis
             }
         }
     }
+}
+
+/// Carries out what undoes a change that no fault here has made. It may be a command of the user's.
+pub(super) fn mend(undo: Undo) -> Result<Vec<String>, String> {
+    if !matches!(undo, Undo::Run { .. }) {
+        return undo::apply(&undo);
+    }
+    let carried_out = rights::as_started_by_the_user(move || undo::apply(&undo));
+    carried_out.map_err(|error| error.to_string())?
 }

@@ -1,4 +1,5 @@
-//! A verb that waits for an API server which does not answer: what becomes of the other faults of the same agent meanwhile.
+//! A verb that waits for an API server which does not answer, or is stuck: what becomes of the other faults of the same agent
+//! meanwhile.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write as _};
@@ -10,11 +11,14 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use brunt_injector::agent::lease::boottime;
+use brunt_injector::journal::{Entry, Journal};
 use brunt_injector::process::ProcessId;
+use brunt_injector::{Event, InstanceSpec, Seen};
 use brunt_kubernetes::{Access, Identity};
 use serde_json::{Value, json};
 
 use crate::lab::{Bystander, Lab, STAND_IN, eventually, runs, state_of};
+use crate::scene::{fault, process, shell};
 
 const LEASE: Duration = Duration::from_secs(1);
 /// What is told soon is told by then, on a machine that is busy.
@@ -168,6 +172,7 @@ struct Agent {
     child: Child,
     stdin: Option<ChildStdin>,
     lines: Receiver<Value>,
+    journal: Journal,
     asked: u64,
     /// Answers to what was asked later than what somebody waits for.
     early: BTreeMap<u64, Value>,
@@ -179,12 +184,13 @@ impl Agent {
         let mut child = agent.arg("agent").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let stdin = child.stdin.take();
         let lines = lines(child.stdout.take().unwrap());
-        let mut agent = Self { child, stdin, lines, asked: 0, early: BTreeMap::new() };
+        let journal = Journal::create(lab.state(), &Lab::run_id("waiting")).unwrap();
+        let mut agent = Self { child, stdin, lines, journal, asked: 0, early: BTreeMap::new() };
         let hello = json!({
             "version": env!("CARGO_PKG_VERSION"),
             "run_id": Lab::run_id("waiting"),
             "runner": ProcessId::own().unwrap(),
-            "journal": lab.state().join("waiting.journal"),
+            "journal": agent.journal.path(),
             "lease": LEASE,
         });
         agent.say(&json!({ "hello": hello }));
@@ -239,7 +245,10 @@ impl Agent {
     #[track_caller]
     fn injects(&mut self, order: Value) {
         let fault = order["fault"].clone();
-        self.does(json!({ "prepare": order }));
+        let prepared = self.does(json!({ "prepare": order }));
+        let undo = serde_json::from_value(prepared["prepared"]["undo"].clone()).unwrap();
+        let entry = Entry { fault: fault.as_str().unwrap().into(), kind: "of a test".into(), undo };
+        self.journal.doing(&entry).unwrap();
         self.does(json!({ "inject": { "fault": fault, "change": "make" } }));
     }
 }
@@ -352,4 +361,30 @@ fn a_runner_that_is_gone_or_silent_while_a_verb_waits_ends_the_other_faults_in_t
         });
         assert!(status.unwrap().success());
     }
+}
+
+/// A service that cannot be started: whoever opens its log waits for a reader who does not come.
+fn stuck(lab: &Lab) -> InstanceSpec {
+    let spec = shell(lab.state(), "stuck", 0, "sleep 1000");
+    assert!(Command::new("mkfifo").arg(&spec.log).status().unwrap().success());
+    spec
+}
+
+/// As a runner that lives sees it: it ends the agent, and undoes in its place.
+#[tokio::test]
+async fn an_agent_that_is_stuck_on_this_host_is_ended_and_its_faults_are_undone() {
+    let (lab, bystander) = (Lab::new(), Bystander::start());
+    let mut options = lab.options("stuck");
+    options.lease = LEASE;
+    let (injector, mut events) = brunt_injector::Injector::start(options).await.unwrap();
+    let pause = fault("frozen", "process.pause", "other");
+    let victims = injector.resolve(&pause, &process(bystander.pid())).await.unwrap();
+    injector.inject(&pause, &victims).await.unwrap();
+    let error = injector.start_instance(stuck(&lab)).await.unwrap_err().to_string();
+    assert!(error.contains("did not answer") || error.contains("heartbeats"), "{error}");
+    let lost = tokio::time::timeout(Duration::from_secs(10), events.recv()).await.unwrap().unwrap();
+    assert!(matches!(&lost, Event::AgentLost { reason, .. } if !reason.contains("left behind")), "{lost:?}");
+    assert!(runs(bystander.pid()));
+    assert!(matches!(injector.verify("frozen").await, Err(_) | Ok(Seen::Absent(_))));
+    injector.close().await.unwrap();
 }
