@@ -9,18 +9,13 @@ use brunt_tests::{host, machine};
 use serde_json::Value;
 
 use crate::inpod::soonest_from;
-use crate::shopping::{payments, process_in, scenario};
+use crate::shopping::{network_of, payments, scenario};
 
 /// What the fault adds to what orders sends to payments.
 const ADDED: Duration = Duration::from_millis(300);
 
 fn name(pod: &Value) -> &str {
     pod["metadata"]["name"].as_str().expect("every pod has a name")
-}
-
-/// The network of a pod of the shop.
-fn network_of(pod: &Value) -> Namespace {
-    Namespace::of_process(process_in(pod)).expect("root may look")
 }
 
 #[test]

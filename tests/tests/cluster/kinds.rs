@@ -13,21 +13,13 @@ use brunt_tests::machine;
 use brunt_tests::scenario::Scenario;
 use serde_json::{Value, json};
 
+use crate::shopping::network_of;
+
 /// What other programs than brunt see of a network.
 const LOOK: &str = "ip -details link | grep -v fe80; ip rule; ip route show table all; tc qdisc; nft list ruleset";
 
 fn text<'a>(pod: &'a Value, pointer: &str) -> &'a str {
     pod.pointer(pointer).and_then(Value::as_str).expect("a pod that runs has it")
-}
-
-/// The network of a pod, by a process that is in its cgroup.
-fn network_of(pod: &Value) -> Namespace {
-    let mark = format!("pod{}", text(pod, "/metadata/uid"));
-    let pids = fs::read_dir("/proc").expect("/proc is mounted").flatten();
-    let mut pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let is_in = |pid: &u32| fs::read_to_string(format!("/proc/{pid}/cgroup")).is_ok_and(|text| text.contains(&mark));
-    let pid = pids.find(is_in).expect("the pod runs on this machine");
-    Namespace::of_process(pid).expect("root may enter")
 }
 
 /// What lies in a network; and how many segments were thrown away there because their checksum was wrong.

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use brunt_injector::namespace::Namespace;
 use brunt_report::results::{FaultData, Results};
 use brunt_tests::cluster::{Asked, Cluster, Shop, seconds_since_1970};
 use brunt_tests::scenario::Scenario;
@@ -60,18 +61,20 @@ pub fn payments(shop: &Shop<'_>) -> String {
     format!("          payments: {{ kubernetes: {{ namespace: {}, owner: deployment/payments }} }}", shop.namespace)
 }
 
-/// A process in a pod of the shop: each knows what its pod is called.
+/// A process in a pod, by its cgroup.
 #[track_caller]
 pub fn process_in(pod: &Value) -> u32 {
-    let name = pod["metadata"]["name"].as_str().expect("every pod has a name");
-    let called = format!("INSTANCE={name}");
+    let mark = format!("pod{}", pod["metadata"]["uid"].as_str().expect("every pod has a UID"));
     let pids = fs::read_dir("/proc").expect("/proc is mounted").flatten();
     let mut pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let is_it = |pid: &u32| {
-        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        environment.split(|byte| *byte == 0).any(|one| one == called.as_bytes())
-    };
-    pids.find(is_it).unwrap_or_else(|| panic!("no process is in {name}"))
+    let is_in = |pid: &u32| fs::read_to_string(format!("/proc/{pid}/cgroup")).is_ok_and(|text| text.contains(&mark));
+    pids.find(is_in).unwrap_or_else(|| panic!("no process is in {}", pod["metadata"]["name"]))
+}
+
+/// The network of a pod.
+#[track_caller]
+pub fn network_of(pod: &Value) -> Namespace {
+    Namespace::of_process(process_in(pod)).expect("root may enter")
 }
 
 /// What brunt asked to be changed in a namespace, or without one, in order of time.
