@@ -25,6 +25,7 @@ fn a_node_that_is_drained_is_empty_for_as_long_as_the_fault_lasts_and_takes_pods
           - { id: drain, fault: node.drain, target: payments, for: 5s, with: { grace: 1s } }
           - recover: { within: 40s }
     ";
+    let looks_before = looks_at_n2(cluster);
     let ended = cluster.run(&scenario(&shop, &target, timeline, "")).start().wait().expect_done();
 
     let results = ended.results();
@@ -38,6 +39,10 @@ fn a_node_that_is_drained_is_empty_for_as_long_as_the_fault_lasts_and_takes_pods
     let asked = asked_by_brunt(cluster, |asked: &Asked| asked.name == "n2" || asked.namespace == shop.namespace);
     let of = |resource: &str| asked.iter().filter(|one| one.resource == resource).count();
     assert!(of("nodes") == 2 && of("pods/eviction") > 0 && of("pods") == 0, "{asked:#?}");
+    let looks = looks_at_n2(cluster) - looks_before;
+    // Twenty a second until it is empty, then two.
+    println!("brunt has looked {looks} times at who is on the node");
+    assert!((2..150).contains(&looks), "brunt has looked {looks} times at who is on the node");
 
     let zero = seconds_since_1970(&results.summary.started_at);
     begins_with(&results, drain, &asked);
@@ -61,6 +66,12 @@ fn a_node_that_is_drained_is_empty_for_as_long_as_the_fault_lasts_and_takes_pods
     let began = zero + cordoned.from_s.expect("it was not before") - asked_first.at;
     let ended = zero + cordoned.to_s.expect("it was given back") - taken_back.at;
     heard(&results, "the node cordoned and given back, heard after it was asked for", [began, ended]);
+}
+
+/// How often brunt has asked who is on node 2.
+fn looks_at_n2(cluster: &Cluster) -> usize {
+    let asks_who = |asked: &&Asked| asked.verb == "list" && asked.uri.contains("spec.nodeName%3Dn2");
+    cluster.audit().iter().filter(asks_who).filter(|asked| asked.agent.starts_with("brunt")).count()
 }
 
 fn node_n2(results: &Results) -> &NodeData {

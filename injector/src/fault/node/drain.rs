@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -58,18 +59,25 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[derive(Default)]
 struct Evicting {
     shared: Shared,
+    /// Its end wakes the thread.
+    stops: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Evicting {
     fn begin(&mut self, cluster: Cluster, nodes: Vec<Object>, grace: Option<Duration>) -> Result<(), Error> {
         let shared = self.shared.clone();
+        let (stops, stopped) = mpsc::channel();
+        self.stops = Some(stops);
         let thread = thread::Builder::new().name("drain".into()).spawn(move || {
-            while !shared.stop.load(Ordering::SeqCst) {
+            loop {
                 if let Err(error) = cluster.ask(ANSWER, async |client| round(&client, &nodes, grace, &shared).await) {
                     locked(&shared.held).insert("the API server".into(), error.to_string());
                 }
-                thread::park_timeout(EVERY);
+                // Not parked: a thread that has asked a cluster was unparked for that, and would ask again at once.
+                if stopped.recv_timeout(EVERY) != Err(RecvTimeoutError::Timeout) {
+                    return;
+                }
             }
         });
         self.thread = Some(thread.map_err(|source| Error::Thread { what: "a drain", source })?);
@@ -79,8 +87,8 @@ impl Evicting {
     /// What it has told to go is on its way; it tells no more.
     fn stop(&mut self) {
         self.shared.stop.store(true, Ordering::SeqCst);
+        self.stops = None;
         if let Some(thread) = self.thread.take() {
-            thread.thread().unpark();
             // One that panicked has told nobody anything since.
             let _ = thread.join();
         }
