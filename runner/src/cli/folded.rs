@@ -21,21 +21,25 @@ fn folded_line(line: &str, columns: usize) -> String {
         return line.to_owned();
     }
     let margin = last_column(line, columns);
-    let mut out: String = line.chars().take(margin).collect();
-    let mut column = margin;
-    let rest: String = line.chars().skip(margin).collect();
-    for (number, word) in rest.split_whitespace().enumerate() {
+    let (head, rest): (String, String) = (line.chars().take(margin).collect(), line.chars().skip(margin).collect());
+    head + &laid(&rest, " ", margin, columns)[margin..]
+}
+
+/// The words of a text in lines of that many columns, each begun by a margin of spaces.
+pub fn laid(text: &str, gap: &str, margin: usize, columns: usize) -> String {
+    let margin = " ".repeat(margin);
+    let mut out = String::new();
+    let mut column = 0;
+    for word in text.split_whitespace() {
         let width = word.chars().count();
-        if number > 0 && column + 1 + width > columns {
+        if column > 0 && column + gap.len() + width > columns {
             out.push('\n');
-            out.push_str(&" ".repeat(margin));
-            column = margin;
-        } else if number > 0 {
-            out.push(' ');
-            column += 1;
+            column = 0;
         }
+        let before = if column == 0 { margin.as_str() } else { gap };
+        out.push_str(before);
         out.push_str(word);
-        column += width;
+        column += before.len() + width;
     }
     out.push('\n');
     out

@@ -1,32 +1,17 @@
 //! Paragraphs and rows of at most [`WIDTH`] columns.
 
+use crate::cli::folded::laid;
+
 /// As wide as the help of the command line.
 const WIDTH: usize = 100;
 
 /// Text with line breaks between its words; paragraphs stay apart. Two spaces between words stay two.
 pub fn wrapped(text: &str, indent: usize) -> String {
-    let margin = " ".repeat(indent);
-    let mut out = String::new();
-    for (number, paragraph) in text.split("\n\n").enumerate() {
-        if number > 0 {
-            out.push('\n');
-        }
+    let laid = text.split("\n\n").map(|paragraph| {
         let gap = if paragraph.contains("  ") { "  " } else { " " };
-        let mut column = 0;
-        for word in paragraph.split_whitespace() {
-            let width = word.chars().count();
-            if column > 0 && column + gap.len() + width > WIDTH {
-                out.push('\n');
-                column = 0;
-            }
-            let before = if column == 0 { margin.as_str() } else { gap };
-            out.push_str(before);
-            out.push_str(word);
-            column += before.len() + width;
-        }
-        out.push('\n');
-    }
-    out
+        laid(paragraph, gap, indent, WIDTH)
+    });
+    laid.collect::<Vec<_>>().join("\n")
 }
 
 /// A name and what is to be said of it, one below the other; long texts go on below their own beginning.
