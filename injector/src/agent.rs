@@ -358,7 +358,7 @@ impl Agent {
     fn run_undo_commands(&mut self) -> Vec<String> {
         let mut left = Vec::new();
         for (id, undo) in self.held.extract_if(.., |_, undo| !is_elsewhere(undo)) {
-            let failed: Vec<String> = undo.into_iter().filter_map(|undo| mend(undo).err()).collect();
+            let failed = mend(undo);
             if failed.is_empty() {
                 note(&self.journal, &id);
             }

@@ -97,7 +97,7 @@ impl ComingOff {
     pub fn add(&mut self, id: &str, undo: Vec<Undo>) {
         let (tell, told) = mpsc::channel();
         let carry_out = move || {
-            let failed: Vec<String> = undo.into_iter().filter_map(|undo| mend(undo).err()).collect();
+            let failed = mend(undo);
             // As above.
             let _ = tell.send(if failed.is_empty() { Off::Undone } else { Off::Stuck(failed.join("; ")) });
         };
@@ -154,11 +154,15 @@ fn live(id: &str, fault: Box<dyn Fault<fault::Elsewhere>>, wishes: &Receiver<Wis
     }
 }
 
-/// Carries out what undoes a change that no fault here has made. It may be a command of the user's.
-pub(super) fn mend(undo: Undo) -> Result<Vec<String>, String> {
-    if !matches!(undo, Undo::Run { .. }) {
-        return undo::apply(&undo);
-    }
-    let carried_out = rights::as_started_by_the_user(move || undo::apply(&undo));
-    carried_out.map_err(|error| error.to_string())?
+/// Carries out what undoes a change that no fault here has made, all of it, and says what of it could not be. It may be commands
+/// of the user's.
+pub(super) fn mend(undo: Vec<Undo>) -> Vec<String> {
+    let one = |undo: Undo| {
+        if !matches!(undo, Undo::Run { .. }) {
+            return undo::apply(&undo);
+        }
+        let carried_out = rights::as_started_by_the_user(move || undo::apply(&undo));
+        carried_out.map_err(|error| error.to_string())?
+    };
+    undo.into_iter().filter_map(|undo| one(undo).err()).collect()
 }
